@@ -1,0 +1,31 @@
+"""CAGE-2 training pipeline: GP-UCB over workflows, PPO for each, whole episodes through shared memory.
+
+```python
+from pipeline import Config, Pipeline
+
+async with Pipeline(Config(total_episodes=1000)) as pipeline:
+    async for event in pipeline.events():
+        ...
+```
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.config import Config as Config
+    from pipeline.runtime import Pipeline as Pipeline
+
+__all__ = ["Config", "Pipeline"]
+
+_HOMES = {"Config": "pipeline.config", "Pipeline": "pipeline.runtime"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is exported when it is first asked for (PEP 562): workers never ask, and stay free of torch."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

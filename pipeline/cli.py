@@ -1,0 +1,244 @@
+"""The command line: `train` (the default), `resume`, `info`. Only here are signal handlers and uvloop installed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from native_buffers.errors import NativeBufferError
+from pipeline.config import num_cores
+from pipeline.errors import PipelineError, SetupError
+from pipeline.options import SPEED_OPTIONS, Parser, UsageError, add_options, given_options, make_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pipeline.config import Config
+    from pipeline.runtime import Pipeline
+    from pipeline.types import Event, RunFinished
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes."""
+LOG_INTERVAL_S = 5.0
+"""Between log lines about updates, unless --verbose asks for all of them."""
+
+EXAMPLES = """\
+examples:
+  python run.py --total-episodes 2000 --red-agent RedMeanderAgent
+  python run.py --config my.toml --workers 8 --run-name tuesday
+  python run.py resume logs/tuesday
+  python run.py info --workers 100
+
+Ctrl-C ends a run after the update in progress, a second Ctrl-C at once; either way `resume` goes on exactly.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Args:
+        argv: Its arguments; the process's own by default.
+
+    Returns:
+        The exit code: 0 done, 1 the run failed, 2 a mistake in the command or its surroundings, 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        options = _parser().parse_args(_with_command(arguments))
+        command = {"train": _train, "resume": _resume, "info": _info}[options.command]
+        return command(options)
+    except (SetupError, NativeBufferError) as error:
+        _tell(f"error: {error}")
+        return USAGE
+    except (PipelineError, OSError) as error:
+        _tell(f"error: {error}")
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="run.py",
+        description="Train defenders for CAGE Challenge 2 and search the 120 workflows for the best.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="{train,resume,info}", parser_class=Parser)
+    train = commands.add_parser(
+        "train",
+        help="start a run (the default command: `run.py --workers 2` is `run.py train --workers 2`)",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    train.add_argument("--config", type=Path, metavar="FILE.toml", help="read values from a file; options override it")
+    add_options(train)
+    resume = commands.add_parser("resume", help="go on with a run that was stopped or killed, exactly where it was")
+    resume.add_argument("run", type=Path, metavar="RUN", help="the run's folder, e.g. logs/tuesday")
+    add_options(resume, SPEED_OPTIONS)
+    for command in (train, resume):
+        display = command.add_mutually_exclusive_group()
+        display.add_argument("--quiet", action="store_true", help="print the end of the run only")
+        display.add_argument("--verbose", action="store_true", help="a log line for every update, no live display")
+        display.add_argument("--json-logs", action="store_true", help="log lines as JSON, no live display")
+    info = commands.add_parser("info", help="print versions, machine, and what a run would allocate")
+    info.add_argument("--config", type=Path, metavar="FILE.toml", help="read values from a file; options override it")
+    add_options(info)
+    return parser
+
+
+def _with_command(arguments: list[str]) -> list[str]:
+    """Put `train` in front unless a command, or a plea for help with commands, is there."""
+    if arguments and (arguments[0] in {"train", "resume", "info", "-h", "--help"}):
+        return arguments
+    if arguments and not arguments[0].startswith("-"):
+        raise UsageError(f"unknown command {arguments[0]!r}: choose train, resume or info (see run.py --help)")
+    return ["train", *arguments]
+
+
+def _train(options: argparse.Namespace) -> int:
+    config = make_config(given_options(options), options.config)
+
+    from pipeline.runtime import Pipeline  # torch takes seconds to import, and mistakes are told before
+
+    return _run(Pipeline(config), options)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    from pipeline.persist.runs import read_config
+
+    config = read_config(options.run)
+    speed = given_options(options)
+    make_config({**config.model_dump(), **speed})
+
+    from pipeline.runtime import Pipeline
+
+    return _run(Pipeline.resume(options.run, **speed), options)
+
+
+def _info(options: argparse.Namespace) -> int:
+    from pipeline.observe.info import print_info
+
+    print_info(make_config(given_options(options), options.config))
+    return OK
+
+
+def _run(pipeline: Pipeline, options: argparse.Namespace) -> int:
+    for note in _notes(pipeline.config):
+        _tell(f"note: {note}")
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_drive(pipeline, options))
+
+
+async def _drive(pipeline: Pipeline, options: argparse.Namespace) -> int:
+    """Run a pipeline to its end, with signals and a display."""
+    async with pipeline:
+        _handle_signals(pipeline)
+        try:
+            with _display(pipeline, options) as show:
+                async for event in pipeline.events():
+                    show(event)
+        except PipelineError:
+            _tell(f"go on with: python run.py resume {pipeline.run_dir}")
+            raise
+        finished = await pipeline.run()
+    _print_summary(pipeline, finished)
+    return INTERRUPTED if finished.reason == "stopped" else OK
+
+
+def _handle_signals(pipeline: Pipeline) -> None:
+    """Let the first signal end the run after the update in progress, and a further one at once."""
+    num_signals = 0
+
+    def stop() -> None:
+        nonlocal num_signals
+        num_signals += 1
+        if num_signals == 1:
+            _tell("stopping after the update in progress; once more stops at once")
+        pipeline.stop(now=num_signals > 1)
+
+    loop = asyncio.get_running_loop()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
+                loop.add_signal_handler(getattr(signal, name), stop)
+
+
+@contextlib.contextmanager
+def _display(pipeline: Pipeline, options: argparse.Namespace) -> Iterator[Callable[[Event], None]]:
+    """Choose how events are shown: not at all, as lines, or live."""
+    from pipeline.observe.dashboard import Dashboard
+    from pipeline.observe.logs import LogLines, terminal_logger
+
+    if options.quiet:
+        yield lambda _: None
+    elif options.verbose or options.json_logs or not sys.stderr.isatty():
+        yield LogLines(
+            terminal_logger(as_json=options.json_logs),
+            update_interval_s=0 if options.verbose else LOG_INTERVAL_S,
+        )
+    else:
+        with Dashboard(pipeline.config, pipeline.statistics) as dashboard:
+            yield dashboard
+
+
+def _print_summary(pipeline: Pipeline, finished: RunFinished) -> None:
+    from rich.console import Console
+
+    reasons = {
+        "budget": "the episode budget is used",
+        "exhausted": "every workflow has had its share",
+        "stopped": "stopped on request",
+    }
+    rate = pipeline.statistics().collection.num_collected / finished.wall_s
+    console = Console(highlight=False)
+    console.print(
+        f"[bold]done[/] ({reasons[finished.reason]}): {finished.episodes} episodes, {finished.updates} updates, "
+        f"{finished.wall_s:.1f} s, {rate:.1f} episodes/s",
+        soft_wrap=True,
+    )
+    if finished.best_workflow is None:
+        console.print(
+            "best workflow: none yet, for no workflow has reached the compliance threshold of "
+            f"{pipeline.config.compliance_threshold:g}: give it more --max-episodes-per-workflow and --total-episodes",
+            soft_wrap=True,
+        )
+    else:
+        console.print(
+            f"best workflow: {finished.best_workflow}, env reward {finished.best_env_reward:.1f}",
+            soft_wrap=True,
+        )
+    console.print(f"digest: {finished.digest}", soft_wrap=True)
+    console.print(f"record: {pipeline.run_dir}", soft_wrap=True)
+    if finished.reason == "stopped":
+        console.print(f"go on with: python run.py resume {pipeline.run_dir}", soft_wrap=True)
+
+
+def _notes(config: Config) -> Iterator[str]:
+    """Yield what the user should know about a configuration that is valid but won't do what it seems to."""
+    if config.workers > num_cores():
+        yield f"{config.workers} workers on {num_cores()} cores: that works, but is no faster than {num_cores()}"
+    if config.workers > config.max_episodes_in_flight:
+        yield (
+            f"at most {config.max_episodes_in_flight} of {config.workers} workers can be busy: "
+            "raise --episodes-per-update to use them all"
+        )
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's, or None for asyncio's own where uvloop isn't to be had."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201  # the command line's own output

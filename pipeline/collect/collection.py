@@ -1,0 +1,234 @@
+"""The collecting side of the loop: leases slots, submits their indices, and hands over what comes back.
+
+```
+BatchPlan -> Scheduler -(assignments)-> lease, header -> collector.play(slots) -> FILLED -> take(slot, row) -> FREE
+                 ^                                             |
+                 +------------- lost, to be played again ------+
+```
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from native_buffers.slots import SlotState
+from pipeline import seeding
+from pipeline.collect.executor import WorkersDiedError
+from pipeline.collect.scheduler import Assignment, Scheduler
+from pipeline.collect.worker import read_failure
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from native_buffers.ring import EpisodeRing
+    from pipeline.types import BatchPlan
+
+MAX_FRUITLESS_REBUILDS = 5
+"""Times that all workers may die in a row, without an episode in between, before that counts as hopeless."""
+
+
+class WorkersKeepDyingError(PipelineError):
+    """Every new set of workers died before it finished an episode."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"workers died {MAX_FRUITLESS_REBUILDS} times in a row before they finished an episode. Are they killed "
+            "for memory? Look at the kernel's log (dmesg), or try fewer --workers."
+        )
+
+
+class Collector(Protocol):
+    """A way of collecting episodes: where they are played, and how they reach their slots."""
+
+    @property
+    def max_tasks(self) -> int:
+        """Tasks that are worth having in flight."""
+        ...
+
+    async def start(self) -> None:
+        """Get ready to play."""
+        ...
+
+    async def play(self, slots: tuple[int, ...]) -> None:
+        """Play leased slots. See `ExecutorCollector.play`."""
+        ...
+
+    async def close(self) -> None:
+        """End all that plays, at once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionStatistics:
+    """What the collection has done so far."""
+
+    num_collected: int
+    """Episodes handed over."""
+    num_discarded: int
+    """Episodes played ahead for a workflow whose visit then ended; no result depends on them."""
+    num_lost: int
+    """Episodes that had to be played again."""
+    num_in_flight: int
+    num_waiting: int
+    busy_s: float
+    """Worker seconds spent in the episodes handed over."""
+
+
+class Collection:
+    """Drives a collector until it is cancelled."""
+
+    def __init__(
+        self,
+        ring: EpisodeRing,
+        collector: Collector,
+        *,
+        run_seed: int,
+        episodes_per_task: int,
+        take: Callable[[BatchPlan, int, Mapping[str, npt.NDArray[np.generic]]], None],
+        on_lost: Callable[[int], None],
+    ) -> None:
+        """Prepare to collect.
+
+        Args:
+            ring: Where episodes are written; this side leases and frees its slots.
+            collector: Who plays.
+            run_seed: The run's seed.
+            episodes_per_task: The most that one task may hold.
+            take: Called with plan, row and record views for each episode that its batch wants; must copy them.
+            on_lost: Called with the number of episodes to be played again after workers died.
+        """
+        self._ring = ring
+        self._collector = collector
+        self._run_seed = run_seed
+        self._take = take
+        self._on_lost = on_lost
+        self._scheduler = Scheduler(episodes_per_task)
+        self._seeds: dict[int, tuple[list[int], list[int]]] = {}
+        self._num_tasks = 0
+        self._fruitless: set[int] = set()
+        self._work = asyncio.Event()
+        self._num_collected = self._num_discarded = self._num_lost = 0
+        self._busy_s = 0.0
+
+    def open(self, plan: BatchPlan) -> None:
+        """Ask for the episodes of a plan, after those that were asked for before."""
+        environment, actions = seeding.episode_seeds(
+            self._run_seed,
+            plan.workflow_id,
+            range(plan.first_episode, plan.first_episode + plan.num_episodes),
+        )
+        self._seeds[plan.batch_index] = environment.tolist(), actions.tolist()
+        self._scheduler.open(plan)
+        self._work.set()
+
+    def close(self, batch_index: int) -> None:
+        """Forget a plan: its batch is full, or its workflow's visit is over."""
+        self._scheduler.close(batch_index)
+        self._seeds.pop(batch_index, None)
+
+    def statistics(self) -> CollectionStatistics:
+        """Return what was done so far."""
+        return CollectionStatistics(
+            self._num_collected,
+            self._num_discarded,
+            self._num_lost,
+            self._scheduler.num_in_flight,
+            self._scheduler.num_waiting,
+            self._busy_s,
+        )
+
+    async def run(self) -> None:
+        """Collect until cancelled.
+
+        Raises:
+            EpisodeGivenUpError: If an episode keeps failing.
+            WorkersKeepDyingError: If no worker lives long enough to finish an episode.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                while self._num_tasks < self._collector.max_tasks:
+                    leased = self._lease()
+                    if not leased:
+                        break
+                    self._num_tasks += 1
+                    tasks.create_task(self._play(leased))
+                    await asyncio.sleep(0)  # a submission may start a process, which takes milliseconds
+
+    def _lease(self) -> list[tuple[int, Assignment]]:
+        return [
+            (self._lease_one(assignment), assignment) for assignment in self._scheduler.next_task(self._ring.num_free)
+        ]
+
+    def _lease_one(self, assignment: Assignment) -> int:
+        slot = self._ring.lease()
+        assert slot is not None, "as many assignments were asked for as slots are free"  # noqa: S101
+        plan, row = assignment.plan, assignment.row
+        environment, actions = self._seeds[plan.batch_index]
+        header = self._ring.header(slot)
+        header["batch_index"][...] = plan.batch_index
+        header["row"][...] = row
+        header["attempt"][...] = assignment.attempt
+        header["episode_index"][...] = plan.first_episode + row
+        header["workflow_id"][...] = plan.workflow_id
+        header["weight_version"][...] = plan.weight_version
+        header["environment_seed"][...] = environment[row]
+        header["actions_seed"][...] = actions[row]
+        header["worker_pid"][...] = 0
+        header["failed"][...] = 0
+        return slot
+
+    async def _play(self, leased: list[tuple[int, Assignment]]) -> None:
+        died: WorkersDiedError | None = None
+        try:
+            await self._collector.play(tuple(slot for slot, _ in leased))
+        except WorkersDiedError as error:
+            died = error
+        self._num_tasks -= 1
+        lost: list[tuple[Assignment, bool]] = []
+        detail = ""
+        for slot, assignment in leased:
+            if self._ring.state(slot) == SlotState.FILLED:
+                self._hand_over(slot, assignment)
+                continue
+            failure = read_failure(self._ring, slot)
+            # an episode behind the one that killed the worker was not started, and is not to blame
+            to_blame = failure is not None or (
+                died is not None and int(self._ring.header(slot)["worker_pid"]) in died.casualties
+            )
+            detail = failure or "its worker process died"
+            lost.append((assignment, to_blame))
+            self._ring.lose(slot)
+            self._ring.free(slot)
+        if lost:
+            self._note_loss(lost, detail, died)
+        self._work.set()
+
+    def _hand_over(self, slot: int, assignment: Assignment) -> None:
+        self._ring.consume(slot)
+        if self._scheduler.filled(assignment):
+            header = self._ring.header(slot)
+            self._busy_s += float(header["finished_s"]) - float(header["started_s"])
+            self._take(assignment.plan, assignment.row, self._ring.record(slot))
+            self._num_collected += 1
+        else:
+            self._num_discarded += 1
+        self._fruitless.clear()
+        self._ring.free(slot)
+
+    def _note_loss(self, lost: list[tuple[Assignment, bool]], detail: str, died: WorkersDiedError | None) -> None:
+        if died is not None:
+            self._fruitless.add(died.generation)
+            if len(self._fruitless) >= MAX_FRUITLESS_REBUILDS:
+                raise WorkersKeepDyingError
+        num_again = self._scheduler.lost(lost, detail)
+        self._num_lost += num_again
+        if num_again:
+            self._on_lost(num_again)

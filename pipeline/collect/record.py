@@ -1,0 +1,44 @@
+"""What one episode is in shared memory: the two tables from which every offset is derived."""
+
+from __future__ import annotations
+
+from native_buffers.layout import Field, Layout
+from pipeline.cage2.spec import OBSERVATION_SIZE
+
+ERROR_TEXT_BYTES = 480
+"""Room for a worker's traceback, the end of it kept."""
+
+HEADER = Layout(
+    (
+        # written by the parent, when it leases the slot
+        Field("batch_index", (), "int64", "serial"),
+        Field("row", (), "int32", "episodes, from the batch's first"),
+        Field("attempt", (), "int32", "times that the episode was lost before"),
+        Field("episode_index", (), "int64", "episodes, among the workflow's own"),
+        Field("workflow_id", (), "int16", "0 to 119"),
+        Field("weight_version", (), "int64", "serial"),
+        Field("environment_seed", (), "uint64", "seed"),
+        Field("actions_seed", (), "uint64", "seed"),
+        # written by the worker
+        Field("worker_pid", (), "int32", "process id, 0 until a worker takes the episode up"),
+        Field("started_s", (), "float64", "seconds, CLOCK_MONOTONIC"),
+        Field("finished_s", (), "float64", "seconds, CLOCK_MONOTONIC"),
+        Field("failed", (), "uint8", "1 if the worker raised"),
+        Field("error_text", (ERROR_TEXT_BYTES,), "uint8", "UTF-8"),
+    )
+)
+"""A slot's header: what to play, and how that went."""
+
+
+def record_layout(num_steps: int) -> Layout:
+    """Return the layout of an episode of `T = num_steps` steps: about 6 kB for 100."""
+    return Layout(
+        (
+            # row T is what Blue sees after its last action: the learner bootstraps from it
+            Field("observation", (num_steps + 1, OBSERVATION_SIZE), "int8", "bit", poison=-1),
+            Field("action", (num_steps,), "uint8", "action id", poison=255),
+            Field("log_prob", (num_steps,), "float32", "nats, of the behavior policy", poison=float("nan")),
+            Field("reward_tenths", (num_steps,), "int16", "tenths of a point", poison=-32768),
+            Field("fix", (num_steps,), "int8", "0 no fix action, 1 not compliant, 2 compliant", poison=-1),
+        )
+    )

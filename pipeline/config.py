@@ -1,0 +1,110 @@
+"""The one configuration of a run: frozen, typed, validated when it is made. The command line is generated from it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+RedAgent = Literal["B_lineAgent", "RedMeanderAgent", "SleepAgent"]
+MAX_EPISODES_PER_TASK = 4
+"""What `episodes_per_task` grows to by itself: enough to hide the executor's round trip behind CybORG's episodes."""
+
+
+def num_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Config(BaseModel):
+    """A run, complete. Results depend on these values alone, and not at all on those marked *(speed only)*."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+
+    workers: Annotated[int, Field(ge=1, le=1000)] = Field(default_factory=num_cores)
+    """Worker processes that play episodes, 1 to 1000; by default as many as there are cores. *(speed only)*"""
+    total_episodes: Annotated[int, Field(ge=1)] = 100_000
+    """Episodes of the whole run, over all workflows."""
+    episodes_per_update: Annotated[int, Field(ge=1, le=100_000)] = 32
+    """Episodes of 100 steps that each PPO update learns from."""
+    max_episodes_per_workflow: Annotated[int, Field(ge=1)] = 10_000
+    """Episodes that one workflow may use, over all its visits; the learning rate anneals over them."""
+    red_agent: RedAgent = "B_lineAgent"
+    """Who attacks."""
+    alignment_lambda: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
+    """Points that full compliance is worth per episode."""
+    compliance_threshold: Annotated[float, Field(ge=0, le=1)] = 0.95
+    """Mean compliance of an update's episodes at which a workflow counts as learned, 0 to 1."""
+    patience: Annotated[int, Field(ge=1)] = 100
+    """Updates without a better mean total reward after which a workflow is given up."""
+    compromised: Literal["fixable", "sessions"] = "fixable"
+    """Which Red sessions make a host type compromised: `sessions` counts all, `fixable` leaves out User0's foothold."""
+    engine: Literal["cyborg"] = "cyborg"
+    """What plays the game."""
+    cyborg: Literal["csle", "upstream"] = "csle"
+    """Which CybORG: the `csle-cyborg` package, or cage-challenge-2's own `CybORG` where that is installed."""
+    recipe: Literal["default", "prototype"] = "default"
+    """PPO's hyper-parameters: the project's own, or those of the research prototype, for comparison."""
+    warm_start: bool = False
+    """Start a new workflow's policy from the nearest trained order instead of afresh."""
+    policy_lag: Annotated[int, Field(ge=0, le=8)] = 1
+    """Updates by which the policy that collects trails the one that learns: 0 waits, 1 overlaps the two."""
+    gp_beta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 2.0
+    """Standard deviations that GP-UCB adds to the mean: how much it explores."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Where every random number of the run comes from."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the learner computes; `auto` takes a GPU if there is one. Devices differ in rounding."""
+    episodes_per_task: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Episodes that a worker plays per call; by default up to 4, as long as all workers stay busy. *(speed only)*"""
+    slots: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Slots of the episode ring, at least one per worker; by default two tasks per worker. *(speed only)*"""
+    checkpoint_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
+    """Seconds between checkpoints; one is also written whenever the run ends. *(no effect on results)*"""
+    log_dir: Path = Path("logs")
+    """Folder under which each run gets a folder of its own."""
+    run_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None = None
+    """Name of the run's folder: letters, digits, dot, dash, underscore; by default time, Red agent and seed."""
+    tensorboard: bool = False
+    """Also write TensorBoard files (needs the `tensorboard` extra)."""
+    debug: bool = False
+    """Poison shared memory that is not written yet, and check that no episode leaves any. *(slower)*"""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.slots is not None and self.slots < self.workers:
+            msg = (
+                f"slots: {self.slots} slots can't keep {self.workers} workers busy: give at least {self.workers}, "
+                "or leave --slots out"
+            )
+            raise ValueError(msg)
+        if self.slots is not None and self.episodes_per_task is not None and self.slots < self.episodes_per_task:
+            msg = f"slots: a task of {self.episodes_per_task} episodes needs as many slots, not {self.slots}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def max_episodes_in_flight(self) -> int:
+        """Episodes that may be asked for at the same time: `policy_lag + 1` updates' worth, within the budget."""
+        return min(self.episodes_per_update * (self.policy_lag + 1), self.total_episodes)
+
+    @property
+    def task_size(self) -> int:
+        """Episodes per task: as configured, or as many as leave every worker two tasks to choose from."""
+        if self.episodes_per_task is not None:
+            return self.episodes_per_task
+        fair_share = self.max_episodes_in_flight // (2 * self.workers)
+        size = max(1, min(MAX_EPISODES_PER_TASK, fair_share))
+        return size if self.slots is None else min(size, self.slots)
+
+    @property
+    def num_slabs(self) -> int:
+        """Weight versions kept: those of `policy_lag + 1` updates, one being written, one for a straggler."""
+        return self.policy_lag + 3
+
+    @property
+    def num_slots(self) -> int:
+        """Slots of the ring: as configured, or two tasks per worker, so that none waits for the parent."""
+        return self.slots if self.slots is not None else 2 * self.workers * self.task_size

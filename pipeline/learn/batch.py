@@ -1,0 +1,197 @@
+"""The episodes of one update, row by row, and what they were like.
+
+    slot (shared memory) --put--> row of a batch (own memory) --> statistics, PPO
+
+A row is filled as soon as its slot is, in whatever order slots fill; what is read from a full batch depends
+on its rows alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.cage2.compliance import alignment_bonus, episode_compliance
+from pipeline.cage2.spec import OBSERVATION_SIZE
+from pipeline.types import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+
+class BatchNotFull(RuntimeError):
+    """An update was asked for before all episodes were there."""
+
+    def __init__(self, num_filled: int, num_episodes: int) -> None:
+        super().__init__(
+            f"{num_filled} of the batch's {num_episodes} episodes are there: put the others before it is read"
+        )
+
+
+class RowFilled(RuntimeError):
+    """A row was put twice: two slots claim to be the same episode."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(f"row {row} of the batch is already filled: clear the batch before it is used again")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatistics:
+    """A batch in numbers; rewards in points per episode."""
+
+    num_episodes: int
+    env_reward: Estimate
+    alignment_bonus: float
+    total_reward: float
+    """Env reward plus alignment bonus: what PPO is trained on."""
+    compliance: float
+    """0 to 1."""
+    avg_fixes: float
+    """Fix actions per episode."""
+
+
+class Batch:
+    """Room for `B` episodes of `T` steps, allocated once and used for one update after another.
+
+    Args:
+        num_episodes: `B`.
+        num_steps: `T`.
+    """
+
+    def __init__(self, num_episodes: int, num_steps: int) -> None:
+        self.num_episodes = num_episodes
+        self.num_steps = num_steps
+        self.observation = np.zeros((num_episodes, num_steps + 1, OBSERVATION_SIZE), np.int8)
+        """In {0, 1}; row `T` is what Blue sees after its last action."""
+        self.action = np.zeros((num_episodes, num_steps), np.uint8)
+        self.log_prob = np.zeros((num_episodes, num_steps), np.float32)
+        """Of the behavior policy, in nats."""
+        self.reward_tenths = np.zeros((num_episodes, num_steps), np.int16)
+        """Tenths of a point."""
+        self.fix = np.zeros((num_episodes, num_steps), np.int8)
+        """0 no fix action, 1 not compliant, 2 compliant."""
+        self._fields: dict[str, npt.NDArray[Any]] = {
+            "observation": self.observation,
+            "action": self.action,
+            "log_prob": self.log_prob,
+            "reward_tenths": self.reward_tenths,
+            "fix": self.fix,
+        }
+        self._filled = np.zeros(num_episodes, np.bool_)
+
+    @property
+    def num_filled(self) -> int:
+        """Rows that have been put since the batch was made or cleared."""
+        return int(np.count_nonzero(self._filled))
+
+    @property
+    def full(self) -> bool:
+        """Whether every row has been put."""
+        return bool(self._filled.all())
+
+    def put(self, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Copy an episode; its slot may be freed afterwards.
+
+        Args:
+            row: 0 to `B - 1`.
+            record: The fields of this class by name, each of the shape and dtype of a row.
+
+        Raises:
+            RowFilled: The row has been put before.
+            ValueError: A field has another shape or dtype.
+        """
+        if self._filled[row]:
+            raise RowFilled(row)
+        for name, rows in self._fields.items():
+            target, source = rows[row], record[name]
+            if (source.shape, source.dtype) != (target.shape, target.dtype):
+                msg = f"{name} is {target.dtype}{target.shape} in a batch, got {source.dtype}{source.shape}"
+                raise ValueError(msg)
+            target[...] = source
+        self._filled[row] = True
+
+    def clear(self) -> None:
+        """Make every row free to be put again."""
+        self._filled[:] = False
+
+    def rewards(self, alignment_lambda: float) -> npt.NDArray[np.float64]:
+        """Return what PPO is trained on: env reward plus alignment bonus, `[B, T]` float64 in points.
+
+        Args:
+            alignment_lambda: Points that full compliance is worth per episode.
+
+        Raises:
+            BatchNotFull: A row is missing.
+        """
+        self.require_full()
+        rewards: npt.NDArray[np.float64] = self.reward_tenths / 10.0
+        return rewards + alignment_bonus(self.fix, alignment_lambda)
+
+    def statistics(self, alignment_lambda: float) -> BatchStatistics:
+        """Return what the batch's episodes were like on average.
+
+        Args:
+            alignment_lambda: Points that full compliance is worth per episode.
+
+        Raises:
+            BatchNotFull: A row is missing.
+        """
+        self.require_full()
+        # whole tenths are summed exactly, so that the means are the same in any order of rows
+        returns_tenths = self.reward_tenths.sum(axis=1, dtype=np.int64)  # [B]
+        env_reward = int(returns_tenths.sum()) / (10 * self.num_episodes)
+        spread = float(returns_tenths.std(ddof=1)) / 10 if self.num_episodes > 1 else 0.0
+        bonus = float(alignment_bonus(self.fix, alignment_lambda).sum(axis=1).mean())
+        return BatchStatistics(
+            num_episodes=self.num_episodes,
+            env_reward=Estimate(env_reward, spread / self.num_episodes**0.5),
+            alignment_bonus=bonus,
+            total_reward=env_reward + bonus,
+            compliance=float(episode_compliance(self.fix).mean()),
+            avg_fixes=np.count_nonzero(self.fix) / self.num_episodes,
+        )
+
+    def require_full(self) -> None:
+        """Check that every row has been put.
+
+        Raises:
+            BatchNotFull: A row is missing.
+        """
+        if not self.full:
+            raise BatchNotFull(self.num_filled, self.num_episodes)
+
+
+def distinct_rows(
+    observations: npt.NDArray[np.int8],
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.intp]]:
+    """Return the distinct observations, and which of them each observation is.
+
+    Of thousands of observations a few hundred are distinct. Finding them is cheap, as a row of bits fits a
+    word.
+
+    Args:
+        observations: `[..., K]` int8 in {0, 1}, `K <= 64`.
+
+    Returns:
+        `(rows, index)`: `[U, K]` int8, in an order that depends on nothing but the rows, and `[...]`, so that
+        `rows[index]` is `observations`.
+
+    Raises:
+        ValueError: A value is neither 0 nor 1 (an episode was not written to its end, say), or `K > 64`.
+    """
+    num_bits = observations.shape[-1]
+    if num_bits > 64:
+        msg = f"an observation of {num_bits} bits does not fit a word of 64"
+        raise ValueError(msg)
+    if np.any(observations >> 1):
+        msg = "an observation has a value that is neither 0 nor 1: was its episode written to the end?"
+        raise ValueError(msg)
+    packed = np.zeros((*observations.shape[:-1], 8), np.uint8)
+    bits = np.packbits(observations, axis=-1)
+    packed[..., : bits.shape[-1]] = bits
+    _, first, index = np.unique(packed.view(np.uint64)[..., 0], return_index=True, return_inverse=True)
+    return observations.reshape(-1, num_bits)[first], index.reshape(observations.shape[:-1])

@@ -1,0 +1,105 @@
+"""PPO's hyper-parameters: all of them, with their units, in one frozen value per recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.policy.network import Initialisation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How an update makes weights out of episodes."""
+
+    name: str
+    initialisation: Initialisation
+    """How the weights of a fresh policy are drawn."""
+    estimator: Literal["gae", "returns"]
+    """`gae`: generalised advantages, bootstrapped from the observation after the last step, standardised over
+    the batch. `returns`: discounted returns to the end of the episode, standardised over the batch, less the
+    value."""
+    gamma: float
+    """Discount per step, 0 to 1."""
+    gae_lambda: float
+    """0 to 1; `returns` does not use it."""
+    reward_scale: float
+    """What a point is worth to the critic: keeps its targets near 1. Advantages are standardised anyhow."""
+    learning_rate: float
+    """Adam's, at the start of a workflow's training."""
+    final_learning_rate: float
+    """Adam's, when the workflow's episode cap is reached; linear in between."""
+    adam_betas: tuple[float, float]
+    adam_eps: float
+    num_epochs: int
+    """Passes over the batch, at most."""
+    minibatch_size: int | None
+    """Steps per gradient, as nearly as the batch divides; None takes the whole batch."""
+    clip_coef: float
+    """How far a probability ratio may move in an update before its gradient stops."""
+    ent_coef: float
+    """Weight of the entropy (nats) in the loss."""
+    vf_coef: float
+    """Weight of the value loss."""
+    max_grad_norm: float
+    """Longest gradient, for actor and critic each; infinity leaves them as they are."""
+    target_kl: float
+    """Nats from where the update began. An epoch that exceeds it is the last; infinity never stops."""
+    max_importance: float
+    """Largest weight of a step that an older policy played; without a policy lag all are 1."""
+
+    def learning_rate_at(self, progress: float) -> float:
+        """Return the learning rate when the share `progress` (0 to 1) of a workflow's episode cap is used."""
+        used = min(max(progress, 0.0), 1.0)
+        return self.learning_rate + (self.final_learning_rate - self.learning_rate) * used
+
+
+DEFAULT: Final = Recipe(
+    name="default",
+    initialisation="orthogonal",
+    estimator="gae",
+    gamma=0.99,
+    gae_lambda=0.95,
+    reward_scale=0.01,
+    learning_rate=1e-3,
+    final_learning_rate=1e-4,
+    adam_betas=(0.9, 0.999),
+    adam_eps=1e-5,
+    num_epochs=4,
+    minibatch_size=800,
+    clip_coef=0.2,
+    ent_coef=0.01,
+    vf_coef=0.5,
+    max_grad_norm=0.5,
+    target_kl=0.02,
+    max_importance=2.0,
+)
+"""What docs/learning.md gives the reasons for."""
+
+PROTOTYPE: Final = Recipe(
+    name="prototype",
+    initialisation="uniform",
+    estimator="returns",
+    gamma=0.99,
+    gae_lambda=1.0,
+    reward_scale=1.0,
+    learning_rate=2e-3,
+    final_learning_rate=2e-3,
+    adam_betas=(0.9, 0.99),
+    adam_eps=1e-8,
+    num_epochs=6,
+    minibatch_size=None,
+    clip_coef=0.2,
+    ent_coef=0.01,
+    vf_coef=0.5,
+    max_grad_norm=float("inf"),
+    target_kl=float("inf"),
+    max_importance=2.0,
+)
+"""The research prototype's hyper-parameters, for comparison; without the leak between its episodes."""
+
+RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType({r.name: r for r in (DEFAULT, PROTOTYPE)})

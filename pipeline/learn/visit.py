@@ -1,0 +1,104 @@
+"""When training a workflow is over: the pure part of a visit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.learn.batch import BatchStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One stay with a workflow, from the search's pick to its verdict."""
+
+    iteration: int
+    """Of the search."""
+    workflow_id: int
+    ucb_score: float
+    first_update: int
+    """The policy's updates before the visit."""
+    first_episode: int
+    """The policy's episodes before the visit."""
+    budget: int
+    """Episodes that the run had left when the visit began."""
+    num_updates: int = 0
+    """Updates of the visit so far."""
+    num_episodes: int = 0
+    """Episodes of the visit so far."""
+    best_total_reward: float = -math.inf
+    """Highest mean total reward of an update so far."""
+    updates_since_best: int = 0
+
+    def after(self, statistics: BatchStatistics) -> Visit:
+        """Return the visit as it is once a batch has been learned from."""
+        is_best = statistics.total_reward > self.best_total_reward
+        return replace(
+            self,
+            num_updates=self.num_updates + 1,
+            num_episodes=self.num_episodes + statistics.num_episodes,
+            best_total_reward=statistics.total_reward if is_best else self.best_total_reward,
+            updates_since_best=0 if is_best else self.updates_since_best + 1,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes."""
+        return {
+            **asdict(self),
+            "best_total_reward": _finite(self.best_total_reward),
+            "ucb_score": _finite(self.ucb_score),
+        }
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> Visit:
+        """Return a visit that was written by `to_json`."""
+        best, score = state["best_total_reward"], state["ucb_score"]
+        return cls(
+            **{
+                **state,
+                "best_total_reward": -math.inf if best is None else best,
+                "ucb_score": math.nan if score is None else score,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VisitLimits:
+    """What ends a visit."""
+
+    compliance_threshold: float
+    patience: int
+    """Updates without a better mean total reward."""
+    max_episodes: int
+    """Episodes that the workflow may still use."""
+    budget: int
+    """Episodes that the run may still use."""
+
+    @property
+    def episodes_left(self) -> int:
+        """Episodes that the visit may use at most."""
+        return min(self.max_episodes, self.budget)
+
+    def reason_to_stop(self, visit: Visit, compliance: float) -> str | None:
+        """Return why a visit ends with the batch just collected, or None if it goes on.
+
+        Args:
+            visit: The visit, that batch included.
+            compliance: Mean compliance of that batch.
+
+        Returns:
+            `threshold`, `cap`, `budget`, `patience` or None, the first that holds.
+        """
+        if compliance >= self.compliance_threshold:
+            return "threshold"
+        if visit.num_episodes >= self.episodes_left:
+            return "cap" if self.max_episodes <= self.budget else "budget"
+        if visit.updates_since_best >= self.patience:
+            return "patience"
+        return None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

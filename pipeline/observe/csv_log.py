@@ -1,0 +1,122 @@
+"""The two CSV files of a run: one line per update, one line per pick of the search."""
+
+from __future__ import annotations
+
+import csv
+import math
+from typing import TYPE_CHECKING, TextIO
+
+from pipeline.types import UpdateResult, WorkflowFinished
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.types import Event
+
+TRAINING_LOG = "training_log.csv"
+GP_SAMPLING_LOG = "gp_sampling_log.csv"
+
+TRAINING_COLUMNS = (
+    *("Workflow_ID", "Workflow_Order", "Update", "Episodes", "Env_Reward", "Alignment_Bonus", "Total_Reward"),
+    *("Compliance", "Avg_Fixes", "Collection_Time", "Update_Time"),
+    *(
+        "Env_Reward_Stderr",
+        "Total_Episodes",
+        "Policy_Loss",
+        "Value_Loss",
+        "Entropy",
+        "Approx_KL",
+        "Clip_Fraction",
+    ),
+    *("Epochs", "Learning_Rate"),
+)
+GP_SAMPLING_COLUMNS = (
+    *("Iteration", "Workflow", "UCB_Score", "Reward", "Final_Compliance", "Episodes_Trained", "GP_Updated"),
+    *("Reward_Stderr", "Reason"),
+)
+
+
+class CsvLog:
+    """Writes both files, line by line. Resuming cuts off the lines that came after the checkpoint."""
+
+    def __init__(self, run_dir: Path, sizes: dict[str, int] | None = None) -> None:
+        """Open both files.
+
+        Args:
+            run_dir: The run's folder.
+            sizes: Bytes to keep of each file, when resuming.
+        """
+        self._training = _open(run_dir / TRAINING_LOG, TRAINING_COLUMNS, sizes)
+        self._gp_sampling = _open(run_dir / GP_SAMPLING_LOG, GP_SAMPLING_COLUMNS, sizes)
+
+    def __call__(self, event: Event) -> None:
+        """Write the line of an event that has one."""
+        if isinstance(event, UpdateResult):
+            _write(self._training, _training_row(event))
+        elif isinstance(event, WorkflowFinished):
+            _write(self._gp_sampling, _gp_sampling_row(event))
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes written to each file so far."""
+        return {TRAINING_LOG: self._training.tell(), GP_SAMPLING_LOG: self._gp_sampling.tell()}
+
+    def close(self) -> None:
+        """Close both files."""
+        self._training.close()
+        self._gp_sampling.close()
+
+
+def _open(path: Path, columns: tuple[str, ...], sizes: dict[str, int] | None) -> TextIO:
+    if sizes is None:
+        file = path.open("w", newline="", encoding="utf-8")
+        _write(file, columns)
+        return file
+    file = path.open("r+", newline="", encoding="utf-8")
+    file.truncate(sizes[path.name])
+    file.seek(sizes[path.name])
+    return file
+
+
+def _write(file: TextIO, row: tuple[object, ...]) -> None:
+    csv.writer(file, lineterminator="\n").writerow(row)
+    file.flush()
+
+
+def _training_row(update: UpdateResult) -> tuple[object, ...]:
+    return (
+        update.workflow_id,
+        update.workflow_order,
+        update.update,
+        update.num_episodes,
+        f"{update.env_reward.mean:.4f}",
+        f"{update.alignment_bonus:.4f}",
+        f"{update.total_reward:.4f}",
+        f"{update.compliance:.4f}",
+        f"{update.avg_fixes:.2f}",
+        f"{update.collection_s:.3f}",
+        f"{update.update_s:.3f}",
+        f"{update.env_reward.stderr:.4f}",
+        update.total_episodes,
+        f"{update.policy_loss:.6f}",
+        f"{update.value_loss:.6f}",
+        f"{update.entropy:.4f}",
+        f"{update.approx_kl:.6f}",
+        f"{update.clip_fraction:.4f}",
+        update.num_epochs,
+        f"{update.learning_rate:.6g}",
+    )
+
+
+def _gp_sampling_row(finished: WorkflowFinished) -> tuple[object, ...]:
+    result = finished.result
+    return (
+        finished.iteration,
+        finished.workflow_order,
+        "" if math.isnan(finished.ucb_score) else f"{finished.ucb_score:.4f}",
+        f"{result.env_reward.mean:.4f}",
+        f"{result.compliance:.4f}",
+        result.num_episodes,
+        finished.gp_updated,
+        f"{result.env_reward.stderr:.4f}",
+        result.reason,
+    )

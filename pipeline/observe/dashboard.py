@@ -1,0 +1,139 @@
+"""The live view of a run on a terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from pipeline.types import EpisodesCollected, UpdateResult, WorkersLost, WorkflowFinished, WorkflowStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from pipeline.config import Config
+    from pipeline.runtime import PipelineStatistics
+    from pipeline.types import Event
+
+REFRESH_INTERVAL_S = 0.2
+RATE_WINDOW_S = 30.0
+"""Seconds that the shown speed is averaged over."""
+
+
+class Dashboard:
+    """Shows a run's progress, its latest update and its best workflow; ended workflows scroll by above."""
+
+    def __init__(
+        self, config: Config, statistics: Callable[[], PipelineStatistics], console: Console | None = None
+    ) -> None:
+        """Args: config: the run. statistics: asked at each refresh. console: where to draw, stderr by default."""
+        self._config = config
+        self._statistics = statistics
+        self._console = console or Console(stderr=True)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._bars = Progress(
+            TextColumn("{task.description:<9}"),
+            BarColumn(40),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        self._update_bar = self._bars.add_task("update", total=config.episodes_per_update, note="")
+        self._workflow_bar = self._bars.add_task("workflow", total=config.max_episodes_per_workflow, note="")
+        self._run_bar = self._bars.add_task("run", total=config.total_episodes, note="")
+        self._latest: UpdateResult | None = None
+        self._best: WorkflowFinished | None = None
+        self._visit_episodes = 0
+        self._in_update = 0
+        self._speed: list[tuple[float, int]] = []
+        self._refreshed_s = 0.0
+
+    def __enter__(self) -> Self:
+        """Take the terminal's last lines."""
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give them back."""
+        self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        match event:
+            case WorkflowStarted():
+                self._visit_episodes = 0
+                self._bars.update(self._workflow_bar, description="workflow", note=event.workflow_order)
+            case EpisodesCollected():
+                self._in_update = event.num_filled
+                self._bars.update(self._update_bar, completed=event.num_filled, total=event.num_episodes)
+            case UpdateResult():
+                self._latest = event
+                self._in_update = 0
+                self._visit_episodes += event.num_episodes
+            case WorkflowFinished():
+                self._note_finished(event)
+            case WorkersLost():
+                self._live.console.print(f"[yellow]workers died: {event.num_episodes} episodes are played again[/]")
+        now_s = time.monotonic()
+        if now_s - self._refreshed_s >= REFRESH_INTERVAL_S:
+            self._refreshed_s = now_s
+            self._refresh(now_s)
+
+    def _note_finished(self, event: WorkflowFinished) -> None:
+        result = event.result
+        verdict = "[green]learned[/]" if event.gp_updated else f"[yellow]{result.reason}[/]"
+        self._live.console.print(
+            f"{event.iteration:>3}  {event.workflow_order}  {verdict}  env reward {result.env_reward.mean:.1f} "
+            f"± {result.env_reward.stderr:.1f}  compliance {result.compliance:.2f}  {result.num_episodes} episodes"
+        )
+        best = self._best
+        if event.gp_updated and (best is None or result.env_reward.mean > best.result.env_reward.mean):
+            self._best = event
+
+    def _refresh(self, now_s: float) -> None:
+        statistics = self._statistics()
+        done = statistics.total_episodes + self._in_update
+        self._speed = [(at_s, n) for at_s, n in self._speed if now_s - at_s < RATE_WINDOW_S]
+        self._speed.append((now_s, done))
+        since_s, first = self._speed[0]
+        rate = (done - first) / (now_s - since_s) if now_s > since_s else 0.0
+        left_s = (self._config.total_episodes - done) / rate if rate > 0 else None
+        self._bars.update(self._workflow_bar, completed=self._visit_episodes + self._in_update)
+        self._bars.update(self._run_bar, completed=done, note=f"{rate:.1f} episodes/s, {_duration(left_s)} left")
+        self._live.update(Group(self._bars, self._table(statistics)), refresh=True)
+
+    def _table(self, statistics: PipelineStatistics) -> Table:
+        table = Table.grid(padding=(0, 2))
+        if self._latest is not None:
+            latest = self._latest
+            table.add_row(
+                f"update {latest.update}",
+                f"env reward {latest.env_reward.mean:.1f} ± {latest.env_reward.stderr:.1f}",
+                f"bonus {latest.alignment_bonus:.1f}",
+                f"total {latest.total_reward:.1f}",
+                f"compliance {latest.compliance:.2f}",
+                f"fixes {latest.avg_fixes:.1f}",
+            )
+        best = "none yet" if self._best is None else self._best.workflow_order
+        table.add_row("best", best if self._best is None else f"{self._best.result.env_reward.mean:.1f}  {best}")
+        ring = statistics.ring
+        table.add_row(
+            "workers",
+            f"{statistics.workers_alive} of {self._config.workers} alive",
+            f"{ring.num_slots - ring.num_free} of {ring.num_slots} slots in use",
+        )
+        return table
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"

@@ -1,0 +1,113 @@
+"""The command line's options, made from the configuration: names, help, defaults and checks stand there only."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
+
+from pydantic import ValidationError
+
+from pipeline.config import Config
+from pipeline.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic.fields import FieldInfo
+
+SPEED_OPTIONS = ("workers", "slots", "episodes_per_task")
+"""What may change when a run is resumed: results don't depend on it."""
+
+
+class UsageError(SetupError):
+    """The user's mistake, in one line that says what to do."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `UsageError` instead of printing the usage and exiting."""
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def add_options(parser: argparse.ArgumentParser, names: tuple[str, ...] = tuple(Config.model_fields)) -> None:
+    """Add an option per configuration value. What isn't given stays out of the namespace."""
+    for name in names:
+        field = Config.model_fields[name]
+        keywords: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": _help(field)}
+        if field.annotation is bool:
+            parser.add_argument(_flag(name), action=argparse.BooleanOptionalAction, **keywords)
+        else:
+            parser.add_argument(_flag(name), metavar=_metavar(name, field), **keywords)
+
+
+def make_config(options: Mapping[str, Any], file: Path | None = None) -> Config:
+    """Return the configuration of a command line.
+
+    Args:
+        options: What was given, by name; strings will do.
+        file: A TOML file with further values, which the options override.
+
+    Raises:
+        UsageError: For a value that doesn't fit, an unknown key, or a file that can't be read.
+    """
+    from_file = _read_toml(file) if file else {}
+    try:
+        return Config.model_validate({**from_file, **options})
+    except ValidationError as error:
+        raise UsageError(_first_mistake(error, options, file)) from None
+
+
+def given_options(namespace: argparse.Namespace) -> dict[str, Any]:
+    """Return the configuration values that were given on the command line."""
+    return {name: value for name, value in vars(namespace).items() if name in Config.model_fields}
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            return tomllib.load(stream)
+    except OSError as error:
+        raise UsageError(f"--config {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config {file}: not valid TOML: {error}") from None
+
+
+def _first_mistake(error: ValidationError, options: Mapping[str, Any], file: Path | None) -> str:
+    first = error.errors(include_url=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    name = str(first["loc"][0])
+    where = _flag(name) if name in options or file is None else f"{file}: {name}"
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, Config.model_fields, n=1)
+        return f"{file}: unknown key {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"{where} {first['input']}: {message[0].lower()}{message[1:]}"
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _help(field: FieldInfo) -> str:
+    text = (field.description or "").replace("`", "").replace("*", "").replace("%", "%%")
+    if field.default is None or field.default_factory is not None:
+        return text
+    if field.annotation is bool:
+        return f"{text} [{'on' if field.default else 'off'}]"
+    return f"{text} [{field.default}]"
+
+
+def _metavar(name: str, field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return "{" + ",".join(str(value) for value in get_args(field.annotation)) + "}"
+    if field.annotation is Path:
+        return "DIR"
+    if name.endswith("name"):
+        return "NAME"
+    return "X" if field.annotation is float else "N"

@@ -1,0 +1,118 @@
+"""Actor and critic in torch, for the learner: the same parameter table as `forward`, with gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipeline.policy.params import ACTOR, CRITIC, MlpShape
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Initialisation: TypeAlias = Literal["orthogonal", "uniform"]
+"""`orthogonal`: gain sqrt(2) in hidden layers, 0.01 in the actor's head, 1 in the critic's; biases 0
+(Engstrom et al. 2020, arXiv:2005.12729; CleanRL's `ppo.py`). `uniform`: +-1 / sqrt(inputs), as
+`torch.nn.Linear` does."""
+
+
+class ActorCritic(nn.Module):
+    """Two networks that share nothing, each one flat vector: `actor` and `critic`.
+
+    Args:
+        actor: `[ACTOR.num_values]` float32.
+        critic: `[CRITIC.num_values]` float32.
+
+    Raises:
+        ValueError: A vector has another shape.
+    """
+
+    def __init__(self, actor: Tensor, critic: Tensor) -> None:
+        super().__init__()
+        for name, flat, shape in (("actor", actor, ACTOR), ("critic", critic, CRITIC)):
+            if flat.shape != (shape.num_values,):
+                msg = f"the {name} has {shape.num_values} values, got a tensor of shape {tuple(flat.shape)}"
+                raise ValueError(msg)
+        self.actor = nn.Parameter(actor)
+        self.critic = nn.Parameter(critic)
+
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        """Return the policy.
+
+        Args:
+            inputs: `[N, 77]` float32, observation and order side by side (`network_inputs`).
+
+        Returns:
+            `[N, A]` float32, in nats.
+        """
+        return functional.log_softmax(_mlp(self.actor, ACTOR, inputs), dim=-1)
+
+    def values(self, inputs: Tensor) -> Tensor:
+        """Return the critic's values.
+
+        Args:
+            inputs: As in `log_probs`.
+
+        Returns:
+            `[N]` float32, in the units that it is trained on.
+        """
+        return _mlp(self.critic, CRITIC, inputs).squeeze(-1)
+
+    def actor_weights(self) -> npt.NDArray[np.float32]:
+        """Return a copy of the actor, `[ACTOR.num_values]` float32: what a weight board publishes."""
+        return self.actor.detach().to("cpu", copy=True).numpy()
+
+
+def network_inputs(
+    observations: npt.NDArray[np.int8], order_one_hot: npt.NDArray[np.float32], device: torch.device
+) -> Tensor:
+    """Return observations and their order side by side.
+
+    Args:
+        observations: `[N, 52]` int8.
+        order_one_hot: `[25]` float32, the same for all rows.
+        device: Where the result lies.
+
+    Returns:
+        `[N, 77]` float32.
+    """
+    order = np.broadcast_to(order_one_hot, (len(observations), len(order_one_hot)))
+    return torch.from_numpy(np.concatenate([observations, order], axis=1, dtype=np.float32)).to(device)
+
+
+def create(seed: int, initialisation: Initialisation) -> ActorCritic:
+    """Return a fresh network, a function of its arguments (torch's global generator is left alone)."""
+    generator = torch.Generator().manual_seed(seed)
+    return ActorCritic(
+        _initial(ACTOR, 0.01, initialisation, generator), _initial(CRITIC, 1.0, initialisation, generator)
+    )
+
+
+def _mlp(flat: Tensor, shape: MlpShape, inputs: Tensor) -> Tensor:
+    weight_1, bias_1, weight_2, bias_2, weight_3, bias_3 = _parameters(flat, shape)
+    hidden = torch.tanh(functional.linear(inputs, weight_1, bias_1))  # [N, H]
+    hidden = torch.tanh(functional.linear(hidden, weight_2, bias_2))  # [N, H]
+    return functional.linear(hidden, weight_3, bias_3)  # [N, outputs]
+
+
+def _parameters(flat: Tensor, shape: MlpShape) -> list[Tensor]:
+    # one split: its gradient is one concatenation, where a slice per parameter would sum six padded vectors
+    parts = torch.split(flat, list(shape.sizes))
+    return [part.view(size) for part, size in zip(parts, shape.table.values(), strict=True)]
+
+
+def _initial(shape: MlpShape, head_gain: float, initialisation: Initialisation, generator: torch.Generator) -> Tensor:
+    flat = torch.zeros(shape.num_values)
+    parameters = _parameters(flat, shape)
+    for weight, bias, gain in zip(parameters[::2], parameters[1::2], (2**0.5, 2**0.5, head_gain), strict=True):
+        if initialisation == "orthogonal":
+            nn.init.orthogonal_(weight, gain, generator=generator)
+        else:
+            bound = weight.shape[1] ** -0.5
+            nn.init.uniform_(weight, -bound, bound, generator=generator)
+            nn.init.uniform_(bias, -bound, bound, generator=generator)
+    return flat

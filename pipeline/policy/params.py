@@ -1,0 +1,81 @@
+"""The one table of a network's parameters: names, shapes, and where each lies in the flat vector.
+
+    [observation 52 | order 25] -> hidden_1 64, tanh -> hidden_2 64, tanh -> head: 145 logits, or 1 value
+
+A network *is* its flat float32 vector: what the optimizer steps, what the weight board publishes, what a
+checkpoint holds and what a worker reads are the same numbers in the same order. Weights are `[out, in]`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
+from pipeline.workflows.orders import ORDER_SIZE
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+HIDDEN_SIZE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class MlpShape:
+    """The sizes of one network, from which its parameter table follows."""
+
+    num_outputs: int
+    observation_size: int = OBSERVATION_SIZE
+    order_size: int = ORDER_SIZE
+    hidden_size: int = HIDDEN_SIZE
+
+    @property
+    def table(self) -> dict[str, tuple[int, ...]]:
+        """Name to shape, in the order of the flat vector."""
+        inputs = self.observation_size + self.order_size
+        return {
+            "hidden_1.weight": (self.hidden_size, inputs),
+            "hidden_1.bias": (self.hidden_size,),
+            "hidden_2.weight": (self.hidden_size, self.hidden_size),
+            "hidden_2.bias": (self.hidden_size,),
+            "head.weight": (self.num_outputs, self.hidden_size),
+            "head.bias": (self.num_outputs,),
+        }
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Values of each parameter, in the order of the table."""
+        return tuple(math.prod(shape) for shape in self.table.values())
+
+    @property
+    def num_values(self) -> int:
+        """Length of the flat vector."""
+        return sum(self.sizes)
+
+    def views(self, flat: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
+        """Return each parameter as a view of the flat vector.
+
+        Args:
+            flat: `[num_values]` float32.
+
+        Returns:
+            Name to an array of the table's shape, sharing `flat`'s memory.
+
+        Raises:
+            ValueError: `flat` has another shape.
+        """
+        if flat.shape != (self.num_values,):
+            msg = f"this network has {self.num_values} values, got an array of shape {flat.shape}"
+            raise ValueError(msg)
+        views, start = {}, 0
+        for (name, shape), size in zip(self.table.items(), self.sizes, strict=True):
+            views[name] = flat[start : start + size].reshape(shape)
+            start += size
+        return views
+
+
+ACTOR = MlpShape(num_outputs=NUM_ACTIONS)
+"""18,577 values: 74,308 bytes per weight version."""
+CRITIC = MlpShape(num_outputs=1)

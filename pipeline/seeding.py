@@ -1,0 +1,101 @@
+"""The only place where seeds are made.
+
+Every random number of a run comes from its seed through a *stream*: a name for one purpose, and the indices that
+single out one use of it. Streams are independent (`numpy.random.SeedSequence`), so nothing that is added to one
+moves another, and none depends on time, process or completion order.
+
+Episodes need millions of seeds, too many for a `SeedSequence` each. Theirs come from SplitMix64 (Steele, Lea and
+Flood, 2014), keyed by the stream and counted by the episode's index: stateless, and the same in compiled code.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+GOLDEN_GAMMA = 0x9E3779B97F4A7C15
+"""Increment of SplitMix64: 2**64 divided by the golden ratio, made odd."""
+
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+
+class Stream(IntEnum):
+    """What a seed is for. The numbers are part of every run's identity: append, never renumber."""
+
+    ENVIRONMENT = 0
+    ACTIONS = 1
+    POLICY_INIT = 2
+    MINIBATCHES = 3
+    SEARCH = 4
+
+
+def generator(run_seed: int, stream: Stream, *indices: int) -> np.random.Generator:
+    """Return the generator of one use of a stream.
+
+    Args:
+        run_seed: The run's seed, `>= 0`.
+        stream: What it is for.
+        *indices: Which use, e.g. workflow and update; each `>= 0`.
+    """
+    return np.random.Generator(np.random.PCG64(_sequence(run_seed, stream, *indices)))
+
+
+def seed(run_seed: int, stream: Stream, *indices: int) -> int:
+    """Return one 63-bit seed, for a library that seeds by a signed integer (torch, say)."""
+    return int(_sequence(run_seed, stream, *indices).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def episode_seeds(
+    run_seed: int, workflow_id: int, episode_indices: npt.ArrayLike
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """Return the seeds of a workflow's episodes.
+
+    Args:
+        run_seed: The run's seed, `>= 0`.
+        workflow_id: The workflow, 0 to 119.
+        episode_indices: `[B]`, indices among the workflow's own episodes, from 0.
+
+    Returns:
+        `(environment, actions)`, each `[B]` uint64: what seeds the game's generator, and what `uniforms` starts from.
+    """
+    indices = np.asarray(episode_indices, dtype=np.uint64)
+    environment = _key(run_seed, Stream.ENVIRONMENT, workflow_id)
+    actions = _key(run_seed, Stream.ACTIONS, workflow_id)
+    return splitmix64(environment, indices), splitmix64(actions, indices)
+
+
+def uniforms(actions_seed: int, num_steps: int) -> npt.NDArray[np.float64]:
+    """Return the uniform numbers that an episode's actions are sampled with.
+
+    Args:
+        actions_seed: From `episode_seeds`.
+        num_steps: `T`.
+
+    Returns:
+        `[T]` float64 in [0, 1), multiples of 2**-53.
+    """
+    words = splitmix64(np.uint64(actions_seed), np.arange(num_steps, dtype=np.uint64))
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def splitmix64(key: np.uint64, indices: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return outputs `indices` of the SplitMix64 generator whose state starts at `key`; same shape as `indices`."""
+    with np.errstate(over="ignore"):
+        word = key + (indices + np.uint64(1)) * np.uint64(GOLDEN_GAMMA)
+        word = (word ^ (word >> np.uint64(30))) * _MIX_1
+        word = (word ^ (word >> np.uint64(27))) * _MIX_2
+        return word ^ (word >> np.uint64(31))
+
+
+def _key(run_seed: int, stream: Stream, *indices: int) -> np.uint64:
+    return np.uint64(_sequence(run_seed, stream, *indices).generate_state(1, np.uint64)[0])
+
+
+def _sequence(run_seed: int, stream: Stream, *indices: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence(run_seed, spawn_key=(int(stream), *indices))

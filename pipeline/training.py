@@ -1,0 +1,206 @@
+"""The loop of a run: the search picks a workflow, the learner trains it, the search hears of it, over and over.
+
+All state that a run's results depend on is in here, between two updates in a form that a checkpoint can hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+import torch
+
+from pipeline.learn.visit import Visit, VisitLimits
+from pipeline.persist.checkpoint import Checkpoint, SavedPolicy
+from pipeline.types import WorkflowFinished, WorkflowStarted
+from pipeline.workflows.orders import order_name
+from pipeline.workflows.search import Search
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from concurrent.futures import Executor
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from pipeline.config import Config
+    from pipeline.learn.learner import Learner
+    from pipeline.policy.store import PolicyState, PolicyStore
+    from pipeline.types import Estimate, Event, UpdateResult
+
+
+class Training:
+    """A run's state, and the coroutine that advances it."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: PolicyStore,
+        learner: Learner,
+        *,
+        search_thread: Executor,
+        emit: Callable[[Event], None],
+        log_sizes: Callable[[], dict[str, int]],
+        write_checkpoint: Callable[[Checkpoint], Awaitable[None]],
+    ) -> None:
+        """Prepare a run from its beginning.
+
+        Args:
+            config: The run's configuration.
+            store: Its policies.
+            learner: Trains them.
+            search_thread: A single thread on which the Gaussian process is fitted.
+            emit: Told of everything that happens.
+            log_sizes: Returns the bytes of each log that belong to the state so far.
+            write_checkpoint: Awaited after each update with the state.
+        """
+        self._config = config
+        self._store = store
+        self._learner = learner
+        self._search_thread = search_thread
+        self._emit = emit
+        self._log_sizes = log_sizes
+        self._write_checkpoint = write_checkpoint
+        self._search = Search(
+            seed=config.seed, beta=config.gp_beta, max_episodes_per_workflow=config.max_episodes_per_workflow
+        )
+        self._visit: Visit | None = None
+        self._behavior_weights: deque[npt.NDArray[np.float32]] = deque(maxlen=config.policy_lag + 1)
+        self._saved: dict[int, SavedPolicy] = {}
+        self.stop_requested = False
+        """Set it to end the run after the update in progress."""
+        self.search_s = 0.0
+        """Seconds spent in the search so far."""
+        self.state = self._snapshot()
+        """The run as it was after its last update: what a checkpoint holds. Replaced, never changed."""
+
+    @property
+    def best(self) -> tuple[int, Estimate] | None:
+        """The workflow with the highest observed env reward, and that reward."""
+        return self._search.best()
+
+    @property
+    def total_episodes(self) -> int:
+        """Episodes that the run has learned from."""
+        return self.state.total_episodes
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Take up the state of a checkpoint."""
+        self._search = Search.from_state(checkpoint.search)
+        self._visit = Visit.from_json(checkpoint.visit) if checkpoint.visit else None
+        self._behavior_weights.extend(weights.numpy() for weights in checkpoint.behavior_weights)
+        self._learner.total_episodes = checkpoint.total_episodes
+        self._learner.total_updates = checkpoint.total_updates
+        for saved in checkpoint.policies:
+            self._store.load(saved.workflow_id, saved.tensors, saved.num_updates, saved.num_episodes)
+            self._saved[saved.workflow_id] = saved
+        self.state = checkpoint
+
+    async def run(self) -> str:
+        """Train until the budget is used, no workflow is left, or a stop is requested.
+
+        Returns:
+            `budget`, `exhausted` or `stopped`.
+        """
+        while not self.stop_requested:
+            if self._visit is None:
+                remaining = self._config.total_episodes - self._learner.total_episodes
+                if remaining <= 0:
+                    return "budget"
+                self._visit = await self._pick(remaining)
+                if self._visit is None:
+                    return "exhausted"
+            else:
+                await self._train(self._visit)
+        return "stopped"
+
+    def digest(self) -> str:
+        """Return the SHA-256 over all policies' weights and the search's observations."""
+        observations = json.dumps(self.state.search["observations"], sort_keys=True)
+        digest = hashlib.sha256(observations.encode())
+        for policy in self.state.policies:
+            digest.update(policy.workflow_id.to_bytes(8, "little"))
+            for network in ("actor", "critic"):
+                digest.update(policy.tensors[network].numpy().tobytes())
+        return digest.hexdigest()
+
+    async def _pick(self, remaining: int) -> Visit | None:
+        started_s = time.monotonic()
+        choice = await asyncio.get_running_loop().run_in_executor(self._search_thread, self._search.next)
+        self.search_s += time.monotonic() - started_s
+        if choice is None:
+            return None
+        policy = self._store.get_or_create(choice.workflow_id, warm_start=self._config.warm_start)
+        self._behavior_weights.clear()
+        self._behavior_weights.append(policy.network.actor_weights())
+        self._emit(
+            WorkflowStarted(
+                iteration=choice.iteration,
+                workflow_id=choice.workflow_id,
+                workflow_order=order_name(choice.workflow_id),
+                ucb_score=choice.ucb_score,
+                resumed_policy=policy.num_updates > 0,
+            )
+        )
+        return Visit(
+            iteration=choice.iteration,
+            workflow_id=choice.workflow_id,
+            ucb_score=choice.ucb_score,
+            first_update=policy.num_updates,
+            first_episode=policy.num_episodes,
+            budget=remaining,
+        )
+
+    async def _train(self, visit: Visit) -> None:
+        policy = self._store.get_or_create(visit.workflow_id, warm_start=self._config.warm_start)
+        limits = VisitLimits(
+            compliance_threshold=self._config.compliance_threshold,
+            patience=self._config.patience,
+            max_episodes=self._config.max_episodes_per_workflow - visit.first_episode,
+            budget=visit.budget,
+        )
+
+        async def after_update(update: UpdateResult, visit: Visit) -> bool:
+            self._visit = visit
+            await self._note(update, policy)
+            return self.stop_requested
+
+        outcome = await self._learner.train(policy, visit, limits, self._behavior_weights, after_update)
+        if outcome is None:
+            return
+        self._visit = None
+        self._behavior_weights.clear()
+        gp_updated = self._search.finish(outcome.result)
+        finished = WorkflowFinished(
+            iteration=visit.iteration,
+            workflow_order=order_name(visit.workflow_id),
+            ucb_score=visit.ucb_score,
+            result=outcome.result,
+            gp_updated=gp_updated,
+        )
+        await self._note(outcome.last_update, policy, finished)
+
+    async def _note(self, update: UpdateResult, policy: PolicyState, finished: WorkflowFinished | None = None) -> None:
+        self._emit(update)
+        if finished is not None:
+            self._emit(finished)
+        self._saved[policy.workflow_id] = SavedPolicy(
+            policy.workflow_id, policy.num_updates, policy.num_episodes, self._store.tensors(policy.workflow_id)
+        )
+        self.state = self._snapshot()
+        await self._write_checkpoint(self.state)
+
+    def _snapshot(self) -> Checkpoint:
+        return Checkpoint(
+            search=self._search.state(),
+            visit=self._visit.to_json() if self._visit else None,
+            behavior_weights=tuple(torch.from_numpy(weights.copy()) for weights in self._behavior_weights),
+            policies=tuple(self._saved[workflow_id] for workflow_id in sorted(self._saved)),
+            total_episodes=self._learner.total_episodes,
+            total_updates=self._learner.total_updates,
+            log_sizes=self._log_sizes(),
+        )

@@ -1,0 +1,184 @@
+"""What passes between the parts of the pipeline, and what a run reports: frozen, free of behaviour, cheap to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPlan:
+    """The episodes of one update, as the learner asks the collector for them."""
+
+    batch_index: int
+    """Unique in the run, counted from 0 over all workflows."""
+    workflow_id: int
+    """0 to 119."""
+    first_episode: int
+    """Index of its first episode among the workflow's own."""
+    num_episodes: int
+    """Episodes in the batch; `B`."""
+    weight_version: int
+    """Which version on the weight board all its episodes are played with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean and how far it can be trusted."""
+
+    mean: float
+    stderr: float
+    """Standard error of the mean; 0 for a single episode."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The run's folder exists and its processes are about to start."""
+
+    run_dir: str
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FirstEpisode:
+    """The first episode of this process has arrived."""
+
+    seconds: float
+    """Since the pipeline was entered."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowStarted:
+    """The search picked a workflow, and its training begins or goes on."""
+
+    iteration: int
+    """Of the search, from 0."""
+    workflow_id: int
+    workflow_order: str
+    """`op_server -> defender -> ...`."""
+    ucb_score: float
+    """`mean + beta * std`, in points; NaN while the search has no observation to go by."""
+    resumed_policy: bool
+    """The policy had been trained before."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodesCollected:
+    """How far the batch that is filling has come. Reported a few times a second at most, and never part of a result."""
+
+    batch_index: int
+    num_filled: int
+    num_episodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateResult:
+    """One PPO update: what its episodes were like, and what the update did."""
+
+    update: int
+    """Index among the workflow's own updates, from 0."""
+    workflow_id: int
+    workflow_order: str
+    num_episodes: int
+    """Episodes of this batch."""
+    total_episodes: int
+    """Episodes that the run has used, this batch included."""
+    env_reward: Estimate
+    """Return per episode, in points."""
+    alignment_bonus: float
+    """Mean per episode, in points."""
+    total_reward: float
+    """Their sum: what PPO is trained on."""
+    compliance: float
+    """Mean over the episodes, 0 to 1."""
+    avg_fixes: float
+    """Fix actions per episode."""
+    collection_s: float
+    """From the first lease of the batch to its last filled slot."""
+    update_s: float
+    """Time on the learner's thread."""
+    policy_loss: float
+    value_loss: float
+    entropy: float
+    """Nats."""
+    approx_kl: float
+    """Nats; of the last epoch that ran."""
+    clip_fraction: float
+    num_epochs: int
+    """Epochs that ran before the KL stop."""
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowResult:
+    """The end of one visit to a workflow: all that the search learns of it."""
+
+    workflow_id: int
+    env_reward: Estimate
+    """Of the visit's last batch, in points."""
+    compliance: float
+    """Of the visit's last batch."""
+    num_episodes: int
+    """Trained in this visit."""
+    reached_threshold: bool
+    """Only then does `env_reward` enter the Gaussian process."""
+    reason: str
+    """`threshold`, `cap`, `patience` or `budget`: why the visit ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowFinished:
+    """A visit ended, and the search took note of it."""
+
+    iteration: int
+    workflow_order: str
+    ucb_score: float
+    result: WorkflowResult
+    gp_updated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersLost:
+    """Worker processes died; their episodes are played again with the same seeds and weights."""
+
+    num_episodes: int
+    """Episodes to be played again."""
+    num_rebuilds: int
+    """Times the pool was rebuilt in this process."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointWritten:
+    """All that `resume` needs is on disk."""
+
+    path: str
+    total_episodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The run is over: its budget is used, every workflow is done, or it was stopped."""
+
+    digest: str
+    """SHA-256 over all policies' weights and the search's observations; depends on the configuration alone."""
+    reason: str
+    """`budget`, `exhausted` (no workflow left to try) or `stopped`."""
+    episodes: int
+    updates: int
+    wall_s: float
+    best_workflow: str | None
+    """The order with the highest observed env reward, among those that reached the threshold."""
+    best_env_reward: float | None
+
+
+Event: TypeAlias = (
+    RunStarted
+    | FirstEpisode
+    | WorkflowStarted
+    | EpisodesCollected
+    | UpdateResult
+    | WorkflowFinished
+    | WorkersLost
+    | CheckpointWritten
+    | RunFinished
+)

@@ -1,0 +1,42 @@
+"""What holds for every test: none leaves anything in shared memory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from native_buffers.segment import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+settings.register_profile("pipeline", deadline=None)  # a busy machine is no failure
+settings.load_profile("pipeline")
+
+
+SHM = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory
+
+
+def own_segments() -> set[Path]:
+    """Those of this process alone: other runs of the tests may go on beside it."""
+    return set(SHM.glob(f"{PREFIX}-{os.getpid()}-*"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _session_leaves_no_segments() -> Iterator[None]:
+    yield
+    assert not own_segments(), "the session left segments in /dev/shm"
+
+
+@pytest.fixture(autouse=True)
+def _test_leaves_no_segments() -> Iterator[None]:
+    before = own_segments()
+    yield
+    left = own_segments() - before
+    for path in left:  # so that no other test is blamed
+        path.unlink()
+    assert not left, "the test left segments in /dev/shm"

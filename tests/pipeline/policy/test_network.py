@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
+from pipeline.policy.forward import NumpyActor
+from pipeline.policy.network import ActorCritic, Initialisation, create, network_inputs
+from pipeline.policy.params import ACTOR, CRITIC
+from pipeline.workflows.orders import one_hot
+
+CPU = torch.device("cpu")
+
+
+def observations(num: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 2, (num, OBSERVATION_SIZE)).astype(np.int8)
+
+
+@pytest.mark.parametrize("initialisation", ["orthogonal", "uniform"])
+@pytest.mark.parametrize("scale", [1.0, 5.0])
+def test_torch_and_numpy_agree(initialisation: Initialisation, scale: float) -> None:
+    network = create(3, initialisation)
+    with torch.no_grad():
+        network.actor.mul_(scale)
+    rows, order = observations(200), one_hot(42)
+    actor = NumpyActor(network.actor_weights(), order)
+
+    in_torch = network.log_probs(network_inputs(rows, order, CPU)).detach().numpy()
+    in_numpy = np.stack([actor.distribution(row)[0] for row in rows])
+
+    assert in_torch.shape == (200, NUM_ACTIONS)
+    assert in_numpy == pytest.approx(in_torch, abs=1e-5)
+    assert np.array_equal(in_numpy.argmax(axis=1), in_torch.argmax(axis=1))
+
+
+def test_orthogonal_weights_are_orthogonal() -> None:
+    network = create(0, "orthogonal")
+    for flat, shape, head_gain in ((network.actor, ACTOR, 0.01), (network.critic, CRITIC, 1.0)):
+        views = shape.views(flat.detach().numpy())
+        for name, gain in (("hidden_1", 2**0.5), ("hidden_2", 2**0.5), ("head", head_gain)):
+            weight = views[f"{name}.weight"].astype(np.float64)
+            gram = weight @ weight.T if weight.shape[0] <= weight.shape[1] else weight.T @ weight
+            assert gram == pytest.approx(gain**2 * np.eye(len(gram)), abs=1e-5)
+            assert not views[f"{name}.bias"].any()
+
+
+def test_a_fresh_policy_is_nearly_uniform() -> None:
+    log_probs = create(0, "orthogonal").log_probs(network_inputs(observations(50), one_hot(0), CPU))
+
+    assert log_probs.exp().detach().numpy() == pytest.approx(1 / NUM_ACTIONS, rel=0.1)
+
+
+def test_uniform_weights_keep_their_bound() -> None:
+    views = ACTOR.views(create(0, "uniform").actor_weights())
+    for name, parameter in views.items():
+        bound = (77 if name.startswith("hidden_1") else 64) ** -0.5
+        assert 0.9 * bound < np.abs(parameter).max() <= bound
+
+
+def test_a_seed_is_a_network_whatever_torch_drew_before() -> None:
+    first = create(5, "orthogonal")
+    state = torch.random.get_rng_state()
+    torch.rand(7)
+    again, other = create(5, "orthogonal"), create(6, "orthogonal")
+    torch.random.set_rng_state(state)
+
+    assert torch.equal(first.actor, again.actor)
+    assert torch.equal(first.critic, again.critic)
+    assert not torch.equal(first.actor, other.actor)
+
+
+def test_gradients_reach_every_used_parameter() -> None:
+    network = create(0, "uniform")
+    rows = np.vstack([observations(50), np.ones((1, OBSERVATION_SIZE), np.int8)])
+    inputs = network_inputs(rows, np.ones(25, np.float32), CPU)
+
+    (network.log_probs(inputs)[:, 3].sum() + network.values(inputs).sum()).backward()
+
+    assert (network.actor.grad != 0).all()
+    assert (network.critic.grad != 0).all()
+
+
+def test_published_weights_are_a_copy() -> None:
+    network = create(0, "orthogonal")
+    weights = network.actor_weights()
+    before = weights.copy()
+    with torch.no_grad():
+        network.actor.zero_()
+
+    assert np.array_equal(weights, before)
+    assert weights.dtype == np.float32
+
+
+def test_vectors_of_another_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="the critic has 9217 values"):
+        ActorCritic(torch.zeros(ACTOR.num_values), torch.zeros(ACTOR.num_values))

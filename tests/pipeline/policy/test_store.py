@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from pipeline.policy.params import ACTOR
+from pipeline.policy.store import IncompatiblePolicy, PolicyState, PolicyStore
+from pipeline.workflows.orders import KENDALL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CPU = torch.device("cpu")
+
+
+def train(policy: PolicyState, num_updates: int = 1) -> None:
+    """Step Adam on a loss that depends on the weights and the count alone."""
+    for _ in range(num_updates):
+        policy.optimizer.zero_grad()
+        target = 0.1 * (policy.num_updates + 1)
+        loss = sum((parameter - target).square().mean() for parameter in policy.network.parameters())
+        loss.backward()
+        policy.optimizer.step()
+        policy.num_updates += 1
+        policy.num_episodes += 32
+
+
+def test_the_same_object_is_returned_again() -> None:
+    store = PolicyStore(0, "orthogonal")
+
+    assert store.get_or_create(3, warm_start=False) is store.get_or_create(3, warm_start=True)
+    assert store.ids() == (3,)
+    assert store.trained_ids() == ()
+
+
+def test_fresh_weights_follow_from_seed_and_workflow_alone() -> None:
+    first, second = PolicyStore(0, "orthogonal"), PolicyStore(0, "orthogonal")
+    for workflow_id in (1, 2):
+        train(first.get_or_create(workflow_id, warm_start=False))
+    three = first.get_or_create(3, warm_start=False).network
+
+    assert torch.equal(three.actor, second.get_or_create(3, warm_start=False).network.actor)
+    assert not torch.equal(three.actor, second.get_or_create(4, warm_start=False).network.actor)
+    assert not torch.equal(three.actor, PolicyStore(1, "orthogonal").get_or_create(3, warm_start=False).network.actor)
+
+
+def test_a_warm_start_copies_the_nearest_trained_order() -> None:
+    store = PolicyStore(0, "orthogonal")
+    near, far, untrained = 1, 119, 2
+    train(store.get_or_create(far, warm_start=True))
+    train(store.get_or_create(near, warm_start=True))
+    store.get_or_create(untrained, warm_start=False)
+    assert KENDALL[0, near] < KENDALL[0, far]
+
+    warm = store.get_or_create(0, warm_start=True)
+
+    source = store.get_or_create(near, warm_start=True)
+    assert torch.equal(warm.network.actor, source.network.actor)
+    assert torch.equal(warm.network.critic, source.network.critic)
+    assert warm.network.actor.data_ptr() != source.network.actor.data_ptr()
+    assert (warm.num_updates, warm.num_episodes, len(warm.optimizer.state)) == (0, 0, 0)
+
+
+def test_a_warm_start_takes_the_lowest_of_equally_near_orders() -> None:
+    neighbours = [i for i in range(120) if KENDALL[60, i] == KENDALL[60].min(where=KENDALL[60] > 0, initial=1)]
+    assert len(neighbours) == 4
+    store = PolicyStore(0, "orthogonal")
+    for workflow_id in reversed(neighbours):
+        train(store.get_or_create(workflow_id, warm_start=False))
+
+    warm = store.get_or_create(60, warm_start=True)
+
+    assert torch.equal(warm.network.actor, store.get_or_create(min(neighbours), warm_start=False).network.actor)
+
+
+def test_without_a_trained_order_a_warm_start_is_fresh() -> None:
+    warm = PolicyStore(0, "orthogonal").get_or_create(3, warm_start=True)
+    cold = PolicyStore(0, "orthogonal").get_or_create(3, warm_start=False)
+
+    assert torch.equal(warm.network.actor, cold.network.actor)
+
+
+@pytest.mark.parametrize("num_before", [0, 3])
+def test_training_goes_on_from_a_file_as_if_it_had_never_stopped(tmp_path: Path, num_before: int) -> None:
+    straight = PolicyStore(0, "orthogonal")
+    train(straight.get_or_create(5, warm_start=False), num_before + 2)
+
+    store = PolicyStore(0, "orthogonal")
+    policy = store.get_or_create(5, warm_start=False)
+    train(policy, num_before)
+    save_file(store.tensors(5), tmp_path / "policy.safetensors")
+    resumed = PolicyStore(99, "orthogonal")
+    loaded = resumed.load(5, load_file(tmp_path / "policy.safetensors"), policy.num_updates, policy.num_episodes)
+    train(loaded, 2)
+
+    assert loaded is resumed.get_or_create(5, warm_start=False)
+    assert resumed.digest() == straight.digest()
+    expected = straight.tensors(5)
+    found = resumed.tensors(5)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert (loaded.num_updates, loaded.num_episodes) == (num_before + 2, 32 * (num_before + 2))
+
+
+def test_tensors_are_copies() -> None:
+    store = PolicyStore(0, "orthogonal")
+    policy = store.get_or_create(5, warm_start=False)
+    train(policy)
+    saved = store.tensors(5)
+    before = {name: tensor.clone() for name, tensor in saved.items()}
+    train(policy)
+
+    assert set(saved) == {
+        f"{prefix}{name}{suffix}"
+        for name in ("actor", "critic")
+        for prefix, suffix in (("", ""), ("adam.", ".step"), ("adam.", ".exp_avg"), ("adam.", ".exp_avg_sq"))
+    }
+    assert all(torch.equal(saved[name], before[name]) for name in saved)
+
+
+def test_other_tensors_are_refused() -> None:
+    store = PolicyStore(0, "orthogonal")
+    train(store.get_or_create(5, warm_start=False))
+    good = store.tensors(5)
+    bad = (
+        {name: tensor for name, tensor in good.items() if name != "adam.critic.exp_avg_sq"},
+        good | {"actor": torch.zeros(ACTOR.num_values + 1)},
+        good | {"actor": good["actor"].double()},
+    )
+    for tensors in bad:
+        with pytest.raises(IncompatiblePolicy, match="workflow 6"):
+            store.load(6, tensors, 1, 32)
+    assert store.ids() == (5,)
+
+
+def test_the_digest_is_of_trained_weights_in_order_of_ids() -> None:
+    one, other = PolicyStore(0, "orthogonal"), PolicyStore(0, "orthogonal")
+    for workflow_id in (1, 2):
+        train(one.get_or_create(workflow_id, warm_start=False))
+    for workflow_id in (2, 1):
+        train(other.get_or_create(workflow_id, warm_start=False))
+    other.get_or_create(0, warm_start=False)
+    assert one.digest() == other.digest()
+
+    with torch.no_grad():
+        other.get_or_create(2, warm_start=False).network.critic[0] += 1e-3
+    assert one.digest() != other.digest()
+
+
+def test_a_copy_shares_nothing_until_it_is_adopted() -> None:
+    policy = PolicyStore(0, "orthogonal").get_or_create(5, warm_start=False)
+    train(policy, 2)
+    weights, moments = policy.network.actor.detach().clone(), policy.optimizer.state[policy.network.actor]
+    first_moment = moments["exp_avg"].clone()
+
+    copied = policy.copy_to(CPU)
+    train(copied)
+    assert torch.equal(policy.network.actor, weights)
+    assert torch.equal(moments["exp_avg"], first_moment)
+    assert int(moments["step"]) == policy.num_updates == 2
+
+    policy.adopt(copied)
+    assert torch.equal(policy.network.actor, copied.network.actor)
+    assert policy.num_updates == 3
+    straight = PolicyStore(0, "orthogonal").get_or_create(5, warm_start=False)
+    train(straight, 4)
+    train(policy)
+    assert torch.equal(policy.network.actor, straight.network.actor)
