@@ -210,7 +210,7 @@ class EpisodeRing:
 
     def states(self) -> npt.NDArray[np.uint8]:
         """Return a copy of all `SlotState`s, `[num_slots]` uint8."""
-        return np.array(self._states, dtype=np.uint8)
+        return np.frombuffer(self._states, np.uint8).copy()
 
     def statistics(self) -> RingStatistics:
         """Count the slots by state. Workers may fill some meanwhile."""

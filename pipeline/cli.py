@@ -195,11 +195,10 @@ def _print_summary(pipeline: Pipeline, finished: RunFinished) -> None:
         "exhausted": "every workflow has had its share",
         "stopped": "stopped on request",
     }
-    rate = pipeline.statistics().collection.num_collected / finished.wall_s
     console = Console(highlight=False)
     console.print(
         f"[bold]done[/] ({reasons[finished.reason]}): {finished.episodes} episodes, {finished.updates} updates, "
-        f"{finished.wall_s:.1f} s, {rate:.1f} episodes/s",
+        f"{finished.wall_s:.1f} s, {finished.episodes_per_s:.1f} episodes/s",
         soft_wrap=True,
     )
     if finished.best_workflow is None:
@@ -209,10 +208,13 @@ def _print_summary(pipeline: Pipeline, finished: RunFinished) -> None:
             soft_wrap=True,
         )
     else:
+        reward, stderr = finished.best_env_reward, finished.best_env_reward_stderr
         console.print(
-            f"best workflow: {finished.best_workflow}, env reward {finished.best_env_reward:.1f}",
-            soft_wrap=True,
+            f"best workflow: {finished.best_workflow}, env reward {reward:.1f} ± {stderr:.1f}", soft_wrap=True
         )
+        for order in finished.tied_with_best:
+            if order != finished.best_workflow:
+                console.print(f"   as good, as far as can be told: {order}", soft_wrap=True)
     console.print(f"digest: {finished.digest}", soft_wrap=True)
     console.print(f"record: {pipeline.run_dir}", soft_wrap=True)
     if finished.reason == "stopped":

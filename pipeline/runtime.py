@@ -1,4 +1,4 @@
-"""A training run as an object: `async with Pipeline(config) as pipeline: ...`. The composition root.
+"""A training run as an object: `async with Pipeline(config) as pipeline: ...`.
 
 ```
 search -(workflow)-> learner -(BatchPlan)-> collection -(slot)-> worker -FILLED slot-> learner -(weights)-> worker
@@ -15,35 +15,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
-import torch
-
-from native_buffers.ring import EpisodeRing, RingStatistics
-from native_buffers.segment import sweep_stale
-from native_buffers.weights import WeightBoard
-from pipeline.cage2.compliance import Compromised
-from pipeline.cage2.cyborg_env import require_cyborg
-from pipeline.cage2.spec import EPISODE_STEPS
-from pipeline.collect.collection import Collection, CollectionStatistics
-from pipeline.collect.executor import ExecutorCollector
-from pipeline.collect.record import HEADER, record_layout
-from pipeline.collect.worker import WorkerSpec
-from pipeline.learn.learner import Learner, LearnerSettings
-from pipeline.learn.ppo import resolve_device
-from pipeline.learn.recipe import RECIPES
-from pipeline.observe.csv_log import CsvLog
 from pipeline.observe.feed import Feed
-from pipeline.observe.logs import EventLog
-from pipeline.observe.tensorboard import TensorBoardLog, require_tensorboard
-from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.observe.statistics import PipelineStatistics
+from pipeline.parts import assemble
 from pipeline.persist.files import write_json
-from pipeline.persist.runs import RunFolder, read_config
-from pipeline.policy.params import ACTOR
-from pipeline.policy.store import PolicyStore
-from pipeline.training import Training
+from pipeline.persist.runs import read_config
 from pipeline.types import (
     CheckpointWritten,
     EpisodesCollected,
@@ -55,39 +34,17 @@ from pipeline.types import (
 from pipeline.workflows.orders import order_name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator
     from pathlib import Path
     from types import TracebackType
 
-    import numpy as np
-    import numpy.typing as npt
-
     from pipeline.config import Config
     from pipeline.persist.checkpoint import Checkpoint
-    from pipeline.types import BatchPlan, Event
+    from pipeline.types import Event
 
 SUMMARY = "summary.json"
 PROGRESS_INTERVAL_S = 0.25
 """Between reports of how far a batch has come."""
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineStatistics:
-    """A run as it is now."""
-
-    total_episodes: int
-    total_updates: int
-    workers_alive: int
-    num_rebuilds: int
-    """Times that the pool of workers had to be replaced."""
-    ring: RingStatistics
-    collection: CollectionStatistics
-    dropped_events: int
-    """Events that slow listeners missed."""
-    wall_s: float
-    """Since the pipeline was entered."""
-    seconds: Mapping[str, float]
-    """The wall time by what the run was waiting for: `collection`, `learner`, `search`, and `idle` for the rest."""
 
 
 class Pipeline:
@@ -107,6 +64,7 @@ class Pipeline:
         self._feed = Feed()
         self._task: asyncio.Task[RunFinished] | None = None
         self._stopping_now = self._finishing = False
+        self._first_episode_s: float | None = None
 
     @classmethod
     def resume(cls, run_dir: Path, **speed: int | None) -> Self:
@@ -128,14 +86,26 @@ class Pipeline:
         """Make the run's memory and folder, and start training in the background.
 
         Raises:
-            CyborgMissingError: If the CybORG that was asked for isn't installed.
+            CyborgNotInstalled: If the CybORG that was asked for can't be had.
+            TensorBoardMissingError: If TensorBoard was asked for and can't be had.
+            DeviceMissing: If CUDA was asked for and can't be had.
             SharedMemoryFull: If the segments don't fit.
             RunFolderError: If the folder can't be had, or the run to be resumed is still alive.
             CheckpointError: If the run to be resumed has a damaged checkpoint.
         """
+        self._entered_s = self._last_checkpoint_s = time.monotonic()
         async with contextlib.AsyncExitStack() as stack:
-            await self._build(stack)
+            self._parts = await assemble(
+                self.config,
+                self._resume_dir,
+                stack,
+                emit=self._emit,
+                on_episode=self._note_episode,
+                on_lost=self._report_loss,
+                write_checkpoint=self._write_checkpoint_if_due,
+            )
             self._resources = stack.pop_all()
+        self._episodes_before = self._parts.training.total_episodes
         self._task = asyncio.create_task(self._main(), name="cage2-pipeline")
         return self
 
@@ -178,27 +148,29 @@ class Pipeline:
     def stop(self, *, now: bool = False) -> None:
         """Ask the run to end: after the update in progress, or `now`, which keeps the state after the last one."""
         running = self._running
-        self._training.stop_requested = True
+        self._parts.training.stop_requested = True
         if now and not (self._stopping_now or self._finishing or running.done()):
             self._stopping_now = True
             running.cancel()
 
     def statistics(self) -> PipelineStatistics:
         """Return the run as it is now."""
+        parts = self._parts
         wall_s = time.monotonic() - self._entered_s
         seconds = {
-            "collection": self._learner.wait_s,
-            "learner": self._learner.update_s,
-            "search": self._training.search_s,
+            "collection": parts.learner.wait_s,
+            "learner": parts.learner.update_s,
+            "search": parts.training.search_s,
         }
         return PipelineStatistics(
-            total_episodes=self._training.total_episodes,
-            total_updates=self._training.state.total_updates,
-            workers_alive=self._collector.num_alive,
-            num_rebuilds=self._collector.num_rebuilds,
-            ring=self._ring.statistics(),
-            collection=self._collection.statistics(),
+            total_episodes=parts.training.state.total_episodes,
+            total_updates=parts.training.state.total_updates,
+            workers_alive=parts.collector.num_alive,
+            num_rebuilds=parts.collector.num_rebuilds,
+            ring=parts.ring.statistics(),
+            collection=parts.collection.statistics(),
             dropped_events=self._feed.num_dropped,
+            first_episode_s=self._first_episode_s,
             wall_s=wall_s,
             seconds={**seconds, "idle": max(0.0, wall_s - sum(seconds.values()))},
         )
@@ -206,7 +178,7 @@ class Pipeline:
     @property
     def run_dir(self) -> Path:
         """The run's folder, once the pipeline is entered."""
-        return self._folder.path
+        return self._parts.folder.path
 
     @property
     def _running(self) -> asyncio.Task[RunFinished]:
@@ -214,97 +186,6 @@ class Pipeline:
             msg = "the pipeline is not running: enter it first (async with Pipeline(config) as pipeline)"
             raise RuntimeError(msg)
         return self._task
-
-    async def _build(self, stack: contextlib.AsyncExitStack) -> None:
-        """Make all parts; what can fail for the user's reasons comes before anything is written."""
-        self._entered_s = self._last_checkpoint_s = time.monotonic()
-        self._first_episode_s: float | None = None
-        config = self.config
-        require_cyborg(config.cyborg)
-        if config.tensorboard:
-            require_tensorboard()
-        device = resolve_device(config.device)
-        sweep_stale()
-        self._ring = stack.enter_context(
-            EpisodeRing.create(HEADER, record_layout(EPISODE_STEPS), config.num_slots, debug=config.debug)
-        )
-        board = stack.enter_context(WeightBoard.create(ACTOR.num_values, config.num_slabs))
-        self._folder = RunFolder(self._resume_dir) if self._resume_dir else RunFolder.create(config)
-        stack.callback(self._folder.close)
-        self._checkpoints = CheckpointFolder(self._folder.path)
-        checkpoint = self._checkpoints.read()
-        self._open_logs(stack, checkpoint)
-        learner_thread = await stack.enter_async_context(_thread("learner"))
-        search_thread = await stack.enter_async_context(_thread("search"))
-        self._disk_thread = await stack.enter_async_context(_thread("disk"))
-
-        self._collector = ExecutorCollector(
-            WorkerSpec(
-                ring_name=self._ring.name,
-                board_name=board.name,
-                num_slots=config.num_slots,
-                num_slabs=config.num_slabs,
-                num_steps=EPISODE_STEPS,
-                red_agent=config.red_agent,
-                cyborg=config.cyborg,
-                compromised=Compromised(config.compromised),
-                debug=config.debug,
-            ),
-            config.workers,
-        )
-        stack.push_async_callback(self._collector.close)
-        self._collection = Collection(
-            self._ring,
-            self._collector,
-            run_seed=config.seed,
-            episodes_per_task=config.task_size,
-            take=self._take,
-            on_lost=self._report_loss,
-        )
-        self._learner = Learner(
-            LearnerSettings(
-                run_seed=config.seed,
-                num_steps=EPISODE_STEPS,
-                episodes_per_update=config.episodes_per_update,
-                policy_lag=config.policy_lag,
-                alignment_lambda=config.alignment_lambda,
-                max_episodes_per_workflow=config.max_episodes_per_workflow,
-                recipe=RECIPES[config.recipe],
-                device=device,
-            ),
-            board,
-            self._collection,
-            learner_thread,
-        )
-        self._training = Training(
-            config,
-            PolicyStore(config.seed, RECIPES[config.recipe].initialisation),
-            self._learner,
-            search_thread=search_thread,
-            emit=self._emit,
-            log_sizes=self._log_sizes,
-            write_checkpoint=self._write_checkpoint_if_due,
-        )
-        if checkpoint is not None:
-            self._training.resume(checkpoint)
-        self._episodes_before = self._training.total_episodes
-
-    def _open_logs(self, stack: contextlib.AsyncExitStack, checkpoint: Checkpoint | None) -> None:
-        sizes = checkpoint.log_sizes if checkpoint else None
-        csv_log, event_log = CsvLog(self.run_dir, sizes), EventLog(self.run_dir, sizes)
-        stack.callback(csv_log.close)
-        stack.callback(event_log.close)
-        self._recorders: list[Callable[[Event], None]] = [csv_log, event_log]
-        self._log_sizes = lambda: {**csv_log.sizes(), **event_log.sizes()}
-        if self.config.tensorboard:
-            tensorboard = TensorBoardLog(self.run_dir, checkpoint.total_episodes if checkpoint else 0)
-            stack.callback(tensorboard.close)
-            self._recorders.append(tensorboard)
-
-    def _emit(self, event: Event) -> None:
-        for record in self._recorders:
-            record(event)
-        self._feed.emit(event)
 
     async def _main(self) -> RunFinished:
         try:
@@ -314,7 +195,7 @@ class Pipeline:
             finally:
                 # whatever ends the run, what it has learned is kept
                 self._finishing = True
-                await self._write_checkpoint(self._training.state)
+                await self._write_checkpoint(self._parts.training.state)
             return await self._finish(reason)
         finally:
             self._feed.close()
@@ -324,68 +205,61 @@ class Pipeline:
         try:
             async with asyncio.TaskGroup() as group:
                 background = [group.create_task(self._collect()), group.create_task(self._report_progress())]
-                reason = await self._training.run()
+                reason = await self._parts.training.run()
                 for task in background:
                     task.cancel()
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if not self._stopping_now or task is None:
+            this_task = asyncio.current_task()
+            if not self._stopping_now or this_task is None:
                 raise
-            task.uncancel()
+            this_task.uncancel()
             return "stopped"
         except BaseExceptionGroup as group:
             raise _first_leaf(group) from None
         return reason
 
     async def _collect(self) -> None:
-        await self._collector.start()
-        await self._collection.run()
+        await self._parts.collector.start()
+        await self._parts.collection.run()
 
     async def _report_progress(self) -> None:
         reported = None
         while True:
             await asyncio.sleep(PROGRESS_INTERVAL_S)
-            filling = self._learner.filling()
+            filling = self._parts.learner.filling()
             if filling is not None and filling != reported:
                 reported = filling
                 self._emit(EpisodesCollected(*filling))
-
-    def _take(self, plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        if self._first_episode_s is None:
-            self._first_episode_s = time.monotonic() - self._entered_s
-            self._emit(FirstEpisode(self._first_episode_s))
-        self._learner.take(plan, row, record)
-
-    def _report_loss(self, num_episodes: int) -> None:
-        self._emit(WorkersLost(num_episodes, self._collector.num_rebuilds))
 
     async def _write_checkpoint_if_due(self, state: Checkpoint) -> None:
         if time.monotonic() - self._last_checkpoint_s >= self.config.checkpoint_interval_s:
             await self._write_checkpoint(state)
 
     async def _write_checkpoint(self, state: Checkpoint) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._disk_thread, self._checkpoints.write, state)
+        parts = self._parts
+        await asyncio.get_running_loop().run_in_executor(parts.disk_thread, parts.checkpoints.write, state)
         self._last_checkpoint_s = time.monotonic()
-        self._emit(CheckpointWritten(str(self._checkpoints.path), state.total_episodes))
+        self._emit(CheckpointWritten(str(parts.checkpoints.path), state.total_episodes))
 
     async def _finish(self, reason: str) -> RunFinished:
-        statistics = self.statistics()
-        best = self._training.best
+        """Write the summary and report the end."""
+        training, statistics = self._parts.training, self.statistics()
+        best = training.best
         finished = RunFinished(
-            digest=self._training.digest(),
+            digest=training.digest(),
             reason=reason,
             episodes=statistics.total_episodes,
             updates=statistics.total_updates,
             wall_s=statistics.wall_s,
+            episodes_per_s=(statistics.total_episodes - self._episodes_before) / statistics.wall_s,
             best_workflow=order_name(best[0]) if best else None,
             best_env_reward=best[1].mean if best else None,
+            best_env_reward_stderr=best[1].stderr if best else None,
+            tied_with_best=tuple(order_name(workflow_id) for workflow_id in training.tied_with_best),
         )
         summary = {
             **asdict(finished),
-            "best_env_reward_stderr": best[1].stderr if best else None,
-            "episodes_per_s": (finished.episodes - self._episodes_before) / finished.wall_s,
-            "first_episode_s": self._first_episode_s,
+            "first_episode_s": statistics.first_episode_s,
             "seconds": statistics.seconds,
             "workers_busy_s": statistics.collection.busy_s,
             "episodes_discarded": statistics.collection.num_discarded,
@@ -393,19 +267,22 @@ class Pipeline:
             "configuration": self.config.model_dump(mode="json"),
         }
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._disk_thread, write_json, self.run_dir / SUMMARY, summary)
+        await loop.run_in_executor(self._parts.disk_thread, write_json, self.run_dir / SUMMARY, summary)
         self._emit(finished)
         return finished
 
+    def _emit(self, event: Event) -> None:
+        for record in self._parts.recorders:
+            record(event)
+        self._feed.emit(event)
 
-@contextlib.asynccontextmanager
-async def _thread(name: str) -> AsyncIterator[ThreadPoolExecutor]:
-    """One named thread. On it torch computes with one thread: more would round differently from machine to machine."""
-    executor = ThreadPoolExecutor(1, f"cage2-{name}", initializer=torch.set_num_threads, initargs=(1,))
-    try:
-        yield executor
-    finally:
-        await asyncio.to_thread(executor.shutdown)
+    def _note_episode(self) -> None:
+        if self._first_episode_s is None:
+            self._first_episode_s = time.monotonic() - self._entered_s
+            self._emit(FirstEpisode(self._first_episode_s))
+
+    def _report_loss(self, num_episodes: int) -> None:
+        self._emit(WorkersLost(num_episodes, self._parts.collector.num_rebuilds))
 
 
 async def _outlast(future: asyncio.Future[Any]) -> None:

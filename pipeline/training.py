@@ -84,6 +84,11 @@ class Training:
         return self._search.best()
 
     @property
+    def tied_with_best(self) -> list[int]:
+        """All observed workflows that can't be told from the best, itself included."""
+        return self._search.tied_with_best()
+
+    @property
     def total_episodes(self) -> int:
         """Episodes that the run has learned from."""
         return self.state.total_episodes

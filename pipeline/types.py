@@ -166,9 +166,15 @@ class RunFinished:
     episodes: int
     updates: int
     wall_s: float
+    """Of this process; a resumed run counts anew."""
+    episodes_per_s: float
+    """Of this process."""
     best_workflow: str | None
     """The order with the highest observed env reward, among those that reached the threshold."""
     best_env_reward: float | None
+    best_env_reward_stderr: float | None
+    tied_with_best: tuple[str, ...]
+    """All observed orders that can't be told from the best, itself included: within two standard errors."""
 
 
 Event: TypeAlias = (

@@ -96,7 +96,7 @@ class BlueTable:
                 self._set(target, UNKNOWN)
         seen = {host: activity(on_host, decoy_placed and host == target) for host, on_host in connections.items()}
         for host, what in seen.items():
-            if what is EXPLOIT:
+            if what == EXPLOIT:
                 self._set(host, USER)
         if malware_found and target is not None:
             self._set(target, PRIVILEGED)

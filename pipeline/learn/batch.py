@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-class BatchNotFull(RuntimeError):
+class BatchNotFullError(RuntimeError):
     """An update was asked for before all episodes were there."""
 
     def __init__(self, num_filled: int, num_episodes: int) -> None:
@@ -32,7 +32,7 @@ class BatchNotFull(RuntimeError):
         )
 
 
-class RowFilled(RuntimeError):
+class RowFilledError(RuntimeError):
     """A row was put twice: two slots claim to be the same episode."""
 
     def __init__(self, row: int) -> None:
@@ -101,11 +101,11 @@ class Batch:
             record: The fields of this class by name, each of the shape and dtype of a row.
 
         Raises:
-            RowFilled: The row has been put before.
+            RowFilledError: The row has been put before.
             ValueError: A field has another shape or dtype.
         """
         if self._filled[row]:
-            raise RowFilled(row)
+            raise RowFilledError(row)
         for name, rows in self._fields.items():
             target, source = rows[row], record[name]
             if (source.shape, source.dtype) != (target.shape, target.dtype):
@@ -125,7 +125,7 @@ class Batch:
             alignment_lambda: Points that full compliance is worth per episode.
 
         Raises:
-            BatchNotFull: A row is missing.
+            BatchNotFullError: A row is missing.
         """
         self.require_full()
         rewards: npt.NDArray[np.float64] = self.reward_tenths / 10.0
@@ -138,7 +138,7 @@ class Batch:
             alignment_lambda: Points that full compliance is worth per episode.
 
         Raises:
-            BatchNotFull: A row is missing.
+            BatchNotFullError: A row is missing.
         """
         self.require_full()
         # whole tenths are summed exactly, so that the means are the same in any order of rows
@@ -159,10 +159,10 @@ class Batch:
         """Check that every row has been put.
 
         Raises:
-            BatchNotFull: A row is missing.
+            BatchNotFullError: A row is missing.
         """
         if not self.full:
-            raise BatchNotFull(self.num_filled, self.num_episodes)
+            raise BatchNotFullError(self.num_filled, self.num_episodes)
 
 
 def distinct_rows(

@@ -1,7 +1,7 @@
 """One PPO update: a full batch and a policy in, a better policy out.
 
     batch -> rewards, values -> advantages, targets -> epochs of minibatches, on a copy -+-> policy adopts it
-                                                                                         '-> TrainingDiverged
+                                                                                         '-> TrainingDivergedError
 
 Of a batch's thousands of observations a few hundred are distinct, and the networks run on those alone: a
 step's log-probability and value are gathered from the row of its observation, and a row's entropy counts as
@@ -38,7 +38,7 @@ STANDARDISE_EPS = 1e-8
 """Keeps a batch whose steps are all alike from a division by 0."""
 
 
-class TrainingDiverged(ArithmeticError):
+class TrainingDivergedError(ArithmeticError):
     """An update met a number that is not finite; the policy is as it was before."""
 
     def __init__(self, workflow_id: int, update_index: int, epoch: int, what: str) -> None:
@@ -49,7 +49,7 @@ class TrainingDiverged(ArithmeticError):
         )
 
 
-class NoSuchDevice(RuntimeError):
+class NoSuchDeviceError(RuntimeError):
     """The device that was asked for is not there."""
 
     def __init__(self, name: str) -> None:
@@ -93,10 +93,10 @@ def resolve_device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
     """Return the device to learn on; `auto` takes a GPU if there is one.
 
     Raises:
-        NoSuchDevice: `cuda` was asked for and is not there.
+        NoSuchDeviceError: `cuda` was asked for and is not there.
     """
     if name == "cuda" and not torch.cuda.is_available():
-        raise NoSuchDevice(name)
+        raise NoSuchDeviceError(name)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)
@@ -124,8 +124,8 @@ def update(
         device: Where to compute; the policy itself stays where it is.
 
     Raises:
-        BatchNotFull: A row is missing.
-        TrainingDiverged: A loss or a weight is not finite.
+        BatchNotFullError: A row is missing.
+        TrainingDivergedError: A loss or a weight is not finite.
         ValueError: An observation has a value that is neither 0 nor 1.
     """
     trained = policy.copy_to(device)
@@ -140,11 +140,11 @@ def update(
         watched = _train_epoch(trained.network, trained.optimizer, samples, recipe, generator)
         for what, value in watched.items():
             if not np.isfinite(value):
-                raise TrainingDiverged(policy.workflow_id, policy.num_updates, epoch, what)
+                raise TrainingDivergedError(policy.workflow_id, policy.num_updates, epoch, what)
         if watched["approx_kl"] > recipe.target_kl:
             break
     if not all(bool(parameter.isfinite().all()) for parameter in trained.network.parameters()):
-        raise TrainingDiverged(policy.workflow_id, policy.num_updates, num_epochs - 1, "a weight")
+        raise TrainingDivergedError(policy.workflow_id, policy.num_updates, num_epochs - 1, "a weight")
 
     trained.num_updates += 1
     trained.num_episodes += batch.num_episodes

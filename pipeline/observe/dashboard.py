@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pipeline.config import Config
-    from pipeline.runtime import PipelineStatistics
+    from pipeline.observe.statistics import PipelineStatistics
     from pipeline.types import Event
 
 REFRESH_INTERVAL_S = 0.2

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class IncompatiblePolicy(ValueError):
+class IncompatiblePolicyError(ValueError):
     """Saved tensors are not those of a policy of this version."""
 
     def __init__(
@@ -143,7 +143,7 @@ class PolicyStore:
             num_episodes: As the policy had it.
 
         Raises:
-            IncompatiblePolicy: A tensor is missing, or has another shape or dtype.
+            IncompatiblePolicyError: A tensor is missing, or has another shape or dtype.
         """
         expected: dict[str, tuple[int, ...]] = {}
         for name, shape in (("actor", ACTOR), ("critic", CRITIC)):
@@ -157,7 +157,7 @@ class PolicyStore:
                 }
         found = {name: tuple(tensor.shape) for name, tensor in tensors.items() if tensor.dtype == torch.float32}
         if found != expected:
-            raise IncompatiblePolicy(workflow_id, expected, found)
+            raise IncompatiblePolicyError(workflow_id, expected, found)
 
         policy = PolicyState(
             workflow_id,

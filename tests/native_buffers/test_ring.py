@@ -145,7 +145,7 @@ class TestViews:
             kept[:] = 9
         assert kept.sum() == 90
         for method in (ring.header, ring.record, ring.state, ring.fill):
-            with pytest.raises(ValueError, match="closed|released"):
+            with pytest.raises(ValueError, match=r"closed|released"):
                 method(0)
         for method_of_all in (ring.lease, ring.states, ring.statistics):
             with pytest.raises(ValueError, match="released"):

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pipeline.policy.params import ACTOR
-from pipeline.policy.store import IncompatiblePolicy, PolicyState, PolicyStore
+from pipeline.policy.store import IncompatiblePolicyError, PolicyState, PolicyStore
 from pipeline.workflows.orders import KENDALL
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def test_other_tensors_are_refused() -> None:
         good | {"actor": good["actor"].double()},
     )
     for tensors in bad:
-        with pytest.raises(IncompatiblePolicy, match="workflow 6"):
+        with pytest.raises(IncompatiblePolicyError, match="workflow 6"):
             store.load(6, tensors, 1, 32)
     assert store.ids() == (5,)
 

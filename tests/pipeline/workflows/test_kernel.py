@@ -109,7 +109,7 @@ def test_the_sum_is_positive_semidefinite_wherever_the_optimiser_may_go(
     decay: list[float], weight: list[float], scale: float
 ) -> None:
     kernel = OrderKernel()
-    kernel.mallows.outputscale = scale
+    kernel.mallows.outputscale = torch.tensor(scale, dtype=torch.float64)
     kernel.mallows.base_kernel.initialize(raw_decay=torch.tensor(decay, dtype=torch.float64).log())
     kernel.position.initialize(raw_weight=torch.tensor(weight, dtype=torch.float64).log())
     values = matrix(kernel, features(EVERY))
@@ -120,7 +120,7 @@ def test_the_sum_is_positive_semidefinite_wherever_the_optimiser_may_go(
 
 
 def test_diagonals_agree_with_the_matrix_between_any_inputs() -> None:
-    left, right = features(range(0, 30)), features(range(60, 90))
+    left, right = features(range(30)), features(range(60, 90))
     kernel = OrderKernel()
     with torch.no_grad():
         across = kernel(left, right).to_dense()

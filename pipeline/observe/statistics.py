@@ -1,0 +1,34 @@
+"""A run in numbers, as it is at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from native_buffers.ring import RingStatistics
+    from pipeline.collect.collection import CollectionStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineStatistics:
+    """A run as it is now."""
+
+    total_episodes: int
+    """Episodes learned from, those before a resume included."""
+    total_updates: int
+    workers_alive: int
+    num_rebuilds: int
+    """Times that the pool of workers had to be replaced."""
+    ring: RingStatistics
+    collection: CollectionStatistics
+    dropped_events: int
+    """Events that slow listeners missed."""
+    first_episode_s: float | None
+    """From entering the pipeline to its first episode."""
+    wall_s: float
+    """Since the pipeline was entered."""
+    seconds: Mapping[str, float]
+    """The wall time by what the run was waiting for: `collection`, `learner`, `search`, and `idle` for the rest."""

@@ -1,0 +1,177 @@
+"""All parts of a run, made in order and taken apart in reverse: the composition root."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from native_buffers.ring import EpisodeRing
+from native_buffers.segment import sweep_stale
+from native_buffers.weights import WeightBoard
+from pipeline.cage2.compliance import Compromised
+from pipeline.cage2.cyborg_env import require_cyborg
+from pipeline.cage2.spec import EPISODE_STEPS
+from pipeline.collect.collection import Collection
+from pipeline.collect.executor import ExecutorCollector
+from pipeline.collect.record import HEADER, record_layout
+from pipeline.collect.worker import WorkerSpec
+from pipeline.learn.learner import Learner, LearnerSettings
+from pipeline.learn.ppo import resolve_device
+from pipeline.learn.recipe import RECIPES
+from pipeline.observe.csv_log import CsvLog
+from pipeline.observe.logs import EventLog
+from pipeline.observe.tensorboard import TensorBoardLog, require_tensorboard
+from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.persist.runs import RunFolder
+from pipeline.policy.params import ACTOR
+from pipeline.policy.store import PolicyStore
+from pipeline.training import Training
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from pipeline.config import Config
+    from pipeline.persist.checkpoint import Checkpoint
+    from pipeline.types import BatchPlan, Event
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run is made of, as far as its owner deals with it."""
+
+    folder: RunFolder
+    checkpoints: CheckpointFolder
+    recorders: tuple[Callable[[Event], None], ...]
+    """Told of every event, in this order, before anybody else."""
+    disk_thread: ThreadPoolExecutor
+    ring: EpisodeRing
+    collector: ExecutorCollector
+    collection: Collection
+    learner: Learner
+    training: Training
+
+
+async def assemble(
+    config: Config,
+    resume_dir: Path | None,
+    stack: contextlib.AsyncExitStack,
+    *,
+    emit: Callable[[Event], None],
+    on_episode: Callable[[], None],
+    on_lost: Callable[[int], None],
+    write_checkpoint: Callable[[Checkpoint], Awaitable[None]],
+) -> Parts:
+    """Make all parts of a run. What can fail for the user's reasons comes before anything is written.
+
+    Args:
+        config: The run.
+        resume_dir: The folder of the run to go on with, or None for a new run.
+        stack: Takes every part apart again.
+        emit: Told of events of the training.
+        on_episode: Called for each episode that arrives.
+        on_lost: Called with the number of episodes to be played again after workers died.
+        write_checkpoint: Awaited after each update with the state.
+
+    Raises:
+        SetupError: If the surroundings don't allow the run; see `Pipeline.__aenter__`.
+        SharedMemoryFull: If the segments don't fit.
+    """
+    require_cyborg(config.cyborg)
+    if config.tensorboard:
+        require_tensorboard()
+    device = resolve_device(config.device)
+    sweep_stale()
+    ring = stack.enter_context(
+        EpisodeRing.create(HEADER, record_layout(EPISODE_STEPS), config.num_slots, debug=config.debug)
+    )
+    board = stack.enter_context(WeightBoard.create(ACTOR.num_values, config.num_slabs))
+
+    folder = RunFolder(resume_dir) if resume_dir else RunFolder.create(config)
+    stack.callback(folder.close)
+    checkpoints = CheckpointFolder(folder.path)
+    checkpoint = checkpoints.read()
+    recorders, log_sizes = _open_logs(config, folder.path, checkpoint, stack)
+    learner_thread = await stack.enter_async_context(_thread("learner"))
+    search_thread = await stack.enter_async_context(_thread("search"))
+    disk_thread = await stack.enter_async_context(_thread("disk"))
+
+    spec = WorkerSpec(
+        ring_name=ring.name,
+        board_name=board.name,
+        num_slots=config.num_slots,
+        num_slabs=config.num_slabs,
+        num_steps=EPISODE_STEPS,
+        red_agent=config.red_agent,
+        cyborg=config.cyborg,
+        compromised=Compromised(config.compromised),
+        debug=config.debug,
+    )
+    collector = ExecutorCollector(spec, config.workers)
+    stack.push_async_callback(collector.close)
+
+    def take(plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        on_episode()
+        learner.take(plan, row, record)
+
+    collection = Collection(
+        ring, collector, run_seed=config.seed, episodes_per_task=config.task_size, take=take, on_lost=on_lost
+    )
+    recipe = RECIPES[config.recipe]
+    settings = LearnerSettings(
+        run_seed=config.seed,
+        num_steps=EPISODE_STEPS,
+        episodes_per_update=config.episodes_per_update,
+        policy_lag=config.policy_lag,
+        alignment_lambda=config.alignment_lambda,
+        max_episodes_per_workflow=config.max_episodes_per_workflow,
+        recipe=recipe,
+        device=device,
+    )
+    learner = Learner(settings, board, collection, learner_thread)
+    training = Training(
+        config,
+        PolicyStore(config.seed, recipe.initialisation),
+        learner,
+        search_thread=search_thread,
+        emit=emit,
+        log_sizes=log_sizes,
+        write_checkpoint=write_checkpoint,
+    )
+    if checkpoint is not None:
+        training.resume(checkpoint)
+    return Parts(folder, checkpoints, recorders, disk_thread, ring, collector, collection, learner, training)
+
+
+def _open_logs(
+    config: Config, run_dir: Path, checkpoint: Checkpoint | None, stack: contextlib.AsyncExitStack
+) -> tuple[tuple[Callable[[Event], None], ...], Callable[[], dict[str, int]]]:
+    """Open the run's logs; return who records events, and what tells the sizes of the logs."""
+    sizes = checkpoint.log_sizes if checkpoint else None
+    logs = (CsvLog(run_dir, sizes), EventLog(run_dir, sizes))
+    recorders: list[Callable[[Event], None]] = [*logs]
+    for log in logs:
+        stack.callback(log.close)
+    if config.tensorboard:
+        tensorboard = TensorBoardLog(run_dir, checkpoint.total_episodes if checkpoint else 0)
+        stack.callback(tensorboard.close)
+        recorders.append(tensorboard)
+    return tuple(recorders), lambda: {name: size for log in logs for name, size in log.sizes().items()}
+
+
+@contextlib.asynccontextmanager
+async def _thread(name: str) -> AsyncIterator[ThreadPoolExecutor]:
+    """One named thread. On it torch computes with one thread: more would round differently from machine to machine."""
+    executor = ThreadPoolExecutor(1, f"cage2-{name}", initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield executor
+    finally:
+        await asyncio.to_thread(executor.shutdown)

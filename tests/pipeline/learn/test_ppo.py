@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
+from pipeline.learn import losses, ppo
+from pipeline.learn.batch import Batch, BatchNotFullError
+from pipeline.learn.ppo import TrainingDivergedError, UpdateMetrics, advantages_and_targets
+from pipeline.learn.recipe import DEFAULT, PROTOTYPE, Recipe
+from pipeline.policy.forward import NumpyActor
+from pipeline.policy.network import network_inputs
+from pipeline.policy.store import PolicyState, PolicyStore
+from pipeline.workflows.orders import one_hot
+
+CPU = torch.device("cpu")
+BEST = 100
+"""The action that costs nothing where observation bit 0 is set; without it, `BEST + 1`."""
+ONE_STEP = dataclasses.replace(DEFAULT, num_epochs=1, minibatch_size=None)
+
+
+def fresh(recipe: Recipe = DEFAULT, workflow_id: int = 7) -> PolicyState:
+    return PolicyStore(0, recipe.initialisation).get_or_create(workflow_id, warm_start=False)
+
+
+def play(policy: PolicyState, num_episodes: int = 8, num_steps: int = 20, seed: int = 0) -> Batch:
+    """Play a bandit: any action but the best costs a point, and some of the others are fixes."""
+    rng = np.random.default_rng(seed)
+    actor = NumpyActor(policy.network.actor_weights(), one_hot(policy.workflow_id))
+    batch = Batch(num_episodes, num_steps)
+    for row in range(num_episodes):
+        observation = np.zeros((num_steps + 1, OBSERVATION_SIZE), np.int8)
+        observation[:, :5] = rng.integers(0, 2, (num_steps + 1, 5))
+        drawn = [actor.sample(observation[t], rng.random()) for t in range(num_steps)]
+        action = np.array([a for a, _ in drawn], np.uint8)
+        best = np.where(observation[:-1, 0], BEST, BEST + 1)
+        batch.put(
+            row,
+            {
+                "observation": observation,
+                "action": action,
+                "log_prob": np.array([log_prob for _, log_prob in drawn], np.float32),
+                "reward_tenths": np.where(action == best, 0, -10).astype(np.int16),
+                "fix": np.where(action % 7 == 0, 1 + action % 2, 0).astype(np.int8),
+            },
+        )
+    return batch
+
+
+def update(
+    policy: PolicyState,
+    batch: Batch,
+    recipe: Recipe = DEFAULT,
+    seed: int = 0,
+    progress: float = 0.0,
+    alignment_lambda: float = 30.0,
+) -> UpdateMetrics:
+    return ppo.update(
+        policy,
+        batch,
+        recipe,
+        alignment_lambda=alignment_lambda,
+        progress=progress,
+        generator=np.random.default_rng(seed),
+        device=CPU,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("recipe", [DEFAULT, PROTOTYPE], ids=lambda recipe: recipe.name)
+def test_it_learns(recipe: Recipe) -> None:
+    policy = fresh(recipe)
+    for k in range(60):
+        update(policy, play(policy, num_episodes=16, num_steps=50, seed=k), recipe, seed=k, alignment_lambda=0.0)
+
+    rows = np.zeros((2, OBSERVATION_SIZE), np.int8)
+    rows[1, 0] = 1
+    probs = policy.network.log_probs(network_inputs(rows, one_hot(7), CPU)).exp().detach().numpy()
+    assert probs[0, BEST + 1] > 0.6
+    assert probs[1, BEST] > 0.6
+    assert (policy.num_updates, policy.num_episodes) == (60, 60 * 16)
+
+
+def test_the_alignment_bonus_is_learned_from() -> None:
+    with_bonus, without = fresh(), fresh()
+    batch = play(with_bonus)
+    update(with_bonus, batch, alignment_lambda=30.0)
+    update(without, batch, alignment_lambda=0.0)
+
+    assert not torch.equal(with_bonus.network.actor, without.network.actor)
+
+
+@pytest.mark.parametrize("recipe", [DEFAULT, PROTOTYPE], ids=lambda recipe: recipe.name)
+def test_loss_and_gradient_are_those_of_the_plain_computation(recipe: Recipe) -> None:
+    """Every step on its own, nothing shared between equal observations; and an older policy that played."""
+    policy = fresh(recipe)
+    batch = play(policy)
+    for k in range(3):
+        update(policy, batch, recipe, seed=k)
+    network = policy.network
+    order = one_hot(policy.workflow_id)
+    samples = ppo._samples(network, batch, recipe, 30.0, order, CPU)
+    steps = np.random.default_rng(0).permutation(len(samples.row))[:50]
+    with torch.no_grad():
+        network.actor += 0.01 * torch.randn(network.actor.shape, generator=torch.Generator().manual_seed(0))
+    loss, terms = ppo._loss(network, samples, steps, recipe)
+    gradients = torch.autograd.grad(loss, [network.actor, network.critic])
+
+    inputs = network_inputs(batch.observation[:, :-1].reshape(-1, OBSERVATION_SIZE)[steps], order, CPU)
+    log_probs = network.log_probs(inputs)
+    log_ratio = log_probs[torch.arange(50), samples.action[steps]] - samples.log_prob_old[steps]
+    plain = (
+        losses.clipped_policy_loss(log_ratio, samples.advantage[steps], samples.importance[steps], recipe.clip_coef)
+        - recipe.ent_coef * losses.entropy(log_probs).mean()
+        + recipe.vf_coef * losses.value_loss(network.values(inputs), samples.target[steps])
+    )
+    plain_gradients = torch.autograd.grad(plain, [network.actor, network.critic])
+
+    assert len(np.unique(samples.row)) <= 32 < len(steps)
+    assert loss.item() == pytest.approx(plain.item(), abs=1e-5)
+    assert terms["entropy"].item() == pytest.approx(losses.entropy(log_probs).mean().item(), abs=1e-5)
+    for gradient, plain_gradient in zip(gradients, plain_gradients, strict=True):
+        assert gradient.numpy() == pytest.approx(plain_gradient.numpy(), abs=1e-6)
+
+
+def test_an_update_begins_at_ratio_1_however_old_the_policy_that_played() -> None:
+    policy = fresh()
+    batch = play(policy)
+    for lag in range(3):
+        metrics = update(policy, batch, ONE_STEP)
+        assert metrics.approx_kl == pytest.approx(0, abs=1e-10)
+        assert metrics.clip_fraction == 0
+        if lag == 0:
+            # every weight is 1 and advantages are standardised
+            assert metrics.policy_loss == pytest.approx(0, abs=1e-5)
+
+
+def test_importance_is_that_of_the_older_policy_and_bounded() -> None:
+    policy = fresh()
+    batch = play(policy)
+    order = one_hot(policy.workflow_id)
+    at_once = ppo._samples(policy.network, batch, DEFAULT, 30.0, order, CPU)
+    assert at_once.importance.numpy() == pytest.approx(1, abs=1e-5)
+
+    batch.log_prob[0] -= np.float32(np.log(1.5))
+    batch.log_prob[1] -= 10
+    later = ppo._samples(policy.network, batch, DEFAULT, 30.0, order, CPU).importance.numpy().reshape(8, 20)
+    assert later[0] == pytest.approx(1.5, abs=1e-4)
+    assert np.all(later[1] == DEFAULT.max_importance)
+    assert later[2:] == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("recipe", [DEFAULT, PROTOTYPE], ids=lambda recipe: recipe.name)
+def test_the_result_is_a_function_of_the_arguments_to_the_bit(recipe: Recipe) -> None:
+    runs = []
+    for _ in range(2):
+        store = PolicyStore(0, recipe.initialisation)
+        policy = store.get_or_create(7, warm_start=False)
+        metrics = [update(policy, play(policy, seed=k), recipe, seed=k) for k in range(3)]
+        runs.append((store.digest(), metrics))
+        torch.rand(5)  # torch's global generator has no part in it
+
+    assert runs[0] == runs[1]
+
+
+def test_saved_and_loaded_it_goes_on_to_the_same_bits() -> None:
+    straight, first, second = (PolicyStore(0, "orthogonal") for _ in range(3))
+    policy = straight.get_or_create(7, warm_start=False)
+    for k in range(4):
+        update(policy, play(policy, seed=k), seed=k)
+
+    policy = first.get_or_create(7, warm_start=False)
+    for k in range(2):
+        update(policy, play(policy, seed=k), seed=k)
+    policy = second.load(7, first.tensors(7), policy.num_updates, policy.num_episodes)
+    for k in range(2, 4):
+        update(policy, play(policy, seed=k), seed=k)
+
+    assert second.digest() == straight.digest()
+
+
+def test_minibatch_order_comes_from_the_generator() -> None:
+    recipe = dataclasses.replace(DEFAULT, minibatch_size=40)
+    first, second = fresh(), fresh()
+    batch = play(first)
+    update(first, batch, recipe, seed=0)
+    update(second, batch, recipe, seed=1)
+
+    assert not torch.equal(first.network.actor, second.network.actor)
+
+
+@pytest.mark.parametrize(("minibatch_size", "num_gradients"), [(40, 4), (50, 3), (1000, 1), (None, 1)])
+def test_minibatches_are_as_near_to_their_size_as_the_batch_divides(
+    minibatch_size: int | None, num_gradients: int
+) -> None:
+    policy = fresh()
+    update(policy, play(policy), dataclasses.replace(DEFAULT, num_epochs=1, minibatch_size=minibatch_size))
+
+    assert policy.optimizer.state[policy.network.actor]["step"].item() == num_gradients
+
+
+def test_epochs_stop_at_the_target_kl() -> None:
+    eager = dataclasses.replace(DEFAULT, minibatch_size=40, num_epochs=6)
+    policy = fresh()
+    batch = play(policy)
+
+    stopped = update(policy.copy_to(CPU), batch, dataclasses.replace(eager, target_kl=1e-6))
+    full = update(policy.copy_to(CPU), batch, dataclasses.replace(eager, target_kl=float("inf")))
+
+    assert stopped.num_epochs == 1
+    assert stopped.approx_kl > 1e-6
+    assert full.num_epochs == 6
+
+
+def test_the_learning_rate_follows_progress() -> None:
+    policy = fresh()
+    batch = play(policy)
+    early, late = policy.copy_to(CPU), policy.copy_to(CPU)
+
+    assert update(early, batch, ONE_STEP, progress=0.0).learning_rate == pytest.approx(1e-3)
+    assert update(late, batch, ONE_STEP, progress=1.0).learning_rate == pytest.approx(1e-4)
+    moved = [(p.network.actor - policy.network.actor).abs().max().item() for p in (early, late)]
+    assert moved[0] == pytest.approx(10 * moved[1], rel=0.01)
+
+
+def test_gradients_are_clipped_for_each_network_on_its_own() -> None:
+    """However wrong the critic is, the actor's step is the same."""
+    policy = fresh()
+    batch = play(policy)
+    loud, quiet = policy.copy_to(CPU), policy.copy_to(CPU)
+    update(loud, batch, dataclasses.replace(ONE_STEP, vf_coef=1000.0))
+    update(quiet, batch, dataclasses.replace(ONE_STEP, vf_coef=0.0))
+
+    assert torch.equal(loud.network.actor, quiet.network.actor)
+    assert not torch.equal(loud.network.critic, policy.network.critic)
+    assert torch.equal(quiet.network.critic, policy.network.critic)
+
+
+@pytest.mark.parametrize("poison", [np.nan, -np.inf])
+def test_a_policy_survives_an_update_that_diverges(poison: float) -> None:
+    store = PolicyStore(0, "orthogonal")
+    policy = store.get_or_create(7, warm_start=False)
+    batch = play(policy)
+    update(policy, batch)
+    before = store.tensors(7)
+    if np.isnan(poison):
+        batch.log_prob[3, 3] = poison
+        recipe = DEFAULT
+    else:
+        recipe = dataclasses.replace(DEFAULT, reward_scale=1e38)
+
+    with pytest.raises(TrainingDivergedError, match=r"workflow 7, update 1, epoch 0: \w+ is not finite"):
+        update(policy, batch, recipe)
+
+    after = store.tensors(7)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert (policy.num_updates, policy.num_episodes) == (1, 8)
+    batch.log_prob[3, 3] = -5
+    update(policy, batch)
+    assert policy.num_updates == 2
+
+
+def test_a_batch_must_be_full_and_written_to_its_end() -> None:
+    policy = fresh()
+    with pytest.raises(BatchNotFullError):
+        update(policy, Batch(2, 20))
+    batch = play(policy)
+    batch.observation[-1, -1] = -1
+    with pytest.raises(ValueError, match="neither 0 nor 1"):
+        update(policy, batch)
+    assert policy.num_updates == 0
+
+
+def test_default_bootstraps_and_standardises_advantages() -> None:
+    rng = np.random.default_rng(0)
+    rewards, values = rng.normal(-5, 2, (4, 10)), rng.normal(-1, 0.1, (4, 11))
+
+    advantages, targets = advantages_and_targets(rewards, values, DEFAULT)
+    assert (advantages.mean(), advantages.std()) == (pytest.approx(0, abs=1e-9), pytest.approx(1, abs=1e-6))
+    assert targets[:, -1] == pytest.approx(0.01 * rewards[:, -1] + 0.99 * values[:, -1])
+
+    values[:, -1] += 1
+    assert advantages_and_targets(rewards, values, DEFAULT)[1][:, -1] == pytest.approx(targets[:, -1] + 0.99)
+
+
+def test_prototype_standardises_returns_and_does_not_bootstrap() -> None:
+    rng = np.random.default_rng(0)
+    rewards, values = rng.normal(-5, 2, (4, 10)), rng.normal(-1, 0.1, (4, 11))
+
+    advantages, targets = advantages_and_targets(rewards, values, PROTOTYPE)
+    assert (targets.mean(), targets.std()) == (pytest.approx(0, abs=1e-9), pytest.approx(1, abs=1e-6))
+    assert advantages == pytest.approx(targets - values[:, :-1])
+
+    values[:, -1] += 1
+    assert np.array_equal(advantages_and_targets(rewards, values, PROTOTYPE)[1], targets)
+
+
+def test_steps_that_are_all_alike_teach_nothing_and_break_nothing() -> None:
+    policy = fresh()
+    batch = play(policy)
+    batch.reward_tenths[:] = 0
+    batch.fix[:] = 0
+    recipe = dataclasses.replace(PROTOTYPE, ent_coef=0.0)
+
+    assert np.isfinite(update(policy, batch, recipe, alignment_lambda=0.0).policy_loss)
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu"])
+def test_there_is_always_a_device(name: str) -> None:
+    assert ppo.resolve_device(name).type in {"cpu", "cuda"}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_missing_device_is_named() -> None:
+    with pytest.raises(ppo.NoSuchDeviceError, match="--device cuda"):
+        ppo.resolve_device("cuda")
+
+
+def test_batch_actions_cover_the_action_space() -> None:
+    assert np.iinfo(Batch(1, 1).action.dtype).max >= NUM_ACTIONS - 1

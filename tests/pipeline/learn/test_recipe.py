@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from pipeline.learn.recipe import DEFAULT, PROTOTYPE, RECIPES
+
+
+def test_recipes_go_by_their_names() -> None:
+    assert dict(RECIPES) == {"default": DEFAULT, "prototype": PROTOTYPE}
+
+
+def test_the_learning_rate_falls_linearly_to_its_floor() -> None:
+    rates = [DEFAULT.learning_rate_at(progress) for progress in (-0.1, 0.0, 0.5, 1.0, 1.5)]
+
+    assert rates == pytest.approx([1e-3, 1e-3, 5.5e-4, 1e-4, 1e-4])
+
+
+def test_the_prototype_does_not_anneal() -> None:
+    assert PROTOTYPE.learning_rate_at(0.0) == PROTOTYPE.learning_rate_at(1.0) == 2e-3
+
+
+def test_a_recipe_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        DEFAULT.gamma = 1.0
+    with pytest.raises(TypeError):
+        RECIPES["mine"] = DEFAULT
