@@ -90,8 +90,7 @@ class EpisodeRing:
         """
         if num_slots < 1:
             raise ValueError(f"a ring has at least one slot, not {num_slots}")
-        size_bytes = _slots_offset(num_slots) + num_slots * _slot_bytes(header, record)
-        segment = SharedSegment.create(size_bytes, "ring")
+        segment = SharedSegment.create(cls.size_needed(header, record, num_slots), "ring")
         seal(segment.buffer, header, record, num_slots)
         return cls(segment, header, record, num_slots, debug=debug)
 
@@ -117,6 +116,11 @@ class EpisodeRing:
             segment.close()
             raise
         return cls(segment, header, record, num_slots, debug=debug)
+
+    @staticmethod
+    def size_needed(header: Layout, record: Layout, num_slots: int) -> int:
+        """Return the bytes that `create` would allocate."""
+        return _slots_offset(num_slots) + num_slots * _slot_bytes(header, record)
 
     @property
     def num_free(self) -> int:

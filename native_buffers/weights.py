@@ -79,7 +79,7 @@ class WeightBoard:
         if num_values < 1 or num_slabs < 1:
             raise ValueError(f"a board has at least one value and one slab, not {num_values} and {num_slabs}")
         layout = _layout(num_values, num_slabs)
-        segment = SharedSegment.create(SEAL_BYTES + layout.size_bytes, "weights")
+        segment = SharedSegment.create(cls.size_needed(num_values, num_slabs), "weights")
         seal(segment.buffer, layout)
         board = cls(segment, layout)
         board._started.fill(_NEVER)
@@ -102,6 +102,11 @@ class WeightBoard:
             segment.close()
             raise
         return cls(segment, layout)
+
+    @staticmethod
+    def size_needed(num_values: int, num_slabs: int) -> int:
+        """Return the bytes that `create` would allocate."""
+        return SEAL_BYTES + _layout(num_values, num_slabs).size_bytes
 
     def publish(self, version: int, values: npt.NDArray[np.float32]) -> None:
         """Put a version on the board, in place of the oldest one when the board is full.

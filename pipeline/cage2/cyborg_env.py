@@ -45,7 +45,7 @@ _PLACEHOLDERS = ("stable_baselines3", "paramiko")
 
 _HOST_INDEX = {name: index for index, name in enumerate(spec.HOST_NAMES)}
 _MALWARE_DENSITY = 0.9
-"""Share of a file's content that Blue's Analyse takes for packed code; malware has this much."""
+"""Density from which on a file counts as malware in what Analyse finds."""
 
 
 class UnknownRedAgentError(ValueError):

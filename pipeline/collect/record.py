@@ -24,8 +24,9 @@ HEADER = Layout(
         Field("started_s", (), "float64", "seconds, CLOCK_MONOTONIC"),
         Field("finished_s", (), "float64", "seconds, CLOCK_MONOTONIC"),
         Field("failed", (), "uint8", "1 if the worker raised"),
-        Field("error_text", (ERROR_TEXT_BYTES,), "uint8", "UTF-8"),
-    )
+        Field("error_text", (), f"S{ERROR_TEXT_BYTES}", "UTF-8"),
+    ),
+    alignment=8,
 )
 """A slot's header: what to play, and how that went."""
 

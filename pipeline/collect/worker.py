@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from native_buffers.ring import EpisodeRing
@@ -107,9 +106,7 @@ class Worker:
 def write_failure(ring: EpisodeRing, slot: int, text: str) -> None:
     """Mark a slot's episode as failed, with the end of `text` as the reason."""
     header = ring.header(slot)
-    encoded = text.encode(errors="replace")[-ERROR_TEXT_BYTES:]
-    header["error_text"][...] = 0
-    header["error_text"][: len(encoded)] = np.frombuffer(encoded, dtype=np.uint8)
+    header["error_text"][...] = text.encode(errors="replace")[-ERROR_TEXT_BYTES:]
     header["failed"][...] = 1
 
 
@@ -118,7 +115,7 @@ def read_failure(ring: EpisodeRing, slot: int) -> str | None:
     header = ring.header(slot)
     if not header["failed"]:
         return None
-    return bytes(header["error_text"]).rstrip(b"\0").decode(errors="replace")
+    return bytes(header["error_text"].item()).decode(errors="replace")
 
 
 _worker: Worker | None = None

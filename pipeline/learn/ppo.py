@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
+from pipeline.errors import PipelineError, SetupError
 from pipeline.learn import losses
 from pipeline.learn.batch import distinct_rows
 from pipeline.learn.returns import discounted_returns, gae
@@ -38,7 +39,7 @@ STANDARDISE_EPS = 1e-8
 """Keeps a batch whose steps are all alike from a division by 0."""
 
 
-class TrainingDivergedError(ArithmeticError):
+class TrainingDivergedError(PipelineError):
     """An update met a number that is not finite; the policy is as it was before."""
 
     def __init__(self, workflow_id: int, update_index: int, epoch: int, what: str) -> None:
@@ -49,7 +50,7 @@ class TrainingDivergedError(ArithmeticError):
         )
 
 
-class NoSuchDeviceError(RuntimeError):
+class NoSuchDeviceError(SetupError):
     """The device that was asked for is not there."""
 
     def __init__(self, name: str) -> None:

@@ -27,6 +27,7 @@ from gpytorch.mlls import ExactMarginalLogLikelihood
 from gpytorch.models import ExactGP
 from gpytorch.priors import NormalPrior
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from pipeline.workflows.kernel import LogInterval, OrderKernel, features, gamma_prior
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-NUM_STARTS: Final = 3
-"""Points that the hyper-parameters are optimised from; the first is fixed, the others depend on the seed."""
+NUM_STARTS: Final = 2
+"""Points that the hyper-parameters are optimised from: the first is fixed, the rest depend on the seed."""
 MAX_ITERATIONS: Final = 100
-"""Of L-BFGS, from each point. It mostly converges within 40."""
+"""Of L-BFGS, from each point. It mostly converges within 50."""
 
 _RESOLUTION: Final = 0.1
 """Points; rewards are multiples of it, so a smaller difference is never worth a standard deviation."""
@@ -101,7 +102,7 @@ class Hyperparameters:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Posterior:
-    """What is believed of all orders, in points; far below the median on a logarithmic scale (`_targets`)."""
+    """What is believed of all orders, in points; of lone disasters, on a logarithmic scale (`_targets`)."""
 
     mean: npt.NDArray[np.float64]
     """`[120]` float64, read-only."""
@@ -128,8 +129,7 @@ def pool(observations: Iterable[Observation]) -> list[Observation]:
     changes from visit to visit.
 
     Returns:
-        One observation per observed workflow, by ascending id; the order of `observations` makes no
-        difference.
+        One observation per observed workflow, by ascending id, whatever the order of `observations`.
     """
     by_workflow = groupby(sorted(observations, key=_workflow_id), key=_workflow_id)
     return [_merged(workflow_id, list(visits)) for workflow_id, visits in by_workflow]
@@ -162,8 +162,7 @@ def choose(
     """Return the candidate with the highest upper confidence bound; if several have it, one of them by lot.
 
     Args:
-        posterior: What is believed, or None if nothing was observed: then any candidate is as good as
-        another.
+        posterior: What is believed, or None if nothing was observed: then any candidate is as good as another.
         candidates: `[120]` bool, which workflows may be chosen.
         beta: Standard deviations to add to the mean, `>= 0`.
         rng: Draws lots; used exactly once.
@@ -216,12 +215,11 @@ def _fit(pooled: Sequence[Observation], rng: np.random.Generator) -> Posterior:
     )
     x = features([observation.workflow_id for observation in pooled])
     model = _OrderGP(x, torch.from_numpy(targets.values), likelihood).double()
-    likelihood.second_noise = 0.05
+    likelihood.second_noise = torch.tensor(0.05, dtype=torch.float64)
     _maximise(ExactMarginalLogLikelihood(likelihood, model), rng)
 
     model.eval()
-    # Debug mode warns when predictions are asked for at the training inputs alone, which is so once all are
-    # observed.
+    # Debug mode warns of predictions at the very training inputs, which is what they are once all are observed.
     with torch.no_grad(), gpytorch.settings.debug(False):
         prediction = model(features(range(NUM_WORKFLOWS)))
         mean = prediction.mean.numpy()
@@ -256,8 +254,7 @@ def _maximise(mll: ExactMarginalLogLikelihood, rng: np.random.Generator) -> None
     lower, upper = np.array(bounds).T
 
     def objective(raw: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        # A copy, because parameters become views of what they are set to, and the optimiser goes on using its
-        # array.
+        # A copy, because parameters become views of what they are set to, and the optimiser reuses its array.
         vector_to_parameters(torch.from_numpy(raw.copy()), parameters)
         loss = -mll(model(x), model.train_targets)
         gradients = torch.autograd.grad(loss, parameters)
@@ -273,7 +270,7 @@ def _maximise(mll: ExactMarginalLogLikelihood, rng: np.random.Generator) -> None
             jac=True,
             method="L-BFGS-B",
             bounds=bounds,
-            options={"maxiter": MAX_ITERATIONS},
+            options={"maxiter": MAX_ITERATIONS, "ftol": 1e-8},
         )
         for start in starts
     ]
@@ -284,14 +281,18 @@ def _maximise(mll: ExactMarginalLogLikelihood, rng: np.random.Generator) -> None
 def _targets(rewards: npt.NDArray[np.float64], stderrs: npt.NDArray[np.float64]) -> _Targets:
     """Bring rewards to a scale that the priors know, and keep disasters from setting that scale.
 
-    Returns reach from -1300 to -12, and among trained policies one that fails now and then would make the
-    rest look alike. So below the median by more than `_KNEE` robust standard deviations (1.4826 times the
-    median absolute deviation) rewards go on logarithmically: they stay in order, and standard errors follow
-    by the slope. Above, nothing is bent: that end is what the search looks for.
+    Returns reach from -1300 to -12, and among trained policies one that fails would make all others look
+    alike. So far below the median rewards go on logarithmically: they stay in order, and standard errors
+    shrink with the slope. "Far" is `_KNEE` robust standard deviations (1.4826 times the median absolute
+    deviation), and far enough to leave nine tenths of the orders alone: half of them may well be worse than
+    the other half by rule, without a spread within either, and that is no accident but what there is to
+    learn. Above, nothing is bent: that end is what the search looks for.
     """
     median = float(np.median(rewards))
     typical_stderr = float(np.median(stderrs))
-    spread = max(1.4826 * float(np.median(np.abs(rewards - median))), typical_stderr, _RESOLUTION)
+    deviation = 1.4826 * float(np.median(np.abs(rewards - median)))
+    reach = (median - float(np.quantile(rewards, 0.1, method="higher"))) / _KNEE
+    spread = max(deviation, reach, typical_stderr, _RESOLUTION)
     depth = np.maximum((median - rewards) / spread - _KNEE, 0.0)  # [n], beyond the knee
     bent = np.where(depth > 0, median - spread * (_KNEE + np.log1p(depth)), rewards)
     bent_stderrs = stderrs / (1 + depth)
@@ -327,10 +328,12 @@ def _read_only(array: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Let torch compute on one thread: sums then have one order, and such small matrices gain nothing by more."""
+    """Compute on one thread: sums then have one order, and matrices as small as these gain nothing by more."""
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        # For SciPy's own BLAS, whose threads would spin over vectors of 18 numbers.
+        with threadpool_limits(1):
+            yield
     finally:
         torch.set_num_threads(num_threads)

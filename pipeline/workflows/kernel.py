@@ -117,7 +117,7 @@ class OrderKernel(Kernel):  # type: ignore[misc]  # gpytorch ships no types
             outputscale_prior=gamma_prior(2.0, 1.5),
             outputscale_constraint=LogInterval(1e-3, 100.0),
         ).double()
-        self.mallows.outputscale = 0.8
+        self.mallows.outputscale = torch.tensor(0.8, dtype=torch.float64)
         self.position = PositionKernel(active_dims=tuple(range(NUM_PAIRS, NUM_FEATURES)))
 
     def forward(self, x1: torch.Tensor, x2: torch.Tensor, diag: bool = False, **params: Any) -> Any:

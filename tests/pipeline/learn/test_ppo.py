@@ -74,18 +74,19 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize("recipe", [DEFAULT, PROTOTYPE], ids=lambda recipe: recipe.name)
+# a bandit's rewards say nothing of later steps: returns that add them up, unlike advantages, would drown in noise
+@pytest.mark.parametrize("recipe", [DEFAULT, dataclasses.replace(PROTOTYPE, gamma=0.0)], ids=lambda recipe: recipe.name)
 def test_it_learns(recipe: Recipe) -> None:
     policy = fresh(recipe)
-    for k in range(60):
+    for k in range(80):
         update(policy, play(policy, num_episodes=16, num_steps=50, seed=k), recipe, seed=k, alignment_lambda=0.0)
 
     rows = np.zeros((2, OBSERVATION_SIZE), np.int8)
     rows[1, 0] = 1
     probs = policy.network.log_probs(network_inputs(rows, one_hot(7), CPU)).exp().detach().numpy()
-    assert probs[0, BEST + 1] > 0.6
-    assert probs[1, BEST] > 0.6
-    assert (policy.num_updates, policy.num_episodes) == (60, 60 * 16)
+    assert probs[0, BEST + 1] > 0.8
+    assert probs[1, BEST] > 0.8
+    assert (policy.num_updates, policy.num_episodes) == (80, 80 * 16)
 
 
 def test_the_alignment_bonus_is_learned_from() -> None:
@@ -243,18 +244,18 @@ def test_gradients_are_clipped_for_each_network_on_its_own() -> None:
     assert torch.equal(quiet.network.critic, policy.network.critic)
 
 
-@pytest.mark.parametrize("poison", [np.nan, -np.inf])
-def test_a_policy_survives_an_update_that_diverges(poison: float) -> None:
+@pytest.mark.parametrize(
+    ("log_prob", "recipe"),
+    [(np.nan, DEFAULT), (-5.0, dataclasses.replace(DEFAULT, reward_scale=1e25, max_grad_norm=float("inf")))],
+    ids=["a step that was not written", "targets that overflow when squared"],
+)
+def test_a_policy_survives_an_update_that_diverges(log_prob: float, recipe: Recipe) -> None:
     store = PolicyStore(0, "orthogonal")
     policy = store.get_or_create(7, warm_start=False)
     batch = play(policy)
     update(policy, batch)
     before = store.tensors(7)
-    if np.isnan(poison):
-        batch.log_prob[3, 3] = poison
-        recipe = DEFAULT
-    else:
-        recipe = dataclasses.replace(DEFAULT, reward_scale=1e38)
+    batch.log_prob[3, 3] = log_prob
 
     with pytest.raises(TrainingDivergedError, match=r"workflow 7, update 1, epoch 0: \w+ is not finite"):
         update(policy, batch, recipe)

@@ -1,0 +1,60 @@
+"""The keystone: what a run learns is a function of its configuration, whatever the timing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvloop
+
+from pipeline import Config, Pipeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# two visits, the second cut by the budget in the midst of an update; several updates each, so that the lag counts
+RUN: dict[str, Any] = {"total_episodes": 72, "max_episodes_per_workflow": 40, "episodes_per_update": 8, "seed": 3}
+
+
+async def digest(config: Config) -> str:
+    async with Pipeline(config) as pipeline:
+        return (await pipeline.run()).digest
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return asyncio.run(digest(Config(**RUN, workers=1, log_dir=tmp_path_factory.mktemp("reference"))))
+
+
+@pytest.mark.parametrize(
+    "speed",
+    [
+        {"workers": 2},
+        {"workers": 5, "episodes_per_task": 3, "slots": 7},
+        {"workers": 2, "debug": True, "checkpoint_interval_s": 0},
+    ],
+    ids=lambda speed: "-".join(f"{key}{value}" for key, value in speed.items()),
+)
+async def test_does_not_depend_on_how_it_is_collected(reference: str, speed: dict[str, Any], tmp_path: Path) -> None:
+    assert await digest(Config(**RUN, **speed, log_dir=tmp_path)) == reference
+
+
+def test_does_not_depend_on_the_event_loop(reference: str, tmp_path: Path) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(digest(Config(**RUN, workers=2, log_dir=tmp_path))) == reference
+
+
+async def test_two_pipelines_in_one_process_keep_apart(reference: str, tmp_path: Path) -> None:
+    one = Config(**RUN, workers=1, log_dir=tmp_path, run_name="one")
+    other = Config(**{**RUN, "seed": 4}, workers=1, log_dir=tmp_path, run_name="other")
+    digests = await asyncio.gather(digest(one), digest(other))
+    assert digests[0] == reference
+    assert digests[1] != reference
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 4}, {"policy_lag": 0}, {"red_agent": "RedMeanderAgent"}, {"recipe": "prototype"}]
+)
+async def test_depends_on_what_is_learned(reference: str, change: dict[str, Any], tmp_path: Path) -> None:
+    assert await digest(Config(**{**RUN, **change}, workers=2, log_dir=tmp_path)) != reference

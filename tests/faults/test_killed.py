@@ -1,0 +1,137 @@
+"""Whatever is killed, whenever: the finished run is the same to the bit, and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from pipeline import Config, Pipeline
+from pipeline.types import EpisodesCollected, UpdateResult, WorkersLost
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ROOT = Path(__file__).parents[2]
+# long enough that there is always something left to kill
+RUN: dict[str, Any] = {"total_episodes": 144, "max_episodes_per_workflow": 84, "episodes_per_update": 12, "workers": 2}
+NUM_UPDATES = 12
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
+    async def run() -> str:
+        async with Pipeline(Config(**RUN, log_dir=tmp_path_factory.mktemp("reference"))) as pipeline:
+            return (await pipeline.run()).digest
+
+    return asyncio.run(run())
+
+
+def worker_pids(parent: int | None = None) -> list[int]:
+    """The workers of a process: what its forkserver has forked (the resource tracker isn't forked from there)."""
+    servers = [p for p in psutil.Process(parent).children() if "forkserver" in " ".join(p.cmdline())]
+    return [child.pid for server in servers for child in server.children()]
+
+
+def kill(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+async def progress(pipeline: Pipeline) -> AsyncIterator[object]:
+    async for event in pipeline.events():
+        if isinstance(event, EpisodesCollected | UpdateResult | WorkersLost):
+            yield event
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+async def test_a_worker(reference: str, number: signal.Signals, tmp_path: Path) -> None:
+    async with Pipeline(Config(**RUN, log_dir=tmp_path)) as pipeline:
+        killed = False
+        async for _ in progress(pipeline):
+            if not killed and (pids := worker_pids()):
+                kill(pids[:1], number)
+                killed = True
+        assert (await pipeline.run()).digest == reference
+        assert killed
+        assert pipeline.statistics().num_rebuilds == 1
+
+
+async def test_all_workers_at_once_and_again(reference: str, tmp_path: Path) -> None:
+    async with Pipeline(Config(**RUN, log_dir=tmp_path)) as pipeline:
+        num_killings = 0
+        async for event in pipeline.events():
+            if isinstance(event, UpdateResult) and num_killings < 2 and (pids := worker_pids()):
+                kill(pids, signal.SIGKILL)
+                num_killings += 1
+        assert (await pipeline.run()).digest == reference
+        assert num_killings == 2
+
+
+def run_py(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "run.py", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def start_run(tmp_path: Path, **changes: Any) -> subprocess.Popen[str]:
+    options = [f"--{key.replace('_', '-')}={value}" for key, value in {**RUN, **changes}.items()]
+    return run_py(*options, f"--log-dir={tmp_path}", "--run-name=run", "--verbose")
+
+
+def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line:
+            return
+    pytest.fail(f"ended without a line about {text!r}")
+
+
+def segments() -> set[str]:
+    return {path.name for path in Path("/dev/shm").glob("c2p-*")}  # noqa: S108  # the place itself is what is tested
+
+
+def test_the_parent_then_resume(reference: str, tmp_path: Path) -> None:
+    process = start_run(tmp_path, checkpoint_interval_s=0)
+    wait_for_line(process, "update=1 ")
+    workers = [psutil.Process(pid) for pid in worker_pids(process.pid)]
+    assert workers
+    process.kill()
+    process.communicate(timeout=30)
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert not alive
+
+    out, err = run_py("resume", str(tmp_path / "run"), "--quiet", "--workers=1").communicate(timeout=60)
+    assert f"digest: {reference}" in out, err
+    rows = (tmp_path / "run" / "training_log.csv").read_text().splitlines()
+    assert len(rows) == 1 + NUM_UPDATES
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGHUP)],
+    ids=lambda signals: str(len(signals)),
+)
+def test_a_stopped_run_says_how_to_go_on(signals: tuple[signal.Signals, ...], tmp_path: Path) -> None:
+    before = segments()
+    process = start_run(tmp_path, total_episodes=100_000)
+    wait_for_line(process, "update=0 ")
+    for number in signals:
+        process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert f"go on with: python run.py resume {tmp_path / 'run'}" in out
+    assert "Traceback" not in err
+    assert segments() <= before
+    checkpoint = json.loads((tmp_path / "run" / "checkpoint" / "manifest.json").read_text())
+    assert checkpoint["total_episodes"] >= RUN["episodes_per_update"]
