@@ -192,23 +192,16 @@ class Collection:
         except WorkersDiedError as error:
             died = error
         self._num_tasks -= 1
-        lost: list[tuple[Assignment, bool]] = []
-        detail = ""
+        lost: list[tuple[Assignment, str | None]] = []
         for slot, assignment in leased:
             if self._ring.state(slot) == SlotState.FILLED:
                 self._hand_over(slot, assignment)
                 continue
-            failure = read_failure(self._ring, slot)
-            # an episode behind the one that killed the worker was not started, and is not to blame
-            to_blame = failure is not None or (
-                died is not None and int(self._ring.header(slot)["worker_pid"]) in died.casualties
-            )
-            detail = failure or "its worker process died"
-            lost.append((assignment, to_blame))
+            lost.append((assignment, self._blame(slot, died)))
             self._ring.lose(slot)
             self._ring.free(slot)
         if lost:
-            self._note_loss(lost, detail, died)
+            self._note_loss(lost, died)
         self._work.set()
 
     def _hand_over(self, slot: int, assignment: Assignment) -> None:
@@ -223,12 +216,22 @@ class Collection:
         self._fruitless.clear()
         self._ring.free(slot)
 
-    def _note_loss(self, lost: list[tuple[Assignment, bool]], detail: str, died: WorkersDiedError | None) -> None:
+    def _blame(self, slot: int, died: WorkersDiedError | None) -> str | None:
+        """Return what a lost slot's episode did, or None if it is not to blame."""
+        failure = read_failure(self._ring, slot)
+        if failure is not None:
+            return failure
+        # an episode behind the one that killed the worker was not started, and is not to blame
+        if died is not None and int(self._ring.header(slot)["worker_pid"]) in died.casualties:
+            return "its worker process died"
+        return None
+
+    def _note_loss(self, lost: list[tuple[Assignment, str | None]], died: WorkersDiedError | None) -> None:
         if died is not None:
             self._fruitless.add(died.generation)
             if len(self._fruitless) >= MAX_FRUITLESS_REBUILDS:
                 raise WorkersKeepDyingError
-        num_again = self._scheduler.lost(lost, detail)
+        num_again = self._scheduler.lost(lost)
         self._num_lost += num_again
         if num_again:
             self._on_lost(num_again)

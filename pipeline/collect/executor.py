@@ -7,12 +7,13 @@ first, so that nobody writes to a slot that is leased again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import signal
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.collect import worker
 
@@ -67,10 +68,12 @@ class ExecutorCollector:
     async def start(self) -> None:
         """Start the forkserver and the first worker.
 
-        Off the loop, because the forkserver imports all that workers need before it answers.
+        Off the loop, because the forkserver imports all that workers need before it answers. A worker that dies at it
+        is not told here: the first task finds the pool broken, and replaces it.
         """
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, lambda: self._pool.submit(worker.ready).result())
+        with contextlib.suppress(BrokenProcessPool):
+            await loop.run_in_executor(self._thread, lambda: self._pool.submit(worker.ready).result())
 
     async def play(self, slots: tuple[int, ...]) -> None:
         """Have a worker play leased slots; it marks those that it fills, and writes to the others why it couldn't.
@@ -107,16 +110,17 @@ class ExecutorCollector:
         self._generation += 1
 
     def _new_pool(self) -> ProcessPoolExecutor:
+        recording = _Recording(self._context, self._processes)
         return ProcessPoolExecutor(
             self._num_workers,
-            mp_context=_Recording(self._context, self._processes),
+            mp_context=cast("BaseContext", recording),  # it is one in all that the pool asks of it
             initializer=worker.initialize,
             initargs=(self._spec,),
         )
 
 
 class _Recording:
-    """A multiprocessing context that remembers the processes made through it; the pool tells nobody which are its own."""
+    """A multiprocessing context that remembers the processes made through it: the pool keeps its own to itself."""
 
     def __init__(self, context: BaseContext, processes: list[BaseProcess]) -> None:
         self._context = context

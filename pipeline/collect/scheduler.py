@@ -99,12 +99,12 @@ class Scheduler:
         self._land(assignment)
         return assignment.plan.batch_index in self._open
 
-    def lost(self, assignments: Iterable[tuple[Assignment, bool]], detail: str) -> int:
+    def lost(self, assignments: Iterable[tuple[Assignment, str | None]]) -> int:
         """Note that episodes were lost, and queue them again.
 
         Args:
-            assignments: Each with whether it is to blame: whether it raised, or was being played by a worker that died.
-            detail: What happened, for the error.
+            assignments: Each with what it is to blame for: that it raised, or that it was being played by a worker
+                that died. None if it only shared the task or the pool of one that is.
 
         Returns:
             How many will be played again (those of closed plans won't).
@@ -113,13 +113,13 @@ class Scheduler:
             EpisodeGivenUpError: If one is to blame for the third time.
         """
         num_again = 0
-        for assignment, to_blame in assignments:
+        for assignment, blame in assignments:
             self._land(assignment)
             if assignment.plan.batch_index not in self._open:
                 continue
-            if to_blame and assignment.attempt + 1 >= MAX_ATTEMPTS:
-                raise EpisodeGivenUpError(assignment, detail)
-            self._again.append(replace(assignment, attempt=assignment.attempt + to_blame))
+            if blame is not None and assignment.attempt + 1 >= MAX_ATTEMPTS:
+                raise EpisodeGivenUpError(assignment, blame)
+            self._again.append(replace(assignment, attempt=assignment.attempt + (blame is not None)))
             num_again += 1
         return num_again
 

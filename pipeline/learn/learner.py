@@ -162,13 +162,13 @@ class Learner:
                 visit = visit.after(statistics)
                 reason = limits.reason_to_stop(visit, statistics.compliance)
                 queue.popleft()
+                del self._open[filling.plan.batch_index]
                 if reason:
                     self._drop(queue)
                 else:
                     self._ask(queue, visit, limits, versions, newest)
                 self.total_episodes += statistics.num_episodes
                 result = await self._update(policy, visit, filling, statistics)
-                del self._open[filling.plan.batch_index]
                 behavior_weights.append(policy.network.actor_weights())
                 versions.append(self._publish(behavior_weights[-1]))
                 newest = visit.num_updates

@@ -114,18 +114,21 @@ class Dashboard:
             latest = self._latest
             table.add_row(
                 f"update {latest.update}",
-                f"env reward {latest.env_reward.mean:.1f} ± {latest.env_reward.stderr:.1f}",
-                f"bonus {latest.alignment_bonus:.1f}",
-                f"total {latest.total_reward:.1f}",
-                f"compliance {latest.compliance:.2f}",
-                f"fixes {latest.avg_fixes:.1f}",
+                f"env reward {latest.env_reward.mean:.1f} ± {latest.env_reward.stderr:.1f}   "
+                f"bonus {latest.alignment_bonus:.1f}   total {latest.total_reward:.1f}   "
+                f"compliance {latest.compliance:.2f}   fixes {latest.avg_fixes:.1f}",
             )
-        best = "none yet" if self._best is None else self._best.workflow_order
-        table.add_row("best", best if self._best is None else f"{self._best.result.env_reward.mean:.1f}  {best}")
+        best = self._best
+        table.add_row(
+            "best",
+            f"{best.workflow_order}   env reward {best.result.env_reward.mean:.1f}"
+            if best
+            else "no workflow learned yet",
+        )
         ring = statistics.ring
         table.add_row(
             "workers",
-            f"{statistics.workers_alive} of {self._config.workers} alive",
+            f"{statistics.workers_alive} of {self._config.workers} alive   "
             f"{ring.num_slots - ring.num_free} of {ring.num_slots} slots in use",
         )
         return table

@@ -76,7 +76,7 @@ class CheckpointFolder:
             OSError: If the disk is full, say; the previous checkpoint stays good.
         """
         self.path.mkdir(exist_ok=True)
-        policies = [
+        policies: list[dict[str, Any]] = [
             {
                 "workflow_id": policy.workflow_id,
                 "num_updates": policy.num_updates,
