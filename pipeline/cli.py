@@ -5,20 +5,28 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import shlex
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from native_buffers.errors import NativeBufferError
-from pipeline.config import num_cores
+from native_buffers.errors import NativeBufferError, SharedMemoryFull
+from pipeline.config import Config, num_cores
 from pipeline.errors import PipelineError, SetupError
-from pipeline.options import SPEED_OPTIONS, Parser, UsageError, add_options, given_options, make_config
+from pipeline.options import (
+    SPEED_OPTIONS,
+    Parser,
+    UsageError,
+    add_options,
+    given_options,
+    make_config,
+    unknown_argument,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pipeline.config import Config
     from pipeline.runtime import Pipeline
     from pipeline.types import Event, RunFinished
 
@@ -27,7 +35,16 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 LOG_INTERVAL_S = 5.0
 """Between log lines about updates, unless --verbose asks for all of them."""
 
-EXAMPLES = """\
+USAGE_LINES = """\
+run.py [train] [OPTION ...]
+       run.py resume RUN [OPTION ...]
+       run.py info [OPTION ...]"""
+GUIDE = """\
+commands:
+  train   start a run; the default: `run.py --workers 2` is `run.py train --workers 2`
+  resume  go on with a run that was stopped or killed, exactly where it was (see run.py resume --help)
+  info    print versions, machine, and what a run with these options would allocate
+
 examples:
   python run.py --total-episodes 2000 --red-agent RedMeanderAgent
   python run.py --config my.toml --workers 8 --run-name tuesday
@@ -49,13 +66,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        options = _parser().parse_args(_with_command(arguments))
+        options, unknown = _parser().parse_known_args(_with_command(arguments))
+        if unknown:
+            known = SPEED_OPTIONS if options.command == "resume" else tuple(Config.model_fields)
+            raise unknown_argument(unknown[0], known)
         command = {"train": _train, "resume": _resume, "info": _info}[options.command]
         return command(options)
-    except (SetupError, NativeBufferError) as error:
-        _tell(f"error: {error}")
+    except (SetupError, SharedMemoryFull) as error:
+        _tell(f"error: {_in_one_line(str(error))}")
         return USAGE
-    except (PipelineError, OSError) as error:
+    except (PipelineError, NativeBufferError, OSError) as error:
         _tell(f"error: {error}")
         return FAILED
     except KeyboardInterrupt:
@@ -63,22 +83,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="run.py",
-        description="Train defenders for CAGE Challenge 2 and search the 120 workflows for the best.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", metavar="{train,resume,info}", parser_class=Parser)
+    parser = Parser(prog="run.py")
+    commands = parser.add_subparsers(dest="command", parser_class=Parser)
     train = commands.add_parser(
         "train",
-        help="start a run (the default command: `run.py --workers 2` is `run.py train --workers 2`)",
-        epilog=EXAMPLES,
+        prog="run.py",
+        usage=USAGE_LINES,
+        description="Train defenders for CAGE Challenge 2 and search the 120 workflows for the best.",
+        epilog=GUIDE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     train.add_argument("--config", type=Path, metavar="FILE.toml", help="read values from a file; options override it")
     add_options(train)
-    resume = commands.add_parser("resume", help="go on with a run that was stopped or killed, exactly where it was")
+    resume = commands.add_parser(
+        "resume", description="Go on with a run that was stopped or killed, exactly where it was."
+    )
     resume.add_argument("run", type=Path, metavar="RUN", help="the run's folder, e.g. logs/tuesday")
     add_options(resume, SPEED_OPTIONS)
     for command in (train, resume):
@@ -86,18 +105,18 @@ def _parser() -> argparse.ArgumentParser:
         display.add_argument("--quiet", action="store_true", help="print the end of the run only")
         display.add_argument("--verbose", action="store_true", help="a log line for every update, no live display")
         display.add_argument("--json-logs", action="store_true", help="log lines as JSON, no live display")
-    info = commands.add_parser("info", help="print versions, machine, and what a run would allocate")
+    info = commands.add_parser("info", description="Print versions, machine, and what a run would allocate.")
     info.add_argument("--config", type=Path, metavar="FILE.toml", help="read values from a file; options override it")
     add_options(info)
     return parser
 
 
 def _with_command(arguments: list[str]) -> list[str]:
-    """Put `train` in front unless a command, or a plea for help with commands, is there."""
-    if arguments and (arguments[0] in {"train", "resume", "info", "-h", "--help"}):
+    """Put `train` in front unless a command is there."""
+    if arguments and arguments[0] in {"train", "resume", "info"}:
         return arguments
     if arguments and not arguments[0].startswith("-"):
-        raise UsageError(f"unknown command {arguments[0]!r}: choose train, resume or info (see run.py --help)")
+        raise UsageError(f"unknown command {arguments[0]!r:.60}: choose train, resume or info (see run.py --help)")
     return ["train", *arguments]
 
 
@@ -129,42 +148,47 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _run(pipeline: Pipeline, options: argparse.Namespace) -> int:
-    for note in _notes(pipeline.config):
-        _tell(f"note: {note}")
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_drive(pipeline, options))
 
 
 async def _drive(pipeline: Pipeline, options: argparse.Namespace) -> int:
     """Run a pipeline to its end, with signals and a display."""
+    note = _noter(options)
     async with pipeline:
-        _handle_signals(pipeline)
+        if not options.quiet:
+            for text in _notes(pipeline.config):
+                note(text)
+        _handle_signals(pipeline, note)
         try:
             with _display(pipeline, options) as show:
                 async for event in pipeline.events():
                     show(event)
-        except PipelineError:
-            _tell(f"go on with: python run.py resume {pipeline.run_dir}")
+        except (PipelineError, OSError):
+            note(f"go on with: {_resume_command(pipeline)}")
             raise
         finished = await pipeline.run()
     _print_summary(pipeline, finished)
     return INTERRUPTED if finished.reason == "stopped" else OK
 
 
-def _handle_signals(pipeline: Pipeline) -> None:
-    """Let the first signal end the run after the update in progress, and a further one at once."""
+def _handle_signals(pipeline: Pipeline, note: Callable[[str], None]) -> None:
+    """Let the first signal end the run after the update in progress, and a further one at once.
+
+    SIGHUP is left alone where it is ignored, as `nohup` wants it.
+    """
     num_signals = 0
 
     def stop() -> None:
         nonlocal num_signals
         num_signals += 1
         if num_signals == 1:
-            _tell("stopping after the update in progress; once more stops at once")
+            note("stopping after the update in progress; once more stops at once")
         pipeline.stop(now=num_signals > 1)
 
     loop = asyncio.get_running_loop()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
+        if hasattr(signal, name) and not (name == "SIGHUP" and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN):
             with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
                 loop.add_signal_handler(getattr(signal, name), stop)
 
@@ -195,30 +219,34 @@ def _print_summary(pipeline: Pipeline, finished: RunFinished) -> None:
         "exhausted": "every workflow has had its share",
         "stopped": "stopped on request",
     }
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)  # names of folders may look like markup
     console.print(
-        f"[bold]done[/] ({reasons[finished.reason]}): {finished.episodes} episodes, {finished.updates} updates, "
+        f"done ({reasons[finished.reason]}): {finished.episodes} episodes, {finished.updates} updates, "
         f"{finished.wall_s:.1f} s, {finished.episodes_per_s:.1f} episodes/s",
-        soft_wrap=True,
+        style="bold",
     )
     if finished.best_workflow is None:
         console.print(
             "best workflow: none yet, for no workflow has reached the compliance threshold of "
-            f"{pipeline.config.compliance_threshold:g}: give it more --max-episodes-per-workflow and --total-episodes",
-            soft_wrap=True,
+            f"{pipeline.config.compliance_threshold:g}: give it more --max-episodes-per-workflow and --total-episodes"
         )
     else:
         reward, stderr = finished.best_env_reward, finished.best_env_reward_stderr
-        console.print(
-            f"best workflow: {finished.best_workflow}, env reward {reward:.1f} ± {stderr:.1f}", soft_wrap=True
-        )
+        console.print(f"best workflow: {finished.best_workflow}, env reward {reward:.1f} ± {stderr:.1f}")
         for order in finished.tied_with_best:
             if order != finished.best_workflow:
-                console.print(f"   as good, as far as can be told: {order}", soft_wrap=True)
-    console.print(f"digest: {finished.digest}", soft_wrap=True)
-    console.print(f"record: {pipeline.run_dir}", soft_wrap=True)
+                console.print(f"   as good, as far as can be told: {order}")
+    console.print(f"digest: {finished.digest}")
+    console.print(f"record: {pipeline.run_dir}")
     if finished.reason == "stopped":
-        console.print(f"go on with: python run.py resume {pipeline.run_dir}", soft_wrap=True)
+        console.print(f"go on with: {_resume_command(pipeline)}")
+
+
+def _resume_command(pipeline: Pipeline) -> str:
+    """Return what to type to go on with a run, in a shell, in the folder that this was started in."""
+    installed = Path(sys.argv[0]).name == "cage2-pipeline"
+    program = "cage2-pipeline" if installed else "python run.py"
+    return f"{program} resume {shlex.quote(str(pipeline.run_dir))}"
 
 
 def _notes(config: Config) -> Iterator[str]:
@@ -240,6 +268,20 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
+
+
+def _noter(options: argparse.Namespace) -> Callable[[str], None]:
+    """Return what tells the user something beside the events, in the form in which they are told."""
+    if not options.json_logs:
+        return lambda text: _tell(f"note: {text}")
+    from pipeline.observe.logs import terminal_logger
+
+    logger = terminal_logger(as_json=True)
+    return lambda text: logger.info("note", text=text)
+
+
+def _in_one_line(text: str) -> str:
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def _tell(text: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 RedAgent = Literal["B_lineAgent", "RedMeanderAgent", "SleepAgent"]
 MAX_EPISODES_PER_TASK = 4
@@ -72,16 +72,36 @@ class Config(BaseModel):
     debug: bool = False
     """Poison shared memory that is not written yet, and check that no episode leaves any. *(slower)*"""
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_yes_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what pydantic would take for 1 or 0: `workers = true` in a file."""
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            msg = "takes more than true or false"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("log_dir")
+    @classmethod
+    def _no_nul(cls, path: Path) -> Path:
+        if "\0" in str(path):
+            msg = "a path can't hold a NUL character"
+            raise ValueError(msg)
+        return path
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.slots is not None and self.slots < self.workers:
             msg = (
-                f"slots: {self.slots} slots can't keep {self.workers} workers busy: give at least {self.workers}, "
+                f"{self.slots} slots can't keep {self.workers} workers busy: give at least {self.workers}, "
                 "or leave --slots out"
             )
             raise ValueError(msg)
         if self.slots is not None and self.episodes_per_task is not None and self.slots < self.episodes_per_task:
-            msg = f"slots: a task of {self.episodes_per_task} episodes needs as many slots, not {self.slots}"
+            msg = (
+                f"a task of {self.episodes_per_task} episodes needs as many slots, not {self.slots}: "
+                "raise --slots, or leave it out"
+            )
             raise ValueError(msg)
         return self
 

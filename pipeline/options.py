@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
 
 SPEED_OPTIONS = ("workers", "slots", "episodes_per_task")
 """What may change when a run is resumed: results don't depend on it."""
+
+_MAX_SHOWN = 60
+"""Characters of a wrong value that a message repeats."""
 
 
 class UsageError(SetupError):
@@ -27,7 +31,10 @@ class UsageError(SetupError):
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser whose errors are one line, and that takes no abbreviations: a new option can't break them."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(allow_abbrev=False, **keywords)
 
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError` instead of printing the usage and exiting."""
@@ -67,6 +74,25 @@ def given_options(namespace: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in vars(namespace).items() if name in Config.model_fields}
 
 
+def unknown_argument(argument: str, known: tuple[str, ...]) -> UsageError:
+    """Return what to tell of an argument that no option takes.
+
+    Args:
+        argument: As it was given.
+        known: Names of the configuration values that have an option here.
+    """
+    flag = argument.partition("=")[0]
+    if not flag.startswith("-"):
+        return UsageError(f"unexpected argument {_shown(argument)!r} (see run.py --help)")
+    flags = [_flag(name) for name in known]
+    if known == SPEED_OPTIONS and flag in map(_flag, Config.model_fields):
+        return UsageError(f"{flag} can't change when a run is resumed, only {', '.join(flags)} can")
+    near = difflib.get_close_matches(flag, flags, n=1)
+    return UsageError(
+        f"unknown option {_shown(flag)}: " + (f"did you mean {near[0]}?" if near else "see run.py --help")
+    )
+
+
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
         with file.open("rb") as stream:
@@ -79,15 +105,29 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 def _first_mistake(error: ValidationError, options: Mapping[str, Any], file: Path | None) -> str:
     first = error.errors(include_url=False)[0]
-    message = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
-        return message
+        return first["msg"].removeprefix("Value error, ")
     name = str(first["loc"][0])
     where = _flag(name) if name in options or file is None else f"{file}: {name}"
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, Config.model_fields, n=1)
-        return f"{file}: unknown key {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    return f"{where} {first['input']}: {message[0].lower()}{message[1:]}"
+        return f"{file}: unknown key {_shown(name)!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"{where} {_shown(first['input'])}: {_requirement(first, Config.model_fields[name])}"
+
+
+def _requirement(error: ErrorDetails, field: FieldInfo) -> str:
+    """Return what a value must be: pydantic's words for it, shortened."""
+    if error["type"] == "string_pattern_mismatch":
+        return f"doesn't fit. {field.description}"
+    message = error["msg"].removeprefix("Value error, ").partition(", unable to")[0]
+    return message.replace("Input should be", "must be")
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message repeats it: short, and without characters that would break the line."""
+    text = str(value)
+    text = text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
+    return text if text.isprintable() else ascii(text)
 
 
 def _flag(name: str) -> str:

@@ -42,12 +42,15 @@ Connection = tuple[int, int | None]
 """A connection that Blue was told of: local port, and remote port where there is one."""
 
 
-def activity(connections: Sequence[Connection], decoy_placed: bool) -> tuple[int, int] | None:
+def activity(
+    connections: Sequence[Connection], decoy_placed: bool, *, corrected: bool = False
+) -> tuple[int, int] | None:
     """Return what Blue takes a host's connections of one step for.
 
     Args:
         connections: At least one.
         decoy_placed: Whether Blue placed a decoy on the host in this very step; that is a record of its own.
+        corrected: Whether such a decoy does not hide a scan of the same step, as it does in CybORG's own table.
 
     Returns:
         `SCAN`, `EXPLOIT`, or None for nothing.
@@ -60,13 +63,18 @@ def activity(connections: Sequence[Connection], decoy_placed: bool) -> tuple[int
         return EXPLOIT
     if num_records >= _MANY and num_ports == 1:
         return EXPLOIT
-    return None if decoy_placed else SCAN
+    return None if decoy_placed and not corrected else SCAN
 
 
 class BlueTable:
-    """The table of one episode."""
+    """The table of one episode.
 
-    def __init__(self) -> None:
+    Args:
+        corrected: See `activity`.
+    """
+
+    def __init__(self, *, corrected: bool = False) -> None:
+        self._corrected = corrected
         self._conditions = np.zeros(OBSERVATION_SIZE, dtype=np.int8)  # [52], its activity bits always 0
 
     def update(
@@ -94,7 +102,10 @@ class BlueTable:
                 self._set(target, CLEAN)
             elif REMOVE <= action < REMOVE + NUM_HOSTS and self._suspected(target):
                 self._set(target, UNKNOWN)
-        seen = {host: activity(on_host, decoy_placed and host == target) for host, on_host in connections.items()}
+        seen = {
+            host: activity(on_host, decoy_placed and host == target, corrected=self._corrected)
+            for host, on_host in connections.items()
+        }
         for host, what in seen.items():
             if what == EXPLOIT:
                 self._set(host, USER)

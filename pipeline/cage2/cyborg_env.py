@@ -15,10 +15,7 @@ import random
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from ipaddress import IPv4Network
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -26,11 +23,14 @@ import numpy as np
 from pipeline.cage2 import spec
 from pipeline.cage2.blue_table import BlueTable
 from pipeline.cage2.images import OT_SERVICE, PRIVILEGED_USERS
+from pipeline.cage2.placeholders import placeholders
 from pipeline.cage2.scenario import cyborg_scenario
+from pipeline.cage2.subnets import subnets_listed_once
 from pipeline.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     import numpy.typing as npt
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 Package = Literal["csle", "upstream"]
 """`csle`: the package csle-cyborg. `upstream`: the repository cage-challenge-2, installed as `CybORG`."""
 
+NUM_INITS_OF_NEW = 3
+"""Networks that CybORG draws for a new environment: when it is built, when it is wrapped, and when it is reset."""
 _MODULES = {"csle": "csle_cyborg", "upstream": "CybORG"}
 _PLACEHOLDERS = ("stable_baselines3", "paramiko")
 """What CybORG imports for an agent that loads a trained model (and torch with it) and for logs over SSH."""
@@ -84,13 +86,19 @@ class CyborgEnv:
         red_agent: One of `spec.RED_AGENTS`.
         package: Which CybORG. `csle` plays the scenario made of `spec`. `upstream` plays its own Scenario 2; it is
             written to upstream's published interface and has been run on a stand-in with csle's game behind it.
+        corrected: Whether Blue's table is the corrected one (`blue_table.activity`).
 
     Raises:
         UnknownRedAgentError: It is none of the three.
         CyborgNotInstalledError: The package is not there.
+
+    Attributes:
+        simulator: CybORG's state of the network, new with each reset.
+        red: CybORG's interface of the Red agent.
+        red_action: CybORG's object of Red's last action; None after a reset.
     """
 
-    def __init__(self, red_agent: str, package: Package = "csle") -> None:
+    def __init__(self, red_agent: str, package: Package = "csle", *, corrected: bool = False) -> None:
         if red_agent not in spec.RED_AGENTS:
             raise UnknownRedAgentError(red_agent)
         cyborg = load_cyborg(package)
@@ -99,7 +107,7 @@ class CyborgEnv:
         self._controller = self._main.environment_controller
         for wanted in self._controller.INFO_DICT["True"].values():
             del wanted["Processes"], wanted["User info"]  # a reset describes them to Red, which decides by neither
-        self._red = self._controller.agent_interfaces["Red"]
+        self.red = self._controller.agent_interfaces["Red"]
         self._monitor = cyborg.actions.Monitor(session=0, agent="Blue")
         self._actions = [
             cyborg.actions.Sleep(),
@@ -110,22 +118,33 @@ class CyborgEnv:
                 for host in spec.HOST_NAMES
             ),
         ]
+        self._corrected = corrected
         self._generator: tuple[Any, ...] | None = None
 
-    def reset(self, seed: int) -> npt.NDArray[np.int8]:
-        """Start an episode; see `Cage2Env.reset`."""
-        with _generator_kept(), _subnets_listed_once(sys.modules[type(self._controller.state).__module__]):
-            random.seed(int(seed))
-            self._main.reset("Blue")
+    def reset(self, seed: int | None, *, is_new: bool = False) -> npt.NDArray[np.int8]:
+        """Start an episode; see `Cage2Env.reset`.
+
+        Args:
+            seed: Any int; None lets the generator go on, which starts from the system's own randomness.
+            is_new: Whether to draw all that CybORG draws when it is built and wrapped after seeding, before the reset.
+        """
+        with _generator_kept(), subnets_listed_once(sys.modules[type(self._controller.state).__module__]):
+            if seed is not None or self._generator is None:
+                random.seed(None if seed is None else int(seed))
+            else:
+                random.setstate(self._generator)
+            for _ in range(NUM_INITS_OF_NEW if is_new else 1):
+                self._main.reset("Blue")
             self._generator = random.getstate()
-        self._state = self._controller.state
-        self._hosts = [self._state.hosts[name] for name in spec.HOST_NAMES]
-        self._red_sessions = self._state.sessions["Red"]
+        self.simulator = self._controller.state
+        self._hosts = [self.simulator.hosts[name] for name in spec.HOST_NAMES]
+        self._red_sessions = self.simulator.sessions["Red"]
         self._red_hosts = 1 << spec.RED_FOOTHOLD_INDEX
         self._red_observation = self._controller.observation["Red"]
-        self._addresses = [str(address) for address in self._state.ip_addresses]
-        self._subnets = [str(subnet) for subnet in self._state.subnet_name_to_cidr.values()]
-        self._table = BlueTable()
+        self._addresses = [str(address) for address in self.simulator.ip_addresses]
+        self._subnets = [str(subnet) for subnet in self.simulator.subnet_name_to_cidr.values()]
+        self.red_action: Any = None
+        self._table = BlueTable(corrected=self._corrected)
         return np.zeros(spec.OBSERVATION_SIZE, dtype=np.int8)
 
     def step(self, action: int) -> tuple[npt.NDArray[np.int8], int]:
@@ -141,7 +160,7 @@ class CyborgEnv:
             raise EpisodeNotStartedError
         with _generator_kept():
             random.setstate(self._generator)
-            outcome = self._actions[action].sim_execute(self._state).data
+            outcome = self._actions[action].sim_execute(self.simulator).data
             self._play_red()
             self._generator = random.getstate()
         observation = self._table.update(
@@ -158,9 +177,10 @@ class CyborgEnv:
 
     def _play_red(self) -> None:
         """Let Red choose, act, and learn what came of it."""
-        observation = self._red.get_action(self._red_observation).sim_execute(self._state)
+        self.red_action = self.red.get_action(self._red_observation)
+        observation = self.red_action.sim_execute(self.simulator)
         observation.filter_addresses(ips=self._addresses, cidrs=self._subnets, include_localhost=False)
-        self._red.update(observation)
+        self.red.update(observation)
         self._red_observation = observation
 
     def _take_connections(self) -> dict[int, list[Connection]]:
@@ -171,7 +191,7 @@ class CyborgEnv:
             if host.events["NetworkConnections"]
         }
         if connections:
-            self._monitor.sim_execute(self._state)
+            self._monitor.sim_execute(self.simulator)
         return connections
 
     def _reward(self, action: int) -> int:
@@ -210,31 +230,6 @@ def _generator_kept() -> Iterator[None]:
         random.setstate(kept)
 
 
-class _ListedNetwork:
-    """What CybORG asks of an `IPv4Network` as it lays out the network, with the answer kept."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    def subnets(self, new_prefix: int) -> list[IPv4Network]:
-        return _list_subnets(self._address, new_prefix)
-
-
-@cache
-def _list_subnets(address: str, new_prefix: int) -> list[IPv4Network]:
-    return list(IPv4Network(address).subnets(new_prefix=new_prefix))
-
-
-@contextmanager
-def _subnets_listed_once(state_module: Any) -> Iterator[None]:
-    """Halve the time of a reset: CybORG draws three of 4,096 subnets, and would list them all anew each time."""
-    state_module.IPv4Network = _ListedNetwork
-    try:
-        yield
-    finally:
-        state_module.IPv4Network = IPv4Network
-
-
 @dataclass(frozen=True, slots=True)
 class Cyborg:
     """One of the packages, imported."""
@@ -264,7 +259,7 @@ def load_cyborg(package: Package) -> Cyborg:
         CyborgNotInstalledError: It is not there.
     """
     require_cyborg(package)
-    with _placeholders():
+    with placeholders(_PLACEHOLDERS):
         return _load_csle() if package == "csle" else _load_upstream()
 
 
@@ -283,24 +278,3 @@ def _load_upstream() -> Cyborg:
 
     scenario = Path(inspect.getfile(CybORG.CybORG)).parent / "Shared" / "Scenarios" / "Scenario2.yaml"
     return Cyborg(CybORG.CybORG, CybORG.Agents, CybORG.Shared.Actions, str(scenario))
-
-
-class _Placeholder(ModuleType):
-    """Stands for a module that is imported and never used; every name in it is a class that does nothing."""
-
-    def __getattr__(self, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return type(name, (), {})
-
-
-@contextmanager
-def _placeholders() -> Iterator[None]:
-    """Keep CybORG from importing heavy modules that no game needs, and leave no trace of it."""
-    placed = [name for name in _PLACEHOLDERS if name not in sys.modules]
-    sys.modules.update((name, _Placeholder(name)) for name in placed)
-    try:
-        yield
-    finally:
-        for name in placed:
-            del sys.modules[name]

@@ -6,6 +6,7 @@ import csv
 import math
 from typing import TYPE_CHECKING, TextIO
 
+from pipeline.persist.files import open_log
 from pipeline.types import UpdateResult, WorkflowFinished
 
 if TYPE_CHECKING:
@@ -19,16 +20,8 @@ GP_SAMPLING_LOG = "gp_sampling_log.csv"
 TRAINING_COLUMNS = (
     *("Workflow_ID", "Workflow_Order", "Update", "Episodes", "Env_Reward", "Alignment_Bonus", "Total_Reward"),
     *("Compliance", "Avg_Fixes", "Collection_Time", "Update_Time"),
-    *(
-        "Env_Reward_Stderr",
-        "Total_Episodes",
-        "Policy_Loss",
-        "Value_Loss",
-        "Entropy",
-        "Approx_KL",
-        "Clip_Fraction",
-    ),
-    *("Epochs", "Learning_Rate"),
+    *("Env_Reward_Stderr", "Total_Episodes"),
+    *("Policy_Loss", "Value_Loss", "Entropy", "Approx_KL", "Clip_Fraction", "Epochs", "Learning_Rate"),
 )
 GP_SAMPLING_COLUMNS = (
     *("Iteration", "Workflow", "UCB_Score", "Reward", "Final_Compliance", "Episodes_Trained", "GP_Updated"),
@@ -67,13 +60,9 @@ class CsvLog:
 
 
 def _open(path: Path, columns: tuple[str, ...], sizes: dict[str, int] | None) -> TextIO:
-    if sizes is None:
-        file = path.open("w", newline="", encoding="utf-8")
+    file = open_log(path, sizes[path.name] if sizes is not None else None)
+    if file.tell() == 0:
         _write(file, columns)
-        return file
-    file = path.open("r+", newline="", encoding="utf-8")
-    file.truncate(sizes[path.name])
-    file.seek(sizes[path.name])
     return file
 
 

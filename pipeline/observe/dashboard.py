@@ -49,6 +49,7 @@ class Dashboard:
         self._best: WorkflowFinished | None = None
         self._visit_episodes = 0
         self._in_update = 0
+        self._done = 0
         self._speed: list[tuple[float, int]] = []
         self._refreshed_s = 0.0
 
@@ -68,7 +69,7 @@ class Dashboard:
         match event:
             case WorkflowStarted():
                 self._visit_episodes = 0
-                self._bars.update(self._workflow_bar, description="workflow", note=event.workflow_order)
+                self._bars.update(self._workflow_bar, completed=0, note=event.workflow_order)
             case EpisodesCollected():
                 self._in_update = event.num_filled
                 self._bars.update(self._update_bar, completed=event.num_filled, total=event.num_episodes)
@@ -76,6 +77,7 @@ class Dashboard:
                 self._latest = event
                 self._in_update = 0
                 self._visit_episodes += event.num_episodes
+                self._bars.update(self._workflow_bar, note=event.workflow_order)  # a resumed visit had no start
             case WorkflowFinished():
                 self._note_finished(event)
             case WorkersLost():
@@ -98,7 +100,8 @@ class Dashboard:
 
     def _refresh(self, now_s: float) -> None:
         statistics = self._statistics()
-        done = statistics.total_episodes + self._in_update
+        # while one batch is learned from, the next one fills already: the sum would fall back for a moment
+        done = self._done = max(self._done, statistics.total_episodes + self._in_update)
         self._speed = [(at_s, n) for at_s, n in self._speed if now_s - at_s < RATE_WINDOW_S]
         self._speed.append((now_s, done))
         since_s, first = self._speed[0]

@@ -7,9 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.spec import EPISODE_STEPS
@@ -25,28 +22,27 @@ SHARED_MEMORY = Path("/dev/shm")
 
 def print_info(config: Config) -> None:
     """Print versions, machine and sizes for a configuration to the terminal."""
-    console = Console(file=sys.stdout, highlight=False)
     machine = describe_machine()
-    table = Table.grid(padding=(0, 2))
-    for name, version in machine["packages"].items():
-        table.add_row(name, version or "not installed")
-    table.add_row("python", machine["python"])
-    table.add_row("platform", machine["platform"])
-    table.add_row("processor", f"{machine['processor']}, {machine['num_cores']} cores")
-    if SHARED_MEMORY.is_dir():
-        table.add_row("/dev/shm", f"{_mib(shutil.disk_usage(SHARED_MEMORY).free)} free")
     record = record_layout(EPISODE_STEPS)
     ring_bytes = EpisodeRing.size_needed(HEADER, record, config.num_slots)
     board_bytes = WeightBoard.size_needed(ACTOR.num_values, config.num_slabs)
-    table.add_row()
-    table.add_row("an episode", f"{record.size_bytes} bytes, its header {HEADER.size_bytes} ({EPISODE_STEPS} steps)")
-    table.add_row("weights", f"{ACTOR.num_values * 4} bytes a version")
-    table.add_row("workers", f"{config.workers}, {config.task_size} episodes a task")
-    table.add_row("episode ring", f"{config.num_slots} slots, {_mib(ring_bytes)}")
-    table.add_row("weight board", f"{config.num_slabs} versions, {_mib(board_bytes)}")
-    table.add_row("shared memory", f"{_mib(ring_bytes + board_bytes)} in all")
-    console.print(table)
+    rows = {
+        **{name: version or "not installed" for name, version in machine["packages"].items()},
+        "python": machine["python"],
+        "platform": machine["platform"],
+        "processor": f"{machine['processor']}, {machine['num_cores']} cores",
+        "/dev/shm": f"{_mib(shutil.disk_usage(SHARED_MEMORY).free)} free" if SHARED_MEMORY.is_dir() else "none",
+        "": "",
+        "an episode": f"{record.size_bytes} bytes, its header {HEADER.size_bytes} ({EPISODE_STEPS} steps)",
+        "weights": f"{ACTOR.num_values * 4} bytes a version",
+        "workers": f"{config.workers}, {config.task_size} episodes a task",
+        "episode ring": f"{config.num_slots} slots, {_mib(ring_bytes)}",
+        "weight board": f"{config.num_slabs} versions, {_mib(board_bytes)}",
+        "shared memory": f"{_mib(ring_bytes + board_bytes)} in all",
+    }
+    width = max(map(len, rows))
+    sys.stdout.writelines(f"{name:<{width}}  {value}".rstrip() + "\n" for name, value in rows.items())
 
 
 def _mib(num_bytes: int) -> str:
-    return f"{num_bytes / 2**20:.1f} MiB"
+    return f"{num_bytes / 2**20:,.1f} MiB"

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 
+from pipeline.persist.files import open_log
 from pipeline.types import EpisodesCollected, UpdateResult
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pipeline.types import Event
@@ -48,11 +50,7 @@ class EventLog:
 
     def __init__(self, run_dir: Path, sizes: dict[str, int] | None = None) -> None:
         """Args: run_dir: the run's folder. sizes: bytes to keep, when resuming."""
-        path = run_dir / EVENT_LOG
-        self._file = path.open("w" if sizes is None else "r+", encoding="utf-8")
-        if sizes is not None:
-            self._file.truncate(sizes[EVENT_LOG])
-            self._file.seek(sizes[EVENT_LOG])
+        self._file = open_log(run_dir / EVENT_LOG, sizes[EVENT_LOG] if sizes is not None else None)
         self._lines = LogLines(terminal_logger(self._file, as_json=True))
 
     def __call__(self, event: Event) -> None:
@@ -61,7 +59,6 @@ class EventLog:
 
     def sizes(self) -> dict[str, int]:
         """Return the bytes written so far."""
-        self._file.flush()
         return {EVENT_LOG: self._file.tell()}
 
     def close(self) -> None:
@@ -69,8 +66,14 @@ class EventLog:
         self._file.close()
 
 
-def terminal_logger(stream: TextIO = sys.stderr, *, as_json: bool) -> structlog.typing.FilteringBoundLogger:
-    """Return a logger of its own for a stream, one event per line; structlog's global configuration stays as it is."""
+def terminal_logger(stream: TextIO | None = None, *, as_json: bool) -> structlog.typing.FilteringBoundLogger:
+    """Return a logger of its own for a stream, one event per line; structlog's global configuration stays as it is.
+
+    Args:
+        stream: Where lines go; what `sys.stderr` is now, by default.
+        as_json: Write JSON objects, for programs; otherwise lines for people.
+    """
+    stream = stream or sys.stderr
     if as_json:
         renderer: Any = structlog.processors.JSONRenderer()
     else:
@@ -93,17 +96,22 @@ def event_name(event: Event) -> str:
 
 
 def event_fields(event: Event) -> dict[str, Any]:
-    """Return an event's fields, nested ones flattened, floats rounded to what can be told apart, NaN as None."""
-    fields: dict[str, Any] = {}
-    for name, value in asdict(event).items():
-        for key, item in value.items() if isinstance(value, dict) else [("", value)]:
-            fields[f"{name}_{key}" if key and name != "result" else key or name] = _rounded(item)
-    return fields
+    """Return an event's fields, flat, floats rounded to what can be told apart, NaN as None.
+
+    An estimate `env_reward` gives `env_reward_mean` and `env_reward_stderr`, a workflow's `result` its own fields.
+    """
+    return dict(_flat(asdict(event)))
+
+
+def _flat(fields: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from _flat(value, "" if name == "result" else f"{prefix}{name}_")
+        else:
+            yield f"{prefix}{name}", _rounded(value)
 
 
 def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     return value

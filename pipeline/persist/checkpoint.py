@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from pipeline.errors import SetupError
-from pipeline.persist.files import write_bytes, write_json
+from pipeline.persist.files import TEMPORARY_SUFFIX, write_bytes, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -167,12 +167,12 @@ class CheckpointFolder:
             raise CheckpointError(msg) from None
 
     def _remove_all_but(self, names: set[str]) -> None:
-        for path in self.path.glob("*.safetensors"):
-            if path.name not in names:
+        for path in self.path.iterdir():
+            if path.suffix in {".safetensors", TEMPORARY_SUFFIX} and path.name not in names:
                 path.unlink(missing_ok=True)
                 self._digests.pop(path.name, None)
 
 
 def _manifest_digest(manifest: dict[str, Any]) -> str:
     content = {key: value for key, value in manifest.items() if key != "sha256"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import platform
+import shutil
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import ValidationError
 
 from pipeline.config import Config, num_cores
 from pipeline.errors import SetupError
@@ -49,12 +53,13 @@ class RunFolder:
         try:
             self._lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            msg = f"can't write to {path}: {error.strerror}"
-            raise RunFolderError(msg) from None
+            raise _not_writable(path, error) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
             os.close(self._lock)
+            if not isinstance(error, BlockingIOError):
+                raise _not_writable(path, error) from None
             msg = f"{path} belongs to a run that is still alive: wait for it, stop it, or choose another --run-name"
             raise RunFolderError(msg) from None
 
@@ -63,23 +68,24 @@ class RunFolder:
         """Make a new run's folder and write down its configuration, versions and machine.
 
         Raises:
-            RunFolderError: If it exists already, or can't be written.
+            RunFolderError: If it exists already, or can't be written. Then it isn't left behind half made.
         """
-        name = config.run_name or _default_name(config)
-        path = config.log_dir / name
         try:
             config.log_dir.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
-        except FileExistsError:
-            what = "it exists already" if path.is_dir() else "something that is not a folder is in the way"
-            msg = f"can't start a run in {path}: {what}. Choose another --run-name, or go on with: resume {path}"
-            raise RunFolderError(msg) from None
+            path = _make_folder(config)
         except OSError as error:
-            msg = f"can't write to --log-dir {config.log_dir}: {error.strerror}"
+            msg = f"can't make a folder in --log-dir {config.log_dir}: {error.strerror}. Choose another"
             raise RunFolderError(msg) from None
-        folder = cls(path)
-        write_json(path / "config.json", config.model_dump(mode="json"))
-        write_json(path / "machine.json", describe_machine())
+        with contextlib.ExitStack() as undo:
+            undo.callback(shutil.rmtree, path, ignore_errors=True)
+            folder = cls(path)
+            undo.callback(folder.close)
+            try:
+                write_json(path / "config.json", config.model_dump(mode="json"))
+                write_json(path / "machine.json", describe_machine())
+            except OSError as error:
+                raise _not_writable(path, error) from None
+            undo.pop_all()
         return folder
 
     def close(self) -> None:
@@ -96,10 +102,17 @@ def read_config(path: Path) -> Config:
     try:
         return Config.model_validate(json.loads((path / "config.json").read_bytes()))
     except (FileNotFoundError, NotADirectoryError):
-        msg = f"{path} is not the folder of a run: it has no config.json"
+        msg = f"{path} is not the folder of a run: it has no config.json. Give one like logs/tuesday"
+        raise RunFolderError(msg) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        msg = (
+            f"can't read {path / 'config.json'}: {where}: {first['msg']}. Was it edited, or written by another version?"
+        )
         raise RunFolderError(msg) from None
     except (OSError, ValueError) as error:
-        msg = f"can't read {path / 'config.json'}: {' '.join(str(error).split())}"
+        msg = f"can't read {path / 'config.json'}: {error}"
         raise RunFolderError(msg) from None
 
 
@@ -114,9 +127,33 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def _default_name(config: Config) -> str:
+def _make_folder(config: Config) -> Path:
+    """Make the folder: of the name that was asked for, or of one that nobody has."""
+    if config.run_name is not None:
+        path = config.log_dir / config.run_name
+        try:
+            path.mkdir()
+        except FileExistsError:
+            is_run = (path / "config.json").exists()
+            advice = f"go on with it (resume {path})" if is_run else "remove it"
+            msg = f"can't start a run in {path}: it exists already. Choose another --run-name, or {advice}"
+            raise RunFolderError(msg) from None
+        return path
     now = datetime.now(UTC).astimezone()
-    return f"{now:%Y%m%d-%H%M%S}-{config.red_agent}-seed{config.seed}"
+    name = f"{now:%Y%m%d-%H%M%S}-{config.red_agent}-seed{config.seed}"
+    path, number = config.log_dir / name, 1
+    while True:
+        try:
+            path.mkdir()
+        except FileExistsError:  # a run that started in the same second
+            number += 1
+            path = path.with_name(f"{name}-{number}")
+        else:
+            return path
+
+
+def _not_writable(path: Path, error: OSError) -> RunFolderError:
+    return RunFolderError(f"can't write to {path}: {error.strerror}")
 
 
 def _version(package: str) -> str | None:

@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from native_buffers.slots import SlotState
+from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, Collection, WorkersKeepDyingError
+from pipeline.collect.executor import ExecutorCollector
+from pipeline.collect.scheduler import MAX_ATTEMPTS, EpisodeGivenUpError
+from pipeline.types import BatchPlan
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+    from conftest import OpenStage, Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TIMEOUT_S = 60
+RUN_SEED = 7  # as the stage's expectations have it
+ENDLESS_STEPS = 20_000
+"""Steps of an episode that no worker finishes before the test has done with it: seconds."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def collector(stage: Stage) -> AsyncIterator[ExecutorCollector]:
+    """Two workers, for the tests that do no harm to them."""
+    async with started(stage, 2) as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def endless(open_stage: OpenStage) -> Iterator[Stage]:
+    with open_stage(ENDLESS_STEPS) as stage:
+        yield stage
+
+
+@contextlib.asynccontextmanager
+async def started(stage: Stage, num_workers: int) -> AsyncIterator[ExecutorCollector]:
+    collector = ExecutorCollector(stage.spec, num_workers)
+    try:
+        await collector.start()
+        yield collector
+    finally:
+        await collector.close()
+
+
+class Collecting:
+    """A collection that runs, and what it handed over."""
+
+    def __init__(self, stage: Stage, collector: ExecutorCollector, episodes_per_task: int) -> None:
+        self.stage = stage
+        self.taken: dict[tuple[int, int], dict[str, np.ndarray[Any, Any]]] = {}
+        self.order: list[tuple[int, int]] = []
+        self.lost: list[int] = []
+        self.collection = Collection(
+            stage.ring,
+            collector,
+            run_seed=RUN_SEED,
+            episodes_per_task=episodes_per_task,
+            take=self.take,
+            on_lost=self.lost.append,
+        )
+        self.running = asyncio.create_task(self.collection.run())
+
+    def take(self, plan: BatchPlan, row: int, record: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        key = plan.batch_index, row
+        assert key not in self.taken
+        self.taken[key] = {name: view.copy() for name, view in record.items()}
+        self.order.append(key)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for a condition; what ends the run first is raised."""
+        async with asyncio.timeout(TIMEOUT_S):
+            while not condition():
+                if self.running.done():
+                    await self.running
+                await asyncio.sleep(0.001)
+
+    async def until_landed(self) -> None:
+        await self.until(lambda: self.collection.statistics().num_in_flight == 0)
+
+    async def until_lost_or_failed(self, num_losses: int) -> None:
+        async with asyncio.timeout(TIMEOUT_S):
+            while len(self.lost) < num_losses and not self.running.done():
+                await asyncio.sleep(0.001)
+
+    def slots_playing(self) -> list[int]:
+        """Return the slots that a worker has begun with."""
+        leased = np.flatnonzero(self.stage.ring.states() == SlotState.LEASED).tolist()
+        return [slot for slot in leased if self.stage.ring.header(slot)["worker_pid"]]
+
+    def playing(self) -> set[int]:
+        """Return the processes that play them."""
+        return {int(self.stage.ring.header(slot)["worker_pid"]) for slot in self.slots_playing()}
+
+    def assert_taken(self, plan: BatchPlan) -> None:
+        """Every row is there, once, as this process plays it."""
+        assert {row for batch_index, row in self.taken if batch_index == plan.batch_index} == set(range(plan.num_episodes))
+        for row in range(plan.num_episodes):
+            expected = self.stage.expected(plan.workflow_id, plan.first_episode + row, plan.weight_version)
+            taken = self.taken[plan.batch_index, row]
+            assert taken.keys() == expected.keys()
+            for name, field in taken.items():
+                assert field.tobytes() == expected[name].tobytes(), (plan, row, name)
+
+
+@contextlib.asynccontextmanager
+async def collecting(
+    stage: Stage, collector: ExecutorCollector, episodes_per_task: int = 2
+) -> AsyncIterator[Collecting]:
+    running = Collecting(stage, collector, episodes_per_task)
+    try:
+        yield running
+    finally:
+        running.running.cancel()
+        await asyncio.wait({running.running}, timeout=TIMEOUT_S)
+
+
+async def failure(run: Collecting) -> BaseException:
+    """Wait for the run to fail, and return what it failed of."""
+    with pytest.raises(ExceptionGroup) as group:
+        await asyncio.wait_for(asyncio.shield(run.running), TIMEOUT_S)
+    (error,) = group.value.exceptions
+    return error
+
+
+@pytest.mark.parametrize("episodes_per_task", [1, 3, 100])
+async def test_every_episode_is_handed_over_once_with_its_bits(
+    stage: Stage, collector: ExecutorCollector, episodes_per_task: int
+) -> None:
+    plans = [BatchPlan(4, 17, 30, 11, weight_version=0), BatchPlan(5, 17, 41, 4, 1), BatchPlan(6, 90, 0, 2, 1)]
+    async with collecting(stage, collector, episodes_per_task) as run:
+        for plan in plans:
+            run.collection.open(plan)
+        await run.until(lambda: len(run.taken) == 17)
+        await run.until_landed()
+        statistics = run.collection.statistics()
+    for plan in plans:
+        run.assert_taken(plan)
+    assert (statistics.num_collected, statistics.num_waiting) == (17, 0)
+    assert (statistics.num_discarded, statistics.num_lost, run.lost) == (0, 0, [])
+    assert statistics.busy_s > 0
+    assert stage.ring.num_free == stage.ring.num_slots
+
+
+async def test_a_slot_says_what_is_played_in_it(stage: Stage, collector: ExecutorCollector) -> None:
+    headers = []
+    async with collecting(stage, collector) as run:
+
+        def take(plan: BatchPlan, row: int, record: object) -> None:
+            slot = next(slot for slot in range(stage.ring.num_slots) if stage.ring.record(slot) is record)
+            headers.append((plan, row, {name: view.item() for name, view in stage.ring.header(slot).items()}))
+
+        run.collection._take = take
+        plan = BatchPlan(3, 8, 50, 4, weight_version=1)
+        run.collection.open(plan)
+        await run.until(lambda: len(headers) == 4)
+    assert sorted(row for _, row, _ in headers) == [0, 1, 2, 3]
+    for given, row, header in headers:
+        assert given is plan
+        assert header["batch_index"] == 3
+        assert header["row"] == row
+        assert header["episode_index"] == 50 + row
+        assert (header["workflow_id"], header["weight_version"], header["attempt"]) == (8, 1, 0)
+        assert header["started_s"] < header["finished_s"]
+
+
+async def test_tasks_are_few_and_as_long_as_asked(stage: Stage) -> None:
+    class Counted(ExecutorCollector):
+        num_tasks = most_tasks = 0
+        lengths: tuple[int, ...] = ()
+
+        async def play(self, slots: tuple[int, ...]) -> None:
+            self.num_tasks += 1
+            self.most_tasks = max(self.most_tasks, self.num_tasks)
+            self.lengths += (len(slots),)
+            await super().play(slots)
+            self.num_tasks -= 1
+
+    counted = Counted(stage.spec, 1)
+    try:
+        async with collecting(stage, counted, episodes_per_task=3) as run:
+            run.collection.open(BatchPlan(0, 0, 0, 11, 0))
+            await run.until(lambda: len(run.taken) == 11)
+    finally:
+        await counted.close()
+    assert counted.most_tasks == counted.max_tasks == 2
+    assert counted.lengths == (3, 3, 3, 2)
+    assert run.order == [(0, row) for row in range(11)]  # one worker plays in order
+
+
+async def test_what_is_asked_for_while_all_rest_is_played(stage: Stage, collector: ExecutorCollector) -> None:
+    async with collecting(stage, collector) as run:
+        for index in range(3):
+            await run.until_landed()
+            plan = BatchPlan(index, index, 0, 1, 0)
+            run.collection.open(plan)
+            await run.until(lambda index=index: len(run.taken) == index + 1)
+            run.assert_taken(plan)
+
+
+async def test_a_closed_batch_is_dropped_unseen(stage: Stage, collector: ExecutorCollector) -> None:
+    async with collecting(stage, collector) as run:
+        run.collection.open(BatchPlan(0, 1, 0, 30, 0))
+        await run.until(lambda: run.collection.statistics().num_in_flight)
+        run.collection.close(0)
+        num_taken = len(run.taken)
+        wanted = BatchPlan(1, 2, 0, 5, 1)
+        run.collection.open(wanted)
+        await run.until(lambda: len(run.taken) == num_taken + 5)
+        await run.until_landed()
+        statistics = run.collection.statistics()
+    run.assert_taken(wanted)
+    assert statistics.num_discarded > 0
+    assert statistics.num_collected + statistics.num_discarded < 30
+    assert stage.ring.num_free == stage.ring.num_slots
+
+
+async def test_an_episode_whose_worker_was_killed_is_played_again_the_same(open_stage: OpenStage) -> None:
+    plan = BatchPlan(0, 33, 5, 6, weight_version=1)
+    with open_stage(num_steps=300) as stage:
+        async with started(stage, 2) as collector, collecting(stage, collector) as run:
+            run.collection.open(plan)
+            await run.until(run.playing)
+            killed = min(run.playing())
+            os.kill(killed, signal.SIGKILL)
+            await run.until(lambda: run.lost)
+            assert killed not in run.playing()
+            await run.until(lambda: len(run.taken) == 6)
+            statistics = run.collection.statistics()
+            assert collector.num_rebuilds == 1
+        run.assert_taken(plan)
+        assert sum(run.lost) == statistics.num_lost > 0
+        assert statistics.num_collected == 6
+        assert stage.ring.num_free == stage.ring.num_slots
+
+
+async def test_an_episode_that_kills_its_worker_every_time_is_given_up(endless: Stage) -> None:
+    async with started(endless, 1) as collector, collecting(endless, collector) as run:
+        run.collection.open(BatchPlan(0, 2, 70, 2, 0))
+        for attempt in range(MAX_ATTEMPTS):
+            await run.until(run.playing)
+            (slot,) = run.slots_playing()
+            header = endless.ring.header(slot)
+            # only the one that was being played is to blame, and only it is given up
+            assert (header["row"], header["attempt"]) == (0, attempt)
+            os.kill(int(header["worker_pid"]), signal.SIGKILL)
+            await run.until_lost_or_failed(attempt + 1)
+        error = await failure(run)
+    assert isinstance(error, EpisodeGivenUpError)
+    assert "episode 70 of workflow 2 failed 3 times: its worker process died" in str(error)
+    assert endless.ring.num_free == endless.ring.num_slots
+
+
+async def test_an_episode_that_raises_every_time_is_given_up_with_its_traceback(
+    stage: Stage, collector: ExecutorCollector
+) -> None:
+    async with collecting(stage, collector) as run:
+        fine = BatchPlan(0, 1, 0, 3, 0)
+        run.collection.open(fine)
+        await run.until(lambda: len(run.taken) == 3)
+        await run.until_landed()
+        run.collection.open(BatchPlan(1, 1, 3, 1, weight_version=99))
+        error = await failure(run)
+    assert isinstance(error, EpisodeGivenUpError)
+    assert "episode 3 of workflow 1 failed 3 times" in str(error)
+    assert "StaleWeights" in str(error)
+    assert run.lost == [1, 1]
+    assert collector.num_rebuilds == 0
+
+
+async def test_workers_that_can_not_start_are_reported(stage: Stage) -> None:
+    wrong = replace(stage, spec=replace(stage.spec, red_agent="PinkAgent"))
+    async with started(wrong, 1) as collector, collecting(wrong, collector) as run:
+        run.collection.open(BatchPlan(0, 1, 0, 1, 0))
+        error = await failure(run)
+    assert isinstance(error, EpisodeGivenUpError)
+    assert "unknown Red agent 'PinkAgent'" in str(error)
+
+
+async def test_workers_that_keep_dying_end_the_run(endless: Stage) -> None:
+    async with started(endless, 1) as collector, collecting(endless, collector) as run:
+        run.collection.open(BatchPlan(0, 1, 0, 1, 0))
+        for num_rebuilds in range(MAX_FRUITLESS_REBUILDS):
+            await run.until(run.playing)
+            # SIGTERM is how the executor itself ends workers: no episode is to blame for it
+            os.kill(*run.playing(), signal.SIGTERM)
+            await run.until_lost_or_failed(num_rebuilds + 1)
+        error = await failure(run)
+    assert isinstance(error, WorkersKeepDyingError)
+    assert "dmesg" in str(error)
+    assert run.lost == [1] * (MAX_FRUITLESS_REBUILDS - 1)
+
+
+async def test_a_debug_run_plays_the_same_bits(open_stage: OpenStage) -> None:
+    plan = BatchPlan(0, 119, 2, 6, 1)
+    with open_stage(num_steps=20, num_slots=4, debug=True) as stage:
+        async with started(stage, 1) as collector, collecting(stage, collector) as run:
+            run.collection.open(plan)
+            await run.until(lambda: len(run.taken) == 6)
+        run.assert_taken(plan)
+
+
+async def test_cancelling_leaves_no_task_behind(endless: Stage) -> None:
+    async with started(endless, 2) as collector:
+        before = asyncio.all_tasks()
+        async with collecting(endless, collector) as run:
+            run.collection.open(BatchPlan(0, 0, 0, 8, 0))
+            await run.until(lambda: len(run.playing()) == 2)
+        assert run.running.cancelled()
+        assert asyncio.all_tasks() == before
+    endless.drop(*np.flatnonzero(endless.ring.states() == SlotState.LEASED).tolist())

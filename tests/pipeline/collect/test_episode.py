@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from pipeline import seeding
+from pipeline.cage2.compliance import Compromised, compromised_types, judge
+from pipeline.cage2.cyborg_env import CyborgEnv
+from pipeline.cage2.spec import RED_AGENTS
+from pipeline.collect.episode import play_episode
+from pipeline.collect.record import record_layout
+from pipeline.policy.forward import NumpyActor
+from pipeline.policy.params import ACTOR
+from pipeline.workflows.orders import ORDERS, one_hot
+
+if TYPE_CHECKING:
+    from pipeline.cage2.env import Cage2Env
+
+NUM_STEPS = 60
+LAYOUT = record_layout(NUM_STEPS)
+
+Record = dict[str, np.ndarray[Any, np.dtype[Any]]]
+
+
+@pytest.fixture(scope="module", params=RED_AGENTS)
+def env(request: pytest.FixtureRequest) -> Cage2Env:
+    return CyborgEnv(request.param)
+
+
+def actor(workflow_id: int) -> NumpyActor:
+    weights = np.random.default_rng(workflow_id).normal(0, 0.3, ACTOR.num_values)
+    return NumpyActor(weights.astype(np.float32), one_hot(workflow_id))
+
+
+def play(env: Cage2Env, workflow_id: int, seed: int, mode: Compromised = Compromised.FIXABLE) -> Record:
+    record = LAYOUT.views(memoryview(bytearray(LAYOUT.size_bytes)))
+    LAYOUT.poison(record)
+    order = tuple(ORDERS[workflow_id].tolist())
+    play_episode(
+        env, actor(workflow_id), order, mode, environment_seed=seed, actions_seed=2**64 - 1 - seed, record=record
+    )
+    assert LAYOUT.poisoned(record) == ()
+    return record
+
+
+@pytest.mark.parametrize("mode", Compromised)
+@pytest.mark.parametrize("workflow_id", [0, 77])
+def test_the_record_is_what_was_played(env: Cage2Env, workflow_id: int, mode: Compromised) -> None:
+    seed = 3 + workflow_id
+    record = play(env, workflow_id, seed, mode)
+    order = tuple(ORDERS[workflow_id].tolist())
+    uniforms = seeding.uniforms(2**64 - 1 - seed, NUM_STEPS)
+
+    observation = env.reset(seed)
+    for t, action in enumerate(record["action"].tolist()):
+        assert np.array_equal(record["observation"][t], observation)
+        assert actor(workflow_id).sample(observation, uniforms[t]) == (action, record["log_prob"][t])
+        # what Red holds before the action decides; after it, a Restore would have changed that
+        assert record["fix"][t] == judge(action, order, compromised_types(env.red_hosts(), mode))
+        observation, reward = env.step(action)
+        assert record["reward_tenths"][t] == reward
+    assert np.array_equal(record["observation"][NUM_STEPS], observation)
+    assert record["fix"].any()
+
+
+def test_an_episode_depends_on_nothing_that_was_played_before(env: Cage2Env) -> None:
+    before = {name: view.tobytes() for name, view in play(env, 0, 1).items()}
+    play(env, 5, 2)
+    again = {name: view.tobytes() for name, view in play(env, 0, 1).items()}
+    other_order, other_seed = play(env, 5, 1), play(env, 0, 2)
+
+    assert again == before
+    assert other_order["action"].tobytes() != before["action"]
+    assert other_seed["action"].tobytes() != before["action"]

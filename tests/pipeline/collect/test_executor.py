@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing.connection
+import multiprocessing.queues
+import os
+import signal
+from concurrent.futures.process import _CallItem, _ResultItem
+from dataclasses import replace
+from multiprocessing.reduction import ForkingPickler
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from native_buffers.slots import SlotState
+from pipeline.collect.executor import ExecutorCollector, WorkersDiedError
+from pipeline.collect.worker import read_failure
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from conftest import OpenStage, Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TIMEOUT_S = 30
+ENDLESS_STEPS = 20_000
+"""Steps of an episode that no worker finishes before the test has done with it: seconds."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def collector(stage: Stage) -> AsyncIterator[ExecutorCollector]:
+    async with collecting(stage, 2) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def endless(open_stage: OpenStage) -> Iterator[Stage]:
+    with open_stage(ENDLESS_STEPS) as stage:
+        yield stage
+
+
+@contextlib.asynccontextmanager
+async def collecting(stage: Stage, num_workers: int) -> AsyncIterator[ExecutorCollector]:
+    """A started collector, closed and then looked for survivors."""
+    collector = ExecutorCollector(stage.spec, num_workers)
+    try:
+        await asyncio.wait_for(collector.start(), TIMEOUT_S)
+        yield collector
+    finally:
+        pids = worker_pids(collector)
+        await asyncio.wait_for(collector.close(), TIMEOUT_S)
+        assert not alive(pids)
+        assert collector.num_alive == 0
+
+
+def worker_pids(collector: ExecutorCollector) -> set[int]:
+    return {process.pid for process in collector._processes if process.pid is not None}
+
+
+def alive(pids: set[int]) -> set[int]:
+    return {pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE}
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(TIMEOUT_S):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def player(stage: Stage, slot: int) -> int:
+    """Return the process that plays a slot, or 0."""
+    return int(stage.ring.header(slot)["worker_pid"])
+
+
+async def test_workers_play_the_same_bits_as_this_process(stage: Stage, collector: ExecutorCollector) -> None:
+    asked = [(workflow_id, 10 + row, row % 2) for row, workflow_id in enumerate((0, 7, 119, 7, 50, 0))]
+    slots = [stage.lease(*each) for each in asked]
+    await asyncio.gather(*(collector.play(tuple(slots[first : first + 2])) for first in range(0, 6, 2)))
+
+    assert collector.num_alive == 2
+    assert {player(stage, slot) for slot in slots} <= worker_pids(collector)
+    assert os.getpid() not in {player(stage, slot) for slot in slots}
+    for slot, each in zip(slots, asked, strict=True):
+        record, expected = stage.take(slot), stage.expected(*each)
+        assert {name: field.tobytes() for name, field in record.items()} == {
+            name: field.tobytes() for name, field in expected.items()
+        }
+
+
+async def test_little_is_pickled(stage: Stage, collector: ExecutorCollector, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: dict[type, list[int]] = {_CallItem: [], _ResultItem: []}
+
+    class Weighed(ForkingPickler):
+        """Weighs the items that pass, with the length that goes before each on its pipe."""
+
+        @classmethod
+        def dumps(cls, obj: Any, protocol: int | None = None) -> Any:
+            data = ForkingPickler.dumps(obj, protocol)
+            sizes.setdefault(type(obj), []).append(len(data) + 4)
+            return data
+
+        @staticmethod
+        def loads(data: Any) -> Any:
+            obj = ForkingPickler.loads(data)
+            sizes.setdefault(type(obj), []).append(len(data) + 4)
+            return obj
+
+    monkeypatch.setattr(multiprocessing.queues, "_ForkingPickler", Weighed)
+    monkeypatch.setattr(multiprocessing.connection, "_ForkingPickler", Weighed)
+    num_tasks = 3
+    for _ in range(num_tasks):
+        slots = tuple(stage.lease() for _ in range(4))
+        await collector.play(slots)
+        for slot in slots:
+            stage.take(slot)
+
+    calls, results = sizes[_CallItem], sizes[_ResultItem]
+    assert (len(calls), len(results)) == (num_tasks, num_tasks)
+    assert (sum(calls) + sum(results)) / (4 * num_tasks) <= 100
+
+
+async def test_a_killed_worker_costs_one_pool(endless: Stage) -> None:
+    async with collecting(endless, 2) as collector:
+        slots = [endless.lease() for _ in range(4)]
+        tasks = [asyncio.create_task(collector.play(pair)) for pair in ((slots[0], slots[1]), (slots[2], slots[3]))]
+        await until(lambda: player(endless, slots[0]) and player(endless, slots[2]))
+        first_pool = worker_pids(collector)
+        killed, survivor = player(endless, slots[0]), player(endless, slots[2])
+        assert {killed, survivor} == first_pool
+        os.kill(killed, signal.SIGKILL)
+        errors = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), TIMEOUT_S)
+
+        # nobody is left to write to a slot that is leased again
+        assert not alive(first_pool)
+        for error in errors:
+            assert isinstance(error, WorkersDiedError)
+            assert (error.generation, error.casualties) == (0, {killed})
+            assert str(killed) in str(error)
+        assert collector.num_rebuilds == 1
+        assert [endless.ring.state(slot) for slot in slots] == [SlotState.LEASED] * 4
+        assert [player(endless, slot) for slot in slots] == [killed, 0, survivor, 0]
+        endless.drop(*slots)
+
+
+async def test_a_replaced_pool_plays(stage: Stage) -> None:
+    async with collecting(stage, 1) as collector:
+        for generation in range(2):
+            (idle,) = worker_pids(collector)
+            os.kill(idle, signal.SIGKILL)
+            slot = stage.lease()
+            with pytest.raises(WorkersDiedError) as error:
+                await asyncio.wait_for(collector.play((slot,)), TIMEOUT_S)
+            assert (error.value.generation, error.value.casualties) == (generation, {idle})
+            assert player(stage, slot) == 0
+            await asyncio.wait_for(collector.play((slot,)), TIMEOUT_S)
+            assert player(stage, slot) in worker_pids(collector)
+            assert player(stage, slot) != idle
+            stage.take(slot)
+        assert collector.num_rebuilds == 2
+
+
+async def test_many_tasks_that_are_lost_at_once_replace_the_pool_once(endless: Stage) -> None:
+    async with collecting(endless, 2) as collector:
+        slots = [endless.lease() for _ in range(8)]
+        tasks = [asyncio.create_task(collector.play((slot,))) for slot in slots]
+        await until(lambda: sum(player(endless, slot) > 0 for slot in slots) == 2)
+        first_pool = worker_pids(collector)
+        for pid in first_pool:
+            os.kill(pid, signal.SIGKILL)
+        errors = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), TIMEOUT_S)
+
+        assert {type(error) for error in errors} == {WorkersDiedError}
+        assert {error.generation for error in errors if isinstance(error, WorkersDiedError)} == {0}
+        assert collector.num_rebuilds == 1
+        assert not alive(first_pool)
+        endless.drop(*slots)
+
+
+async def test_a_worker_that_is_killed_while_it_starts_is_replaced(stage: Stage) -> None:
+    collector = ExecutorCollector(stage.spec, 1)
+    try:
+        starting = asyncio.create_task(collector.start())
+        await until(lambda: worker_pids(collector))
+        (pid,) = worker_pids(collector)
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.wait_for(starting, TIMEOUT_S)
+        slot = stage.lease()
+        with pytest.raises(WorkersDiedError) as error:
+            await asyncio.wait_for(collector.play((slot,)), TIMEOUT_S)
+        assert error.value.casualties == {pid}
+        await asyncio.wait_for(collector.play((slot,)), TIMEOUT_S)
+        stage.take(slot)
+    finally:
+        await collector.close()
+
+
+async def test_a_failed_start_is_told_and_leaves_the_pool_whole(stage: Stage) -> None:
+    wrong = replace(stage, spec=replace(stage.spec, red_agent="PinkAgent"))
+    async with collecting(wrong, 1) as collector:
+        slots = stage.lease(), stage.lease()
+        for slot in slots:
+            await asyncio.wait_for(collector.play((slot,)), TIMEOUT_S)
+            assert "unknown Red agent 'PinkAgent'" in (read_failure(stage.ring, slot) or "")
+        assert (collector.num_rebuilds, collector.num_alive) == (0, 1)
+        stage.drop(*slots)
+
+
+async def test_close_ends_what_is_being_played(endless: Stage) -> None:
+    async with collecting(endless, 2) as collector:
+        slots = [endless.lease() for _ in range(4)]
+        tasks = [asyncio.create_task(collector.play((slot,))) for slot in slots]
+        await until(lambda: sum(player(endless, slot) > 0 for slot in slots) == 2)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert all(task.cancelled() for task in tasks)
+        assert collector.num_alive == 2
+    assert [endless.ring.state(slot) for slot in slots] == [SlotState.LEASED] * 4
+    endless.drop(*slots)
+
+
+async def test_close_before_and_during_the_start(stage: Stage) -> None:
+    unused = ExecutorCollector(stage.spec, 3)
+    assert (unused.max_tasks, unused.num_alive, unused.num_rebuilds) == (6, 0, 0)
+    await asyncio.wait_for(unused.close(), TIMEOUT_S)
+
+    collector = ExecutorCollector(stage.spec, 1)
+    starting = asyncio.create_task(collector.start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.wait_for(collector.close(), TIMEOUT_S)
+    assert starting.cancelled()
+    assert not alive(worker_pids(collector))

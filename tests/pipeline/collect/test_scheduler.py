@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+from itertools import takewhile
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from pipeline.collect.scheduler import MAX_ATTEMPTS, Assignment, EpisodeGivenUpError, Scheduler
+from pipeline.types import BatchPlan
+
+
+def plan(batch_index: int = 0, num_episodes: int = 3, *, workflow_id: int = 5, first_episode: int = 40) -> BatchPlan:
+    return BatchPlan(batch_index, workflow_id, first_episode, num_episodes, weight_version=batch_index)
+
+
+def rows(task: tuple[Assignment, ...]) -> list[tuple[int, int]]:
+    return [(assignment.plan.batch_index, assignment.row) for assignment in task]
+
+
+def test_tasks_hold_episodes_of_one_plan_in_order() -> None:
+    scheduler = Scheduler(episodes_per_task=2)
+    scheduler.open(plan(0, 3))
+    scheduler.open(plan(1, 2))
+
+    assert scheduler.num_waiting == 5
+    assert [rows(scheduler.next_task(10)) for _ in range(4)] == [
+        [(0, 0), (0, 1)],
+        [(0, 2)],
+        [(1, 0), (1, 1)],
+        [],
+    ]
+    assert (scheduler.num_waiting, scheduler.num_in_flight) == (0, 5)
+
+
+def test_a_task_is_no_longer_than_there_is_room() -> None:
+    scheduler = Scheduler(episodes_per_task=4)
+    scheduler.open(plan(0, 4))
+
+    assert scheduler.next_task(0) == ()
+    assert rows(scheduler.next_task(1)) == [(0, 0)]
+    assert rows(scheduler.next_task(9)) == [(0, 1), (0, 2), (0, 3)]
+
+
+def test_lost_episodes_come_first_and_unmixed() -> None:
+    scheduler = Scheduler(episodes_per_task=3)
+    scheduler.open(plan(0, 2))
+    scheduler.open(plan(1, 4))
+    first, second = scheduler.next_task(9), scheduler.next_task(9)
+    assert scheduler.lost([(second[1], "raised"), (first[1], None), (first[0], None)]) == 3
+
+    assert scheduler.num_waiting == 4
+    tasks = [scheduler.next_task(9) for _ in range(3)]
+    assert [rows(task) for task in tasks] == [[(1, 1)], [(0, 1), (0, 0)], [(1, 3)]]
+    assert [assignment.attempt for task in tasks for assignment in task] == [1, 0, 0, 0]
+
+
+def test_a_closed_plan_is_forgotten() -> None:
+    scheduler = Scheduler(episodes_per_task=1)
+    scheduler.open(plan(0, 3))
+    scheduler.open(plan(1, 1))
+    flying, lost = scheduler.next_task(1)[0], scheduler.next_task(1)[0]
+    scheduler.close(0)
+
+    assert scheduler.num_waiting == 1
+    assert scheduler.num_in_flight == 2
+    assert scheduler.filled(flying) is False
+    assert scheduler.lost([(lost, "raised")]) == 0
+    assert rows(scheduler.next_task(1)) == [(1, 0)]
+    scheduler.close(0)  # once more is no harm
+
+
+def test_lost_episodes_of_a_closed_plan_do_not_wait_either() -> None:
+    scheduler = Scheduler(episodes_per_task=1)
+    scheduler.open(plan(0, 1))
+    scheduler.lost([(scheduler.next_task(1)[0], None)])
+    scheduler.close(0)
+
+    assert scheduler.next_task(1) == ()
+
+
+def test_an_episode_is_given_up_when_it_is_to_blame_for_the_third_time() -> None:
+    scheduler = Scheduler(episodes_per_task=1)
+    scheduler.open(plan(0, 1))
+    for blame in ("first", None, "second", None):
+        assert scheduler.lost([(scheduler.next_task(1)[0], blame)]) == 1
+    (assignment,) = scheduler.next_task(1)
+    with pytest.raises(EpisodeGivenUpError, match=r"episode 40 of workflow 5 failed 3 times: the last") as error:
+        scheduler.lost([(assignment, "the last")])
+
+    assert error.value.assignment is assignment
+
+
+def test_each_episode_is_given_up_for_its_own_reason() -> None:
+    scheduler = Scheduler(episodes_per_task=2)
+    scheduler.open(plan(0, 2))
+    for _ in range(MAX_ATTEMPTS - 1):
+        first, second = scheduler.next_task(2)
+        scheduler.lost([(first, "mine"), (second, None)])
+    first, second = scheduler.next_task(2)
+    with pytest.raises(EpisodeGivenUpError, match="mine"):
+        scheduler.lost([(first, "mine"), (second, "another's")])
+
+
+def test_a_batch_is_opened_once() -> None:
+    scheduler = Scheduler(episodes_per_task=1)
+    scheduler.open(plan(3))
+    with pytest.raises(ValueError, match="batch 3 is open"):
+        scheduler.open(plan(3))
+
+    assert scheduler.num_waiting == 3
+
+
+def test_what_is_not_in_flight_does_not_land() -> None:
+    scheduler = Scheduler(episodes_per_task=1)
+    scheduler.open(plan(0, 1))
+    with pytest.raises(KeyError):
+        scheduler.filled(Assignment(plan(0, 1), 0))
+    (assignment,) = scheduler.next_task(1)
+    scheduler.filled(assignment)
+    with pytest.raises(KeyError):
+        scheduler.filled(assignment)
+
+
+class SchedulerMachine(RuleBasedStateMachine):
+    """Drives a scheduler in any order, beside a model that knows of each row where it has to be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.episodes_per_task = 3
+        self.scheduler = Scheduler(self.episodes_per_task)
+        self.num_plans = 0
+        self.fresh: list[tuple[int, int]] = []
+        self.again: list[tuple[int, int]] = []
+        self.flying: dict[tuple[int, int], Assignment] = {}
+        self.attempts: dict[tuple[int, int], int] = {}
+        self.handed_over: dict[int, set[int]] = {}
+        """Rows that were handed over, of open plans."""
+        self.sizes: dict[int, int] = {}
+        """Of open plans."""
+
+    @rule(num_episodes=st.integers(1, 7))
+    def open(self, num_episodes: int) -> None:
+        index = self.num_plans
+        self.num_plans += 1
+        self.scheduler.open(plan(index, num_episodes))
+        self.sizes[index], self.handed_over[index] = num_episodes, set()
+        self.fresh += [(index, row) for row in range(num_episodes)]
+
+    @precondition(lambda self: self.num_plans)
+    @rule(data=st.data())
+    def close(self, data: st.DataObject) -> None:
+        index = data.draw(st.integers(0, self.num_plans - 1), "batch_index")  # whether open or not
+        self.scheduler.close(index)
+        self.sizes.pop(index, None)
+        self.handed_over.pop(index, None)
+        self.fresh = [key for key in self.fresh if key[0] != index]
+        self.again = [key for key in self.again if key[0] != index]
+
+    @rule(max_episodes=st.integers(0, 5))
+    def next_task(self, max_episodes: int) -> None:
+        queue = self.again or self.fresh
+        limit = min(max_episodes, self.episodes_per_task)
+        expected = list(takewhile(lambda key: key[0] == queue[0][0], queue[:limit]))
+        task = self.scheduler.next_task(max_episodes)
+
+        assert rows(task) == expected
+        del queue[: len(expected)]
+        for key, assignment in zip(expected, task, strict=True):
+            assert key not in self.flying
+            assert assignment.attempt == self.attempts.get(key, 0)
+            self.flying[key] = assignment
+
+    @precondition(lambda self: self.flying)
+    @rule(data=st.data())
+    def filled(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(sorted(self.flying)), "row")
+        wanted = self.scheduler.filled(self.flying.pop(key))
+
+        assert wanted == (key[0] in self.sizes)
+        if wanted:
+            assert key[1] not in self.handed_over[key[0]]
+            self.handed_over[key[0]].add(key[1])
+
+    @precondition(lambda self: self.flying)
+    @rule(data=st.data(), dead=st.booleans())
+    def lost(self, data: st.DataObject, dead: bool) -> None:
+        keys = data.draw(st.lists(st.sampled_from(sorted(self.flying)), min_size=1, unique=True), "rows")
+        wanted = [key for key in keys if key[0] in self.sizes]
+        # of those that may still be blamed: giving one up is the end
+        blamed = keys[0] if dead and self.attempts.get(keys[0], 0) + 1 < MAX_ATTEMPTS else None
+        num_again = self.scheduler.lost([(self.flying.pop(key), "died" if key == blamed else None) for key in keys])
+
+        assert num_again == len(wanted)
+        self.again += wanted
+        if blamed in wanted:
+            self.attempts[blamed] = self.attempts.get(blamed, 0) + 1
+
+    @invariant()
+    def counts(self) -> None:
+        assert self.scheduler.num_waiting == len(self.fresh) + len(self.again)
+        assert self.scheduler.num_in_flight == len(self.flying)
+
+    def teardown(self) -> None:
+        """Play what is left: every row that is still wanted is handed over exactly once."""
+        while self.scheduler.num_waiting:
+            self.next_task(self.episodes_per_task)
+        for (index, row), assignment in self.flying.items():
+            if self.scheduler.filled(assignment):
+                assert row not in self.handed_over[index]
+                self.handed_over[index].add(row)
+        assert self.handed_over == {index: set(range(size)) for index, size in self.sizes.items()}
+        assert (self.scheduler.num_waiting, self.scheduler.num_in_flight) == (0, 0)
+
+
+TestSchedulerMachine = SchedulerMachine.TestCase
+TestSchedulerMachine.settings = settings(max_examples=60, stateful_step_count=40)

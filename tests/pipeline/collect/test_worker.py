@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pipeline
+from native_buffers.segment import PREFIX, Owner, _start_ticks
+from native_buffers.slots import SlotState
+from pipeline.collect import executor, worker
+from pipeline.collect.record import ERROR_TEXT_BYTES
+from pipeline.collect.worker import MAX_CACHED_ACTORS, Worker, read_failure, write_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import OpenStage, Stage
+
+TIMEOUT_S = 30
+SHM = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory
+HEAVY = {"torch", "gpytorch", "pydantic", "rich", "structlog", "stable_baselines3", "pipeline.cli", "pipeline.runtime"}
+
+
+def same(record: dict[str, np.ndarray[Any, Any]], expected: dict[str, np.ndarray[Any, Any]]) -> bool:
+    return record.keys() == expected.keys() and all(record[name].tobytes() == expected[name].tobytes() for name in record)
+
+
+@pytest.fixture(scope="module")
+def here(stage: Stage) -> Worker:
+    """A worker in this process."""
+    return Worker(stage.spec)
+
+
+@pytest.fixture
+def start() -> Iterator[Any]:
+    """Return what starts a worker process; it is ended after the test."""
+    pools: list[ProcessPoolExecutor] = []
+
+    def start_one(spec: worker.WorkerSpec) -> ProcessPoolExecutor:
+        pools.append(
+            ProcessPoolExecutor(1, mp_context=executor._context(), initializer=worker.initialize, initargs=(spec,))
+        )
+        return pools[-1]
+
+    yield start_one
+    for pool in pools:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def test_an_episode_is_what_its_header_asks_for(stage: Stage, here: Worker) -> None:
+    for asked in ((0, 0, 0), (119, 12_345, 1), (119, 12_345, 0), (60, 12_345, 1)):
+        slot = stage.lease(*asked)
+        here.play(slot)
+        header = stage.ring.header(slot)
+        assert header["worker_pid"] == os.getpid()
+        assert 0 < header["started_s"] < header["finished_s"]
+        assert same(stage.take(slot), stage.expected(*asked))
+
+
+def test_few_policies_are_kept_and_none_is_confused(open_stage: OpenStage) -> None:
+    with open_stage(num_steps=5) as stage:
+        here = Worker(stage.spec)
+        asked = [(workflow_id, 3, version) for version in (0, 1) for workflow_id in range(MAX_CACHED_ACTORS)]
+        for each in asked + asked[::-1]:
+            slot = stage.lease(*each)
+            here.play(slot)
+            assert same(stage.take(slot), stage.expected(*each))
+            assert len(here._actors) <= MAX_CACHED_ACTORS
+
+
+def test_what_is_raised_is_told_by_the_slot(stage: Stage, here: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_worker", here)
+    slots = stage.lease(), stage.lease(weight_version=99), stage.lease(episode_index=1)
+    worker.play(slots)
+
+    assert [stage.ring.state(slot) for slot in slots] == [SlotState.FILLED, SlotState.LEASED, SlotState.FILLED]
+    assert [read_failure(stage.ring, slot) is None for slot in slots] == [True, False, True]
+    told = read_failure(stage.ring, slots[1])
+    assert told is not None
+    assert re.search(r"StaleWeights: .*99", told)
+    assert "weights.py" in told  # where it was raised
+    assert same(stage.take(slots[0]), stage.expected())
+    assert same(stage.take(slots[2]), stage.expected(episode_index=1))
+    stage.drop(slots[1])
+
+
+@given(text=st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=800))
+def test_the_end_of_a_failure_is_kept(stage: Stage, text: str) -> None:
+    slot = stage.lease()
+    assert read_failure(stage.ring, slot) is None
+    write_failure(stage.ring, slot, text)
+    told = read_failure(stage.ring, slot)
+    stage.drop(slot)
+
+    assert told is not None
+    whole = text.encode(errors="replace")
+    if len(whole) <= ERROR_TEXT_BYTES:
+        assert told == whole.decode()
+    else:  # what was cut off may have been half a character
+        assert whole.decode().endswith(told.lstrip("\N{REPLACEMENT CHARACTER}"))
+        assert len(told.encode()) > ERROR_TEXT_BYTES - 4
+
+
+def test_half_an_episode_does_not_fill_a_slot(open_stage: OpenStage) -> None:
+    with open_stage(num_steps=3, debug=True) as stage:
+        here = Worker(stage.spec)
+        slot = stage.lease()
+        here.play(slot)
+        assert same(stage.take(slot), stage.expected())
+        slot = stage.lease()
+        with pytest.raises(Exception, match="reward_tenths"):
+            here._ring.fill(slot)
+
+
+def test_a_spec_is_small(stage: Stage) -> None:
+    assert len(pickle.dumps(stage.spec)) < 400
+
+
+def test_a_worker_process_is_light_and_plays_the_same_bits(stage: Stage, start: Any) -> None:
+    pool = start(stage.spec)
+    slots = stage.lease(3, 1, 1), stage.lease(3, 2, 1)
+    pool.submit(worker.play, slots).result(TIMEOUT_S)
+    assert {int(stage.ring.header(slot)["worker_pid"]) for slot in slots} == {pool.submit(worker.ready).result(TIMEOUT_S)}
+    assert same(stage.take(slots[0]), stage.expected(3, 1, 1))
+    assert same(stage.take(slots[1]), stage.expected(3, 2, 1))
+
+    # after it has played, so that nothing is imported late
+    modules = set(pool.submit(eval, "list(__import__('sys').modules)").result(TIMEOUT_S))
+    assert {"numpy", "csle_cyborg.main", "pipeline.collect.worker"} <= modules
+    assert HEAVY.isdisjoint(modules)
+    libraries = pool.submit(eval, "__import__('threadpoolctl').threadpool_info()").result(TIMEOUT_S)
+    assert libraries
+    assert {library["num_threads"] for library in libraries} == {1}
+
+
+def test_ctrl_c_is_for_the_parent_to_decide(stage: Stage, start: Any) -> None:
+    pool = start(stage.spec)
+    pid = pool.submit(worker.ready).result(TIMEOUT_S)
+    os.kill(pid, signal.SIGINT)
+    slot = stage.lease()
+    pool.submit(worker.play, (slot,)).result(TIMEOUT_S)
+
+    assert stage.ring.header(slot)["worker_pid"] == pid
+    assert same(stage.take(slot), stage.expected())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"red_agent": "PinkAgent"}, "UnknownRedAgentError: unknown Red agent 'PinkAgent'"),
+        ({"cyborg": "upstream"}, "CyborgNotInstalledError: CybORG is not installed"),
+        ({"board_name": "c2p-0-0-weights-00000000"}, "SegmentMissing"),
+    ],
+)
+def test_a_worker_that_cannot_start_says_why(stage: Stage, start: Any, wrong: dict[str, Any], reason: str) -> None:
+    pool = start(replace(stage.spec, **wrong))
+    slots = stage.lease(), stage.lease()
+    for _ in range(2):
+        pool.submit(worker.play, slots).result(TIMEOUT_S)
+        for slot in slots:
+            told = read_failure(stage.ring, slot)
+            assert told is not None
+            assert reason in told
+            assert stage.ring.state(slot) == SlotState.LEASED
+    stage.drop(*slots)
+
+
+def test_without_a_ring_there_is_no_slot_to_tell_it(stage: Stage, start: Any) -> None:
+    pool = start(replace(stage.spec, ring_name="c2p-0-0-ring-00000000"))
+    with pytest.raises(Exception, match="c2p-0-0-ring-00000000"):
+        pool.submit(worker.play, (0,)).result(TIMEOUT_S)
+
+
+def test_a_process_that_was_not_initialized_is_no_worker() -> None:
+    with pytest.raises(RuntimeError, match="was not initialized"):
+        worker.play((0,))
+
+
+ABANDONED = """
+import asyncio, json, os
+import numpy as np
+from native_buffers.ring import EpisodeRing
+from native_buffers.weights import WeightBoard
+from pipeline.cage2.compliance import Compromised
+from pipeline.collect.executor import ExecutorCollector
+from pipeline.collect.record import HEADER, record_layout
+from pipeline.collect.worker import WorkerSpec
+from pipeline.policy.params import ACTOR
+
+NUM_STEPS = 100_000
+
+async def main():
+    with (
+        EpisodeRing.create(HEADER, record_layout(NUM_STEPS), 2) as ring,
+        WeightBoard.create(ACTOR.num_values, 1) as board,
+    ):
+        board.publish(0, np.zeros(ACTOR.num_values, np.float32))
+        spec = WorkerSpec(ring.name, board.name, 2, 1, NUM_STEPS, "B_lineAgent", "csle", Compromised.FIXABLE, False)
+        collector = ExecutorCollector(spec, 2)
+        await collector.start()
+        playing = [asyncio.create_task(collector.play((ring.lease(),))) for _ in range(2)]
+        while not all(ring.header(slot)["worker_pid"] for slot in range(2)):
+            await asyncio.sleep(0.001)
+        print(json.dumps([int(ring.header(slot)["worker_pid"]) for slot in range(2)]), flush=True)
+        await asyncio.Event().wait()
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.timeout(60)
+def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    script = tmp_path / "abandoned.py"
+    script.write_text(ABANDONED)
+    environment = os.environ | {"PYTHONPATH": str(Path(pipeline.__file__).parents[1])}
+    with subprocess.Popen([sys.executable, script], env=environment, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        workers = [Owner(pid, _start_ticks(pid) or 0) for pid in json.loads(parent.stdout.readline())]
+        assert len(set(workers)) == 2
+        assert all(each.is_alive() for each in workers)
+        parent.kill()
+        try:
+            # workers, forkserver and resource tracker hold the pipe's other end: it closes with the last of them
+            parent.communicate(timeout=TIMEOUT_S)
+        finally:
+            left = [each.pid for each in workers if each.is_alive()]
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+    assert left == []
+    assert list(SHM.glob(f"{PREFIX}-{parent.pid}-*")) == []

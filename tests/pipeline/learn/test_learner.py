@@ -1,0 +1,440 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from native_buffers.weights import WeightBoard
+from pipeline import seeding
+from pipeline.cage2.spec import OBSERVATION_SIZE
+from pipeline.learn import ppo
+from pipeline.learn.batch import Batch
+from pipeline.learn.learner import Learner, LearnerSettings, VisitOutcome
+from pipeline.learn.recipe import DEFAULT
+from pipeline.learn.visit import Visit, VisitLimits
+from pipeline.policy.forward import NumpyActor
+from pipeline.policy.params import ACTOR
+from pipeline.policy.store import PolicyState, PolicyStore
+from pipeline.workflows.orders import one_hot, order_name
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from pipeline.types import BatchPlan, UpdateResult
+
+TIMEOUT_S = 60
+T = 6
+B = 3
+WORKFLOW = 17
+FOREVER = VisitLimits(compliance_threshold=2.0, patience=10**6, max_episodes=10**6, budget=10**6)
+
+Record = dict[str, np.ndarray[Any, np.dtype[Any]]]
+Weights = np.ndarray[Any, np.dtype[np.float32]]
+
+
+def settings(policy_lag: int = 1) -> LearnerSettings:
+    return LearnerSettings(
+        run_seed=1,
+        num_steps=T,
+        episodes_per_update=B,
+        policy_lag=policy_lag,
+        alignment_lambda=30.0,
+        max_episodes_per_workflow=10 * B,
+        recipe=replace(DEFAULT, num_epochs=1, minibatch_size=9),
+        device=torch.device("cpu"),
+    )
+
+
+def episode(weights: Weights, workflow_id: int, index: int, fix: int | None = None) -> Record:
+    """An episode of a game that is made up, which depends on nothing but these; `fix` makes all its steps alike."""
+    rng = np.random.default_rng([workflow_id, index])
+    observation = rng.integers(0, 2, (T + 1, OBSERVATION_SIZE), np.int8)
+    actor = NumpyActor(weights, one_hot(workflow_id))
+    steps = [actor.sample(each, rng.random()) for each in observation[:-1]]
+    action = np.array([action for action, _ in steps], np.uint8)
+    return {
+        "observation": observation,
+        "action": action,
+        "log_prob": np.array([log_prob for _, log_prob in steps], np.float32),
+        "reward_tenths": -(action.astype(np.int16) % 50),
+        "fix": (action % 3).astype(np.int8) if fix is None else np.full(T, fix, np.int8),
+    }
+
+
+class Players:
+    """The collecting side: plays what is asked for in any order, as late as the board allows it."""
+
+    def __init__(self, board: WeightBoard, seed: int = 0, fix: Callable[[int], int | None] = lambda _: None) -> None:
+        self.plans: list[BatchPlan] = []
+        self.closed: list[int] = []
+        self.learner: Learner | None = None
+        self._board = board
+        self._choice = random.Random(seed)  # noqa: S311 - shuffles a test
+        self._fix = fix
+        self._waiting: list[tuple[BatchPlan, int]] = []
+        self._asked = asyncio.Event()
+
+    @property
+    def open_indices(self) -> set[int]:
+        return {plan.batch_index for plan in self.plans} - set(self.closed)
+
+    def open(self, plan: BatchPlan) -> None:
+        assert plan.batch_index == len(self.plans)  # unique, counted from 0
+        self.plans.append(plan)
+        self._waiting += [(plan, row) for row in range(plan.num_episodes)]
+        self._asked.set()
+
+    def close(self, batch_index: int) -> None:
+        self.closed.append(batch_index)
+        self._waiting = [each for each in self._waiting if each[0].batch_index != batch_index]
+
+    def play_one(self) -> None:
+        """Play one of the episodes that were asked for, in no order at all."""
+        assert self.learner is not None
+        plan, row = self._waiting.pop(self._choice.randrange(len(self._waiting)))
+        index = plan.first_episode + row
+        record = episode(self._board.read(plan.weight_version), plan.workflow_id, index, self._fix(index))
+        self.learner.take(plan, row, record)
+        for field in record.values():  # its slot is used again at once
+            field[...] = 0
+
+    async def play(self) -> None:
+        """Play whatever is asked for, until cancelled."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            while self._waiting:
+                self.play_one()
+                if self._choice.random() < 0.5:
+                    await asyncio.sleep(0)  # let the learner in between
+
+
+@pytest.fixture(scope="module")
+def thread() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1, "test-learner", initializer=torch.set_num_threads, initargs=(1,)) as executor:
+        yield executor
+
+
+class Scene:
+    """A learner with its surroundings, and one policy."""
+
+    def __init__(self, board: WeightBoard, players: Players, learner: Learner, policy_lag: int) -> None:
+        self.players = players
+        self.learner = learner
+        self.board = board
+        self.policy = fresh_policy()
+        self.behavior_weights: deque[Weights] = deque([self.policy.network.actor_weights()], maxlen=policy_lag + 1)
+        self.updates: list[UpdateResult] = []
+        self.visits: list[Visit] = []
+
+    async def train(
+        self, limits: VisitLimits, visit: Visit | None = None, stop_after: int | None = None
+    ) -> VisitOutcome | None:
+        """Train with players beside it; stop after that many updates."""
+
+        async def after_update(update: UpdateResult, visit: Visit) -> bool:
+            self.updates.append(update)
+            self.visits.append(visit)
+            return len(self.updates) == stop_after
+
+        playing = asyncio.create_task(self.players.play())
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self.learner.train(
+                    self.policy, visit or new_visit(self.policy), limits, self.behavior_weights, after_update
+                )
+        finally:
+            playing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await playing
+
+    def assert_nothing_is_open(self) -> None:
+        assert self.players.open_indices == set()
+        assert self.learner._open == {}
+        assert self.learner.filling() is None
+
+
+@contextlib.asynccontextmanager
+async def scene(
+    thread: ThreadPoolExecutor, policy_lag: int = 1, seed: int = 0, fix: Callable[[int], int | None] = lambda _: None
+) -> AsyncIterator[Scene]:
+    with WeightBoard.create(ACTOR.num_values, policy_lag + 3) as board:
+        players = Players(board, seed, fix)
+        players.learner = Learner(settings(policy_lag), board, players, thread)
+        yield Scene(board, players, players.learner, policy_lag)
+
+
+def fresh_policy(workflow_id: int = WORKFLOW) -> PolicyState:
+    return PolicyStore(1, "uniform").get_or_create(workflow_id, warm_start=False)
+
+
+def new_visit(policy: PolicyState) -> Visit:
+    return Visit(
+        iteration=0,
+        workflow_id=policy.workflow_id,
+        ucb_score=0.0,
+        first_update=policy.num_updates,
+        first_episode=policy.num_episodes,
+        budget=10**6,
+    )
+
+
+def limited(num_episodes: int) -> VisitLimits:
+    return replace(FOREVER, max_episodes=num_episodes)
+
+
+def reference(policy: PolicyState, policy_lag: int, batch_sizes: list[int]) -> list[bytes]:
+    """Train without a learner: one thing after another. Return the weights after each update, the first ones first."""
+    given = settings(policy_lag)
+    actors = [policy.network.actor_weights()]
+    weights = [bits(policy)]
+    for update, num_episodes in enumerate(batch_sizes):
+        batch = Batch(num_episodes, T)
+        for row in range(num_episodes):
+            behavior = actors[max(0, update - policy_lag)]
+            batch.put(row, episode(behavior, policy.workflow_id, policy.num_episodes + row))
+        generator = seeding.generator(1, seeding.Stream.MINIBATCHES, policy.workflow_id, policy.num_updates)
+        progress = min(1.0, policy.num_episodes / given.max_episodes_per_workflow)
+        ppo.update(
+            policy,
+            batch,
+            given.recipe,
+            alignment_lambda=given.alignment_lambda,
+            progress=progress,
+            generator=generator,
+            device=given.device,
+        )
+        actors.append(policy.network.actor_weights())
+        weights.append(bits(policy))
+    return weights
+
+
+def bits(policy: PolicyState) -> bytes:
+    return b"".join(parameter.detach().numpy().tobytes() for parameter in policy.network.parameters())
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("policy_lag", [0, 1, 3])
+async def test_weights_depend_on_the_lag_and_on_no_order(
+    policy_lag: int, seed: int, thread: ThreadPoolExecutor
+) -> None:
+    expected = thread.submit(reference, fresh_policy(), policy_lag, [B] * 6).result(TIMEOUT_S)
+    async with scene(thread, policy_lag, seed) as s:
+        outcome = await s.train(limited(6 * B))
+        assert bits(s.policy) == expected[-1]
+        assert outcome is not None
+        assert outcome.result.num_episodes == s.policy.num_episodes == 6 * B
+        # for a checkpoint: what the next updates would be played with
+        assert [weights.tobytes() for weights in s.behavior_weights] == [
+            each[: ACTOR.num_values * 4] for each in expected[-1 - policy_lag :]
+        ]
+        s.assert_nothing_is_open()
+
+
+@pytest.mark.parametrize("policy_lag", [0, 1, 3])
+async def test_plans_follow_the_lag(policy_lag: int, thread: ThreadPoolExecutor) -> None:
+    async with scene(thread, policy_lag) as s:
+        await s.train(limited(6 * B))
+        plans = s.players.plans
+    # versions are counted from 0: the weights before the first update
+    assert [plan.weight_version for plan in plans] == [max(0, update - policy_lag) for update in range(6)]
+    assert [(plan.first_episode, plan.num_episodes) for plan in plans] == [(B * update, B) for update in range(6)]
+    assert {plan.workflow_id for plan in plans} == {WORKFLOW}
+
+
+async def test_without_a_lag_nobody_plays_while_it_learns(thread: ThreadPoolExecutor) -> None:
+    async with scene(thread, policy_lag=0) as s:
+        policy, opened = s.policy, s.players.open
+        updates_before: list[int] = []
+        s.players.open = lambda plan: (updates_before.append(policy.num_updates), opened(plan))  # type: ignore[method-assign]
+        await s.train(limited(4 * B))
+    assert updates_before == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 4])
+@pytest.mark.parametrize("policy_lag", [0, 1, 3])
+async def test_a_visit_that_was_stopped_goes_on_to_the_same_end(
+    policy_lag: int, stop_after: int, thread: ThreadPoolExecutor
+) -> None:
+    expected = thread.submit(reference, fresh_policy(), policy_lag, [B] * 5).result(TIMEOUT_S)
+    async with scene(thread, policy_lag) as stopped:
+        assert await stopped.train(limited(5 * B), stop_after=stop_after) is None
+        assert bits(stopped.policy) == expected[stop_after]
+        stopped.assert_nothing_is_open()
+        visit = Visit.from_json(stopped.visits[-1].to_json())
+    assert (visit.num_updates, visit.num_episodes) == (stop_after, stop_after * B)
+
+    async with scene(thread, policy_lag, seed=1) as resumed:  # another process, so another board
+        resumed.policy = stopped.policy
+        resumed.behavior_weights = deque(stopped.behavior_weights, maxlen=policy_lag + 1)
+        outcome = await resumed.train(limited(5 * B), visit)
+        assert bits(resumed.policy) == expected[-1]
+    assert outcome is not None
+    assert (outcome.result.reason, outcome.result.num_episodes) == ("cap", 5 * B)
+
+
+async def test_workflows_follow_one_another(thread: ThreadPoolExecutor) -> None:
+    expected = [
+        thread.submit(reference, fresh_policy(workflow_id), 1, [B, B, B]).result(TIMEOUT_S)[-1]
+        for workflow_id in (WORKFLOW, 80)
+    ]
+    async with scene(thread) as s:
+        await s.train(limited(3 * B))
+        assert bits(s.policy) == expected[0]
+        s.policy = fresh_policy(80)
+        s.behavior_weights.clear()
+        s.behavior_weights.append(s.policy.network.actor_weights())
+        outcome = await s.train(limited(3 * B))
+        assert bits(s.policy) == expected[1]
+        assert (s.learner.total_episodes, s.learner.total_updates) == (6 * B, 6)
+        s.assert_nothing_is_open()
+    assert outcome is not None
+    assert outcome.last_update.total_episodes == 6 * B
+    assert [plan.workflow_id for plan in s.players.plans] == [WORKFLOW] * 3 + [80] * 3
+
+
+async def test_the_last_batch_is_what_is_left(thread: ThreadPoolExecutor) -> None:
+    expected = thread.submit(reference, fresh_policy(), 1, [B, B, 1]).result(TIMEOUT_S)
+    async with scene(thread) as s:
+        outcome = await s.train(replace(FOREVER, budget=2 * B + 1))
+        assert bits(s.policy) == expected[-1]
+    assert [plan.num_episodes for plan in s.players.plans] == [B, B, 1]
+    assert outcome is not None
+    assert (outcome.result.reason, outcome.result.num_episodes) == ("budget", 2 * B + 1)
+    assert outcome.last_update.num_episodes == 1
+
+
+async def test_an_update_reports_its_batch(thread: ThreadPoolExecutor) -> None:
+    async with scene(thread) as s:
+        before = s.policy.network.actor_weights()
+        outcome = await s.train(limited(3 * B))
+        assert s.learner.update_s > 0
+        assert s.learner.wait_s > 0
+    assert outcome is not None
+    updates = [*s.updates, outcome.last_update]  # the last one is told by the outcome alone
+    assert [update.update for update in updates] == [0, 1, 2]
+    assert [update.total_episodes for update in updates] == [B, 2 * B, 3 * B]
+    assert [update.learning_rate for update in updates] == [DEFAULT.learning_rate_at(used) for used in (0.0, 0.1, 0.2)]
+    assert {update.workflow_order for update in updates} == {order_name(WORKFLOW)}
+
+    first = Batch(B, T)
+    for row in range(B):
+        first.put(row, episode(before, WORKFLOW, row))
+    statistics, update = first.statistics(30.0), updates[0]
+    assert update.env_reward == statistics.env_reward
+    assert update.alignment_bonus == statistics.alignment_bonus
+    assert update.total_reward == statistics.total_reward
+    assert (update.compliance, update.avg_fixes) == (statistics.compliance, statistics.avg_fixes)
+    assert outcome.result.env_reward == outcome.last_update.env_reward
+    assert outcome.result.compliance == outcome.last_update.compliance
+    assert not outcome.result.reached_threshold
+
+
+async def test_a_learned_workflow_drops_what_was_asked_for_ahead(thread: ThreadPoolExecutor) -> None:
+    def fix(index: int) -> int:
+        return 2 if index >= 2 * B else 1  # compliant from the third batch on
+
+    async with scene(thread, policy_lag=3, fix=fix) as s:
+        outcome = await s.train(replace(FOREVER, compliance_threshold=1.0))
+        assert outcome is not None
+        assert (outcome.result.reason, outcome.result.reached_threshold) == ("threshold", True)
+        assert (outcome.result.compliance, outcome.result.num_episodes) == (1.0, 3 * B)
+        assert [update.compliance for update in s.updates] == [0.0, 0.0]
+        # the batch that reached it is learned from as well, and nothing after it
+        assert (s.policy.num_updates, s.learner.total_episodes) == (3, 3 * B)
+        assert len(s.players.plans) > 3
+        s.assert_nothing_is_open()
+
+
+async def test_nothing_is_asked_for_before_what_is_there_was_looked_at(thread: ThreadPoolExecutor) -> None:
+    async with scene(thread, fix=lambda index: 2 if index >= B else 1) as s:
+        visit = new_visit(s.policy)
+        task = asyncio.create_task(
+            s.learner.train(
+                s.policy, visit, replace(FOREVER, compliance_threshold=1.0), s.behavior_weights, never_stop
+            )
+        )
+        await asyncio.sleep(0)  # it asks for two batches
+        for _ in range(2 * B):
+            s.players.play_one()
+        outcome = await asyncio.wait_for(task, TIMEOUT_S)
+    assert outcome is not None
+    assert outcome.result.num_episodes == 2 * B
+    assert len(s.players.plans) == 2
+
+
+async def test_patience_ends_a_visit(thread: ThreadPoolExecutor) -> None:
+    async with scene(thread, policy_lag=0, fix=lambda index: 2 if index < B else 1) as s:
+        # the first batch's bonus is out of reach for the others
+        outcome = await s.train(replace(FOREVER, patience=2))
+    assert outcome is not None
+    assert (outcome.result.reason, outcome.result.num_episodes) == ("patience", 3 * B)
+    assert not outcome.result.reached_threshold
+
+
+async def test_filling_tells_how_far_the_oldest_batch_is(thread: ThreadPoolExecutor) -> None:
+    async with scene(thread, policy_lag=1) as s:
+        assert s.learner.filling() is None
+        task = asyncio.create_task(
+            s.learner.train(s.policy, new_visit(s.policy), limited(2 * B), s.behavior_weights, never_stop)
+        )
+        await asyncio.sleep(0)
+        assert s.learner.filling() == (0, 0, B)
+        told = []
+        for _ in range(2 * B):
+            s.players.play_one()
+            told.append(s.learner.filling())
+        assert told[-1] is None
+        for index in range(2):
+            counts = [each[1] for each in told if each is not None and each[0] == index]
+            assert counts == sorted(counts)
+        await asyncio.wait_for(task, TIMEOUT_S)
+
+
+async def test_a_cancelled_visit_leaves_nothing_open(thread: ThreadPoolExecutor) -> None:
+    async with scene(thread, policy_lag=1) as s:
+        for num_played in (0, 1, B, 2 * B):  # waiting; filling; in the update, with and without a batch ahead
+            task = asyncio.create_task(
+                s.learner.train(s.policy, new_visit(s.policy), FOREVER, s.behavior_weights, never_stop)
+            )
+            await asyncio.sleep(0)
+            for _ in range(num_played):
+                s.players.play_one()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.wait_for(task, TIMEOUT_S)
+            thread.submit(int).result(TIMEOUT_S)  # an update that was begun is over
+            s.assert_nothing_is_open()
+
+
+async def test_a_failed_update_leaves_the_policy_and_nothing_open(thread: ThreadPoolExecutor) -> None:
+    async with scene(thread, policy_lag=1) as s:
+        before = bits(s.policy)
+        task = asyncio.create_task(
+            s.learner.train(s.policy, new_visit(s.policy), FOREVER, s.behavior_weights, never_stop)
+        )
+        await asyncio.sleep(0)
+        plan = s.players.plans[0]
+        for row in range(B):
+            record = episode(s.behavior_weights[0], WORKFLOW, row)
+            record["log_prob"][0] = np.nan
+            s.learner.take(plan, row, record)
+        with pytest.raises(ppo.TrainingDivergedError, match=f"workflow {WORKFLOW}, update 0"):
+            await asyncio.wait_for(task, TIMEOUT_S)
+        assert bits(s.policy) == before
+        assert s.learner.total_updates == 0
+        s.assert_nothing_is_open()
+
+
+async def never_stop(update: UpdateResult, visit: Visit) -> bool:
+    return False
