@@ -1,0 +1,165 @@
+"""Steps per second on one core: CybORG, CybORG behind its own wrapper, and the engine.
+
+    python bench/engine.py
+    python bench/engine.py --red B_lineAgent --seconds 5 --json
+
+Everything plays episodes of 100 steps, resets and seeding included, in one thread, one after the other, so the ratios
+are those of one run. Blue's actions are uniformly random and drawn beforehand; where there is a policy, they are
+sampled from the actor in NumPy with untrained weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline import seeding
+from pipeline.cage2 import spec
+from pipeline.cage2.cyborg_env import CyborgEnv, load_cyborg
+from pipeline.cage2.engine.fast_env import FastEnv
+from pipeline.cage2.engine.game_batch import GameBatch
+from pipeline.policy.forward import NumpyActor
+from pipeline.policy.params import ACTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipeline.cage2.env import Cage2Env
+
+BATCHES = (64, 1024)
+POOL = 1_000_000
+"""Random actions that are drawn beforehand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one way of playing reaches."""
+
+    engine: str
+    red_agent: str
+    batch: int
+    policy: bool
+    steps_per_s: float
+    ratio: float
+    """To CybORG behind its wrapper, in the same run."""
+
+
+def measure(play: Callable[[int], int], seconds: float) -> float:
+    """Call `play(round)`, which returns the steps that it played, for some time; return steps per second."""
+    play(0)
+    steps, rounds = 0, 1
+    start = time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        steps += play(rounds)
+        rounds += 1
+    return steps / elapsed
+
+
+def episodes_of(env: Cage2Env, actions: list[int]) -> Callable[[int], int]:
+    """Return what plays one episode of random actions."""
+
+    def play(index: int) -> int:
+        env.reset(index)
+        first = index * spec.EPISODE_STEPS % (POOL - spec.EPISODE_STEPS)
+        for action in actions[first : first + spec.EPISODE_STEPS]:
+            env.step(action)
+        return spec.EPISODE_STEPS
+
+    return play
+
+
+def policy_episodes_of(env: Cage2Env) -> Callable[[int], int]:
+    """Return what plays one episode by the actor."""
+    weights = np.random.default_rng(0).normal(0.0, 0.1, ACTOR.num_values).astype(np.float32)
+    order = np.eye(5, dtype=np.float32).ravel()
+    actor = NumpyActor(weights, order)
+
+    def play(index: int) -> int:
+        observation = env.reset(index)
+        for uniform in seeding.uniforms(index, spec.EPISODE_STEPS):
+            action, _ = actor.sample(observation, uniform)
+            observation, _ = env.step(action)
+        return spec.EPISODE_STEPS
+
+    return play
+
+
+def wrapped_episodes_of(red_agent: str, actions: list[int]) -> Callable[[int], int]:
+    """Return what plays one episode of random actions through CybORG's `ChallengeWrapper`."""
+    cyborg = load_cyborg("csle")
+    from csle_cyborg.agents.wrappers.challenge_wrapper import ChallengeWrapper
+
+    simulator = cyborg.main(cyborg.scenario, "sim", agents={"Red": getattr(cyborg.agents, red_agent)})
+    env = ChallengeWrapper(env=simulator, agent_name="Blue")
+
+    def play(index: int) -> int:
+        random.seed(index)
+        env.reset()
+        first = index * spec.EPISODE_STEPS % (POOL - spec.EPISODE_STEPS)
+        for action in actions[first : first + spec.EPISODE_STEPS]:
+            env.step(action)
+        return spec.EPISODE_STEPS
+
+    return play
+
+
+def batches_of(num_games: int, red_agent: str, actions: np.ndarray[Any, np.dtype[np.int64]]) -> Callable[[int], int]:
+    """Return what plays one episode of random actions in each game of a batch."""
+    batch = GameBatch(num_games, red_agent)
+    size = num_games * spec.EPISODE_STEPS
+
+    def play(index: int) -> int:
+        batch.reset(np.arange(index * num_games, (index + 1) * num_games, dtype=np.uint64))
+        first = index * size % (POOL - size)
+        for row in actions[first : first + size].reshape(spec.EPISODE_STEPS, num_games):
+            batch.step(row)
+        return size
+
+    return play
+
+
+def rows_of(red_agent: str, seconds: float) -> list[Row]:
+    """Measure every way of playing against one Red agent."""
+    actions = np.random.default_rng(0).integers(0, spec.NUM_ACTIONS, POOL)
+    listed = actions.tolist()
+    ways: list[tuple[str, int, bool, Callable[[int], int]]] = [
+        ("cyborg-wrapped", 1, False, wrapped_episodes_of(red_agent, listed)),
+        ("cyborg", 1, False, episodes_of(CyborgEnv(red_agent), listed)),
+        ("cyborg", 1, True, policy_episodes_of(CyborgEnv(red_agent))),
+        ("fast", 1, False, episodes_of(FastEnv(red_agent), listed)),
+        ("fast", 1, True, policy_episodes_of(FastEnv(red_agent))),
+        *(("fast", size, False, batches_of(size, red_agent, actions)) for size in BATCHES),
+    ]
+    speeds = [measure(play, seconds) for *_, play in ways]
+    return [
+        Row(engine, red_agent, size, policy, round(speed, 1), round(speed / speeds[0], 2))
+        for (engine, size, policy, _), speed in zip(ways, speeds, strict=True)
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description="Steps per second of CybORG and of the engine, on one core.")
+    parser.add_argument("--red", choices=(*spec.RED_AGENTS, "all"), default="all")
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each row")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    red_agents = spec.RED_AGENTS if options.red == "all" else (options.red,)
+    rows = [row for red_agent in red_agents for row in rows_of(red_agent, options.seconds)]
+    if options.json:
+        print(json.dumps({"rows": [asdict(row) for row in rows]}, indent=2))
+        return
+    print(f"{'engine':16}{'Red':18}{'batch':>6}{'policy':>8}{'steps/s':>14}{'ratio':>10}")
+    for row in rows:
+        policy = "yes" if row.policy else "no"
+        print(f"{row.engine:16}{row.red_agent:18}{row.batch:6}{policy:>8}{row.steps_per_s:14,.0f}{row.ratio:10,.1f}")
+
+
+if __name__ == "__main__":
+    main()

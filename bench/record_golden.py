@@ -1,0 +1,66 @@
+"""Records games that CybORG plays, for machines without it: `tests/fidelity/golden.json`.
+
+    python bench/record_golden.py tests/fidelity/golden.json
+
+Each game is `random.seed(seed)`, build, wrap, reset, 100 steps, on csle-cyborg 0.0.3 behind its stock
+`ChallengeWrapper`. The leaderboard's are played by the rules of `cyborg_sides.leaderboard_rules`; the older
+upstream state, which needs none, is not a package that can be installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from blue_policies import POLICIES
+from cyborg_sides import Stock, leaderboard_rules
+
+from pipeline.cage2 import spec
+
+GAMES = [
+    *product(("head",), spec.RED_AGENTS, ("random", "reactive", "decoy"), (0, -(2**63))),
+    *product(("leaderboard",), spec.RED_AGENTS[:2], ("restore", "reactive"), (1, 2**64 + 3)),
+]
+
+
+def record(profile: str, red_agent: str, policy: str, seed: int) -> dict[str, Any]:
+    """Play a game and return what it was."""
+    if profile == "leaderboard":
+        with leaderboard_rules():
+            return record_head(profile, red_agent, policy, seed)
+    return record_head(profile, red_agent, policy, seed)
+
+
+def record_head(profile: str, red_agent: str, policy: str, seed: int) -> dict[str, Any]:
+    """Play a game by the rules that CybORG has just now."""
+    rng = random.Random(f"{red_agent} {policy} {seed}")  # noqa: S311 - a game, no secret
+    cyborg = Stock(red_agent, seed)
+    observation = cyborg.reset(None)
+    actions, observations, rewards, red_hosts = [], [], [], []
+    for _ in range(spec.EPISODE_STEPS):
+        action = POLICIES[policy](rng, observation)
+        observation, reward, hosts = cyborg.step(action)
+        actions.append(action)
+        observations.append(f"{int(''.join(map(str, observation)), 2):013x}")
+        rewards.append(reward)
+        red_hosts.append(hosts)
+    return {
+        "profile": profile,
+        "red_agent": red_agent,
+        "seed": str(seed),
+        "actions": actions,
+        "observations": " ".join(observations),
+        "rewards": rewards,
+        "red_hosts": red_hosts,
+        "generator": hashlib.sha256(repr(cyborg.generator_state()).encode()).hexdigest(),
+    }
+
+
+if __name__ == "__main__":
+    traces = [json.dumps(record(*game)) for game in GAMES]
+    Path(sys.argv[1]).write_text("[\n" + ",\n".join(traces) + "\n]\n")

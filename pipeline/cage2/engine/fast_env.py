@@ -1,0 +1,54 @@
+"""The game as the engine plays it, one episode at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.cage2 import spec
+from pipeline.cage2.engine.game_batch import GameBatch, Observation, Profile
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+class FastEnv:
+    """One game of CAGE-2: a `Cage2Env`, the same to the bit as CybORG's (`cyborg_env.CyborgEnv`).
+
+    Args:
+        red_agent: One of `spec.RED_AGENTS`.
+        profile: Which state of the game is played.
+        observation: How Blue is shown it.
+
+    Raises:
+        ValueError: An argument is none of those.
+    """
+
+    def __init__(self, red_agent: str, profile: Profile = "head", observation: Observation = "stock") -> None:
+        self.batch = GameBatch(1, red_agent, profile, observation)
+
+    def reset(self, seed: int | None, *, is_new: bool = False) -> npt.NDArray[np.int8]:
+        """Start an episode; see `Cage2Env.reset`.
+
+        Args:
+            seed: Any int; None lets the generator go on, as a further reset without seeding does.
+            is_new: Whether CybORG is built and wrapped between seeding and reset.
+        """
+        self.batch.reset([seed], is_new=is_new)
+        return np.zeros(spec.OBSERVATION_SIZE, dtype=np.int8)
+
+    def step(self, action: int) -> tuple[npt.NDArray[np.int8], int]:
+        """Play Blue's action, then Red's; see `Cage2Env.step`.
+
+        Raises:
+            ValueError: `action` is none of the 145.
+            RuntimeError: There has been no `reset`.
+        """
+        batch = self.batch
+        batch.step(action)
+        return np.copy(batch.observations[0]), int(batch.rewards[0])
+
+    def red_hosts(self) -> int:
+        """Return the hosts on which Red holds a session; see `Cage2Env.red_hosts`."""
+        return int(self.batch.red_hosts[0])

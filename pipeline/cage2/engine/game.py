@@ -1,0 +1,123 @@
+"""A game from reset to step, and the entry points from Python.
+
+step:  Blue acts -> Red chooses and acts -> reward -> Monitor -> table -> observation
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cage2.engine import agents, blue
+from pipeline.cage2.engine.blue_table import monitor, reset_table, update_table, write_observation
+from pipeline.cage2.engine.compiled import compiled, kernel
+from pipeline.cage2.engine.mersenne import seed_generator
+from pipeline.cage2.engine.network import clear_network, draw_network, place_red
+from pipeline.cage2.engine.reward import compute_reward
+from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from pipeline.cage2.engine.state import Games, Lists
+
+INITS_OF_RESET = 1
+"""Networks that CybORG draws for a reset of an existing environment."""
+INITS_OF_NEW = 3
+"""Networks that it draws for a new one: when it is built, when it is wrapped, and when it is reset."""
+
+
+@compiled
+def reset(game: Any, lists: Lists, num_inits: int) -> None:
+    """Start an episode from the generator as it stands; all networks but the last are drawn in vain."""
+    clear_network(game)
+    for _ in range(num_inits):
+        draw_network(game, lists)
+    place_red(game, lists)
+    agents.reset_agent(game)
+    agents.forget_step(game)
+    game.blue_action = 0
+    game.blue_success = blue.NO_SUCCESS
+    game.new_decoy_host = -1
+    game.found_malware = 0
+    game.reward = 0
+    reset_table(game)
+
+
+@compiled
+def step(game: Any, lists: Lists, action: int) -> None:
+    """Play one step: Blue's action, then Red's. Leaves `observation`, `reward` and all else in the game."""
+    game.num_steps += 1
+    blue.act(game, lists, action)
+    agents.play(game, lists)
+    game.reward = compute_reward(game)
+    monitor(game, lists)
+    update_table(game)
+    write_observation(game)
+
+
+@kernel
+def reset_games(
+    games: Games,
+    lists: Lists,
+    indices: npt.NDArray[np.int64],
+    keys: npt.NDArray[np.uint32],
+    key_lengths: npt.NDArray[np.int64],
+    num_inits: int,
+) -> None:
+    """Start an episode in some of the games.
+
+    Args:
+        games: `[B]`.
+        lists: `[B, 3, 13, room]`.
+        indices: `[n]`, which games.
+        keys: `[n, k]`, what their generators are seeded with (`mersenne.seed_key`).
+        key_lengths: `[n]`, how much of each key counts; 0: the generator goes on from where it is.
+        num_inits: `INITS_OF_RESET` or `INITS_OF_NEW`.
+    """
+    for i in range(len(indices)):
+        game = games[indices[i]]
+        if key_lengths[i]:
+            seed_generator(game, keys[i, : key_lengths[i]])
+        reset(game, lists[indices[i]], num_inits)
+
+
+@kernel
+def step_games(
+    games: Games,
+    lists: Lists,
+    first: int,
+    actions: npt.NDArray[np.int64],
+    observations: npt.NDArray[np.int8],
+    rewards: npt.NDArray[np.int64],
+    red_hosts: npt.NDArray[np.int64],
+) -> int:
+    """Play one step of every game from `first` on.
+
+    Args:
+        games: `[B]`.
+        lists: `[B, 3, 13, room]`.
+        first: Index of the first game to play.
+        actions: `[B]`. Nothing is played if one of them is not 0 to 144.
+        observations: `[B, 52]`, written.
+        rewards: `[B]`, written, in tenths of a point.
+        red_hosts: `[B]`, written: masks of the hosts with a Red session.
+
+    Returns:
+        Index of the first game that was not played, since it has not been reset yet or its lists have no room for
+        another step; `B` if there is none. Or `-1 - index` of the first action that there isn't.
+    """
+    room = lists.shape[3]
+    for index in range(first, len(games)):
+        if not 0 <= actions[index] < NUM_ACTIONS:
+            return -1 - index
+    for index in range(first, len(games)):
+        game = games[index]
+        if game.num_steps < 0 or game.num_steps + 1 >= room:
+            return index
+        step(game, lists[index], actions[index])
+        for i in range(OBSERVATION_SIZE):
+            observations[index, i] = game.observation[i]
+        rewards[index] = game.reward
+        red_hosts[index] = game.red_hosts
+    return len(games)

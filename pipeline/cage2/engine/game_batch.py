@@ -1,0 +1,171 @@
+"""Games of CAGE-2 from Python: `B` of them, each with a generator of its own, played together or one by one."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from pipeline.cage2 import spec
+from pipeline.cage2.engine import mersenne
+from pipeline.cage2.engine.game import INITS_OF_NEW, INITS_OF_RESET, reset_games, step_games
+from pipeline.cage2.engine.state import Games, Lists, new_games, new_lists
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+Profile = Literal["head", "leaderboard"]
+"""`head`: the game as CybORG plays it today. `leaderboard`: as it was on the contest's final day."""
+Observation = Literal["stock", "corrected"]
+"""`stock`: the table of CybORG's own wrapper. `corrected`: a new decoy does not hide a scan of the same step."""
+
+
+class GameBatch:
+    """`B` games that know nothing of one another: what happens in one is the same in any batch.
+
+    Args:
+        num_games: `B`, 1 or more.
+        red_agent: One of `spec.RED_AGENTS`.
+        profile: Which state of the game is played.
+        observation: How Blue is shown it.
+        room: Steps of an episode to have memory for at first. An episode may be longer: memory then doubles.
+
+    Raises:
+        ValueError: An argument is none of those.
+
+    Attributes:
+        games: `[B]` of `state.GAME`: all that there is of each game but for its lists.
+        lists: `[B, 3, 13, room + 1]` int32, see `state`. Replaced by larger ones when memory doubles.
+        observations: `[B, 52]` int8 in {0, 1}, of the last step of each game; written in place.
+        rewards: `[B]` int64, of the last step of each game, in tenths of a point; written in place.
+        red_hosts: `[B]` int64: bit per host with a Red session, in host order; written in place.
+    """
+
+    def __init__(
+        self,
+        num_games: int,
+        red_agent: str,
+        profile: Profile = "head",
+        observation: Observation = "stock",
+        room: int = spec.EPISODE_STEPS,
+    ) -> None:
+        if num_games < 1 or room < 1:
+            raise ValueError(f"num_games and room are 1 or more, not {num_games} and {room}")
+        self.games: Games = new_games(num_games)
+        self.lists: Lists = new_lists(num_games, room + 1)
+        self.observations = np.zeros((num_games, spec.OBSERVATION_SIZE), dtype=np.int8)
+        self.rewards = np.zeros(num_games, dtype=np.int64)
+        self.red_hosts = np.zeros(num_games, dtype=np.int64)
+        self.games["red_agent"] = _place(red_agent, spec.RED_AGENTS, "Red agent")
+        self.games["profile"] = _place(profile, get_args(Profile), "profile")
+        self.games["table_kind"] = _place(observation, get_args(Observation), "observation")
+        self.games["num_steps"] = -1
+        entropy = os.urandom(self.games["words"].nbytes)
+        self.games["words"] = np.frombuffer(entropy, dtype=np.uint32).reshape(num_games, -1)
+        self.games["word_index"] = mersenne.NUM_WORDS
+        self._actions = np.zeros(num_games, dtype=np.int64)
+
+    def __len__(self) -> int:
+        """Return `B`."""
+        return len(self.games)
+
+    def reset(
+        self,
+        seeds: Sequence[int | None] | npt.NDArray[np.uint64],
+        indices: npt.ArrayLike | None = None,
+        *,
+        is_new: bool = False,
+    ) -> None:
+        """Start an episode in some games.
+
+        Args:
+            seeds: `[n]`. An int does what `random.seed` does, for this game; None lets its generator go on, which
+                starts, as Python's does, from the system's own randomness.
+            indices: `[n]` integers, which games; all by default.
+            is_new: Whether CybORG is built and wrapped after seeding, before the reset, or has been before. A new one
+                draws the network three times.
+
+        Raises:
+            ValueError: There is not one seed for each game.
+        """
+        indices = np.arange(len(self)) if indices is None else np.array(indices, dtype=np.int64)
+        if len(seeds) != len(indices):
+            raise ValueError(f"{len(seeds)} seeds for {len(indices)} games: give one for each")
+        keys, key_lengths = _keys(seeds)
+        inits = INITS_OF_NEW if is_new else INITS_OF_RESET
+        reset_games(self.games, self.lists, indices, keys, key_lengths, inits)
+        self.observations[indices] = 0
+        self.rewards[indices] = 0
+        self.red_hosts[indices] = 1 << spec.RED_FOOTHOLD_INDEX
+
+    def step(self, actions: npt.ArrayLike) -> None:
+        """Play one step of every game; what comes of it is in `observations`, `rewards` and `red_hosts`.
+
+        Args:
+            actions: `[B]` integers, ids of Blue's actions, 0 to 144.
+
+        Raises:
+            ValueError: There is no such action; no game was played.
+            RuntimeError: A game has not been reset yet; the games before it were played.
+        """
+        self._actions[:] = actions
+        first = self._play(0)
+        if first < 0:
+            action = self._actions[-1 - first]
+            raise ValueError(f"action {action} is not one of Blue's, 0 to {spec.NUM_ACTIONS - 1}")
+        while first < len(self.games):
+            if self.games["num_steps"][first] < 0:
+                raise RuntimeError(f"game {first} has not been started: reset it first")
+            self._grow()
+            first = self._play(first)
+
+    def generator_state(self, index: int) -> tuple[int, tuple[int, ...], None]:
+        """Return the state of a game's generator, as `random.getstate()` would give it."""
+        return mersenne.get_state(self.games[index])
+
+    def set_generator_state(self, index: int, state: tuple[int, tuple[int, ...], object]) -> None:
+        """Let a game's generator go on from a state of `random.getstate()`.
+
+        Raises:
+            ValueError: It isn't a state of MT19937.
+        """
+        mersenne.set_state(self.games[index], state)
+
+    def _play(self, first: int) -> int:
+        return step_games(self.games, self.lists, first, self._actions, self.observations, self.rewards, self.red_hosts)
+
+    def _grow(self) -> None:
+        num_games, _, _, room = self.lists.shape
+        grown = new_lists(num_games, 2 * room)
+        grown[..., :room] = self.lists
+        self.lists = grown
+
+
+def warm_up() -> None:
+    """Compile the engine, or load what was kept of it, so that processes that start later only have to load it."""
+    batch = GameBatch(1, spec.RED_AGENTS[0])
+    batch.reset([0])
+    batch.step(0)
+
+
+def _place(name: str, names: tuple[str, ...], kind: str) -> int:
+    if name not in names:
+        raise ValueError(f"unknown {kind} {name!r}: choose one of {', '.join(names)}")
+    return names.index(name)
+
+
+def _keys(
+    seeds: Sequence[int | None] | npt.NDArray[np.uint64],
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    if isinstance(seeds, np.ndarray) and seeds.dtype == np.uint64:
+        keys = np.stack([seeds & np.uint64(mersenne.WORD_MASK), seeds >> np.uint64(32)], axis=1).astype(np.uint32)
+        return keys, 1 + (keys[:, 1] > 0).astype(np.int64)
+    parts = [np.zeros(0, dtype=np.uint32) if seed is None else mersenne.seed_key(int(seed)) for seed in seeds]
+    lengths = np.array([len(part) for part in parts], dtype=np.int64)
+    keys = np.zeros((len(parts), int(lengths.max(initial=1))), dtype=np.uint32)
+    for key, part in zip(keys, parts, strict=True):
+        key[: len(part)] = part
+    return keys, lengths

@@ -1,0 +1,89 @@
+# ruff: noqa: S311 - Python's generator is what the engine's is compared with
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cage2 import spec
+from pipeline.cage2.engine import network
+from pipeline.cage2.engine.compiled import int64, kernel
+from pipeline.cage2.engine.tables import STARTING_HOSTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OP_SERVER = spec.OP_SERVER_INDEX
+USER0 = spec.RED_FOOTHOLD_INDEX
+
+
+@kernel
+def pid_in_use(games: Any, lists: Any, host: int, pid: int) -> bool:
+    return network.pid_in_use(games[0], lists[0], host, pid)
+
+
+@kernel
+def draw_port(games: Any, host: int) -> int:
+    return network.draw_ephemeral_port(games[0], host)
+
+
+def test_a_network_is_drawn_as_cyborg_draws_it(play: Callable[..., Any]) -> None:
+    """The whole of it, from Python's own generator."""
+    rng = random.Random(11)
+    rng.sample(range(4096), 3)
+    for size in (4, 4, 5):
+        rng.choice([0])
+        rng.sample(range(14), size)
+    pids: dict[int, list[int]] = {host: [p.pid for p in spec.HOSTS[host].image.processes] for host in range(13)}
+    for host in STARTING_HOSTS.tolist():
+        pid = 0
+        while pid == 0 or pid in pids[host]:
+            pid = rng.randrange(32768)
+        pids[host].append(pid)
+    game = play(seed=11)
+    assert game.env.batch.generator_state(0) == rng.getstate()
+    for host in range(13):
+        drawn = game.game["starting_pids"][host][: game.game["num_starting_pids"][host]].tolist()
+        assert drawn == pids[host][len(spec.HOSTS[host].image.processes) :]
+
+
+def test_red_starts_on_user0_as_system(play: Callable[..., Any]) -> None:
+    game = play()
+    assert game.sessions("User0") == [(game.game["starting_pids"][USER0][2], True)]
+    assert game.env.red_hosts() == 1 << USER0
+
+
+def test_pids_of_all_kinds_of_processes_are_in_use(play: Callable[..., Any]) -> None:
+    game = play()
+    game.blue("DecoyApache Op_Server0")
+    batch = game.env.batch
+    [(decoy, _)] = game.decoys("Op_Server0")
+    used = [1091, 1043, decoy, game.game["starting_pids"][OP_SERVER][0]]
+    assert all(pid_in_use(batch.games, batch.lists, int64(OP_SERVER), int64(pid)) for pid in used)
+    [(session, _)] = game.sessions("User0")
+    assert pid_in_use(batch.games, batch.lists, int64(USER0), int64(session))
+    assert not pid_in_use(batch.games, batch.lists, int64(USER0), int64(32767))
+
+
+def test_the_stopped_ot_service_frees_its_pid(play: Callable[..., Any]) -> None:
+    game = play()
+    game.game["ot_running"] = 0
+    batch = game.env.batch
+    assert not pid_in_use(batch.games, batch.lists, int64(OP_SERVER), int64(1043))
+
+
+def test_a_used_port_is_drawn_again_once(play: Callable[..., Any]) -> None:
+    game = play()
+    rng = random.Random()
+    rng.setstate(game.env.batch.generator_state(0))
+    game.game["used_ports"][3] = 0xFFFFFFFF
+    drawn = draw_port(game.env.batch.games, int64(3))
+    rng.randrange(49152, 60000)
+    assert drawn == rng.randrange(49152, 60000) - 49152
+    assert game.env.batch.generator_state(0) == rng.getstate()
+
+
+def test_a_port_is_marked_as_used(play: Callable[..., Any]) -> None:
+    game = play()
+    port = draw_port(game.env.batch.games, int64(3))
+    assert game.game["used_ports"][3][port // 32] == 1 << port % 32
+    assert not game.game["used_ports"][4].any()
