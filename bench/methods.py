@@ -110,6 +110,8 @@ async def _measure_shm(config: Config, num_episodes: int) -> Row:
             num_slabs=config.num_slabs,
             num_steps=EPISODE_STEPS,
             red_agent=config.red_agent,
+            engine=config.engine,
+            profile=config.profile,
             cyborg=config.cyborg,
             compromised=Compromised(config.compromised),
             debug=False,
@@ -160,7 +162,7 @@ async def _measure_pickle(config: Config, num_episodes: int) -> Row:
         return weights, WORKFLOW_ID, environment_seed, actions_seed
 
     with ProcessPoolExecutor(
-        config.workers, get_context("forkserver"), pickled.initialize, (config.red_agent,)
+        config.workers, get_context("forkserver"), pickled.initialize, (config.engine, config.red_agent)
     ) as pool:
         return await _measure_pool("pickle", pool, pickled.play, arguments, config, num_episodes)
 
@@ -217,7 +219,7 @@ def _row(
     to_worker, to_parent = (len(ForkingPickler.dumps(item)) / episodes_per_task for item in (call, answer))
     return Row(
         method=method,
-        engine=config.engine,
+        engine="cyborg" if method == "prototype" else config.engine,
         red_agent=config.red_agent,
         workers=config.workers,
         episodes=num_episodes,

@@ -24,14 +24,16 @@ if TYPE_CHECKING:
     from methods import Row
 
 METHODS = ("shm", "pickle", "prototype")
+EPISODES = {"cyborg": 100, "fast": 20_000}
+"""To time by default: some seconds' worth."""
 
 
 def main() -> int:
     """Measure, print, plot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", choices=["cyborg"], default="cyborg", help="what plays the game [cyborg]")
+    parser.add_argument("--engine", choices=["cyborg", "fast"], default="cyborg", help="what plays the game [cyborg]")
     parser.add_argument("--workers", type=int, default=num_cores(), metavar="N", help="worker processes [one per core]")
-    parser.add_argument("--episodes", type=int, default=100, metavar="N", help="episodes to time per method [100]")
+    parser.add_argument("--episodes", type=int, metavar="N", help="episodes to time [cyborg 100, fast 20000]")
     parser.add_argument(
         "--rounds", type=int, default=3, metavar="N", help="each method so often, the median counts [3]"
     )
@@ -43,6 +45,7 @@ def main() -> int:
     methods = options.methods.split(",")
     if unknown := set(methods) - set(METHODS):
         parser.error(f"unknown method {', '.join(sorted(unknown))}: choose from {', '.join(METHODS)}")
+    options.episodes = options.episodes or EPISODES[options.engine]
     if min(options.workers, options.episodes, options.rounds) < 1:
         parser.error("--workers, --episodes and --rounds are at least 1")
 
@@ -58,9 +61,10 @@ def main() -> int:
     for index in range(options.rounds):
         for method in methods:  # in turn, so that a machine that slows down slows all of them
             print(f"round {index + 1} of {options.rounds}: {method} ...", file=sys.stderr, flush=True)
-            rounds[method].append(measure(method, config, options.episodes))
+            num_episodes = min(options.episodes, EPISODES["cyborg"]) if method == "prototype" else options.episodes
+            rounds[method].append(measure(method, config, num_episodes))
     rows = [sorted(rounds[method], key=lambda row: row.episodes_per_s)[options.rounds // 2] for method in methods]
-    parts = anatomy.measure(options.red_agent, min(options.episodes, 50))
+    parts = anatomy.measure(options.engine, options.red_agent, min(options.episodes, EPISODES[options.engine] // 2))
     if options.json:
         print(json.dumps({"rows": [row.to_json() for row in rows], "episode_ms": parts}))
     else:
@@ -73,9 +77,7 @@ def main() -> int:
 def _print(rows: list[Row], parts: dict[str, float]) -> None:
     console = Console()
     slowest = min(row.episodes_per_s for row in rows)
-    table = Table(
-        title=f"{rows[0].workers} workers, {rows[0].engine}, {rows[0].red_agent}, {rows[0].episodes} episodes"
-    )
+    table = Table(title=f"{rows[0].workers} workers, {rows[0].engine}, {rows[0].red_agent}")
     for name in ("method", "episodes/s", "ratio", "first episode", "bytes out", "bytes back", "serialisation", "PSS"):
         table.add_column(name, justify="left" if name == "method" else "right")
     for row in rows:
@@ -96,7 +98,7 @@ def _print(rows: list[Row], parts: dict[str, float]) -> None:
     for name in ("part", "ms", "share"):
         table.add_column(name, justify="left" if name == "part" else "right")
     for name, milliseconds in sorted(parts.items(), key=lambda item: -item[1]):
-        table.add_row(name, f"{milliseconds:.2f}", f"{milliseconds / whole:.1%}")
+        table.add_row(name, f"{milliseconds:.3f}", f"{milliseconds / whole:.1%}")
     console.print(table)
 
 
@@ -115,7 +117,7 @@ def _plot(rows: list[Row], parts: dict[str, float], path: Path) -> None:
     left.set_title(f"{rows[0].workers} workers, {rows[0].engine}, {rows[0].red_agent}")
     names = sorted(parts, key=lambda name: -parts[name])
     bars = right.barh(names, [parts[name] for name in names], color="#d08c3f")
-    right.bar_label(bars, fmt="%.2f", padding=2)
+    right.bar_label(bars, fmt="%.3g", padding=2)
     right.invert_yaxis()
     right.set_xlabel("ms per episode")
     right.set_title("where an episode's time goes in a worker")

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 RedAgent = Literal["B_lineAgent", "RedMeanderAgent", "SleepAgent"]
-MAX_EPISODES_PER_TASK = 4
-"""What `episodes_per_task` grows to by itself: enough to hide the executor's round trip behind CybORG's episodes."""
+MAX_EPISODES_PER_TASK = {"fast": 64, "cyborg": 4}
+"""What `episodes_per_task` grows to by itself: enough to hide the executor's round trip behind the episodes."""
 
 
 def num_cores() -> int:
@@ -41,8 +41,10 @@ class Config(BaseModel):
     """Updates without a better mean total reward after which a workflow is given up."""
     compromised: Literal["fixable", "sessions"] = "fixable"
     """Which Red sessions make a host type compromised: `sessions` counts all, `fixable` leaves out User0's foothold."""
-    engine: Literal["cyborg"] = "cyborg"
-    """What plays the game."""
+    engine: Literal["fast", "cyborg"] = "fast"
+    """What plays the game: the project's own simulator or CybORG. Results are the same, to the bit. *(speed only)*"""
+    profile: Literal["head", "leaderboard"] = "head"
+    """Which state of the game: as CybORG plays it today, or as on the contest's final day (fast engine only)."""
     cyborg: Literal["csle", "upstream"] = "csle"
     """Which CybORG: the `csle-cyborg` package, or cage-challenge-2's own `CybORG` where that is installed."""
     recipe: Literal["default", "prototype"] = "default"
@@ -58,7 +60,7 @@ class Config(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the learner computes; `auto` takes a GPU if there is one. Devices differ in rounding."""
     episodes_per_task: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """Episodes that a worker plays per call; by default up to 4, as long as all workers stay busy. *(speed only)*"""
+    """Episodes that a worker plays per call; by default up to 64 (CybORG: 4) while all stay busy. *(speed only)*"""
     slots: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Slots of the episode ring, at least one per worker; by default two tasks per worker. *(speed only)*"""
     checkpoint_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
@@ -91,6 +93,9 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.profile != "head" and self.engine == "cyborg":
+            msg = f"profile: CybORG plays the game of today only; {self.profile} needs --engine fast"
+            raise ValueError(msg)
         if self.slots is not None and self.slots < self.workers:
             msg = (
                 f"{self.slots} slots can't keep {self.workers} workers busy: give at least {self.workers}, "
@@ -116,7 +121,7 @@ class Config(BaseModel):
         if self.episodes_per_task is not None:
             return self.episodes_per_task
         fair_share = self.max_episodes_in_flight // (2 * self.workers)
-        size = max(1, min(MAX_EPISODES_PER_TASK, fair_share))
+        size = max(1, min(MAX_EPISODES_PER_TASK[self.engine], fair_share))
         return size if self.slots is None else min(size, self.slots)
 
     @property

@@ -85,7 +85,8 @@ async def assemble(
         SetupError: If the surroundings don't allow the run; see `Pipeline.__aenter__`.
         SharedMemoryFull: If the segments don't fit.
     """
-    require_cyborg(config.cyborg)
+    if config.engine == "cyborg":
+        require_cyborg(config.cyborg)
     if config.tensorboard:
         require_tensorboard()
     device = resolve_device(config.device)
@@ -111,6 +112,8 @@ async def assemble(
         num_slabs=config.num_slabs,
         num_steps=EPISODE_STEPS,
         red_agent=config.red_agent,
+        engine=config.engine,
+        profile=config.profile,
         cyborg=config.cyborg,
         compromised=Compromised(config.compromised),
         debug=config.debug,

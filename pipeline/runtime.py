@@ -30,6 +30,7 @@ from pipeline.types import (
     RunFinished,
     RunStarted,
     WorkersLost,
+    WorkersStarted,
 )
 from pipeline.workflows.orders import order_name
 
@@ -219,7 +220,9 @@ class Pipeline:
         return reason
 
     async def _collect(self) -> None:
+        started_s = time.monotonic()
         await self._parts.collector.start()
+        self._emit(WorkersStarted(time.monotonic() - started_s))
         await self._parts.collection.run()
 
     async def _report_progress(self) -> None:
@@ -247,6 +250,7 @@ class Pipeline:
         best = training.best
         finished = RunFinished(
             digest=training.digest(),
+            profile=self.config.profile,
             reason=reason,
             episodes=statistics.total_episodes,
             updates=statistics.total_updates,

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 GOLDEN_GAMMA = 0x9E3779B97F4A7C15
 """Increment of SplitMix64: 2**64 divided by the golden ratio, made odd."""
 
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
+MIX_1 = 0xBF58476D1CE4E5B9
+MIX_2 = 0x94D049BB133111EB
+"""Multipliers of SplitMix64's output function (Stafford's variant 13)."""
 
 
 class Stream(IntEnum):
@@ -88,8 +89,8 @@ def splitmix64(key: np.uint64, indices: npt.NDArray[np.uint64]) -> npt.NDArray[n
     """Return outputs `indices` of the SplitMix64 generator whose state starts at `key`; same shape as `indices`."""
     with np.errstate(over="ignore"):
         word = key + (indices + np.uint64(1)) * np.uint64(GOLDEN_GAMMA)
-        word = (word ^ (word >> np.uint64(30))) * _MIX_1
-        word = (word ^ (word >> np.uint64(27))) * _MIX_2
+        word = (word ^ (word >> np.uint64(30))) * np.uint64(MIX_1)
+        word = (word ^ (word >> np.uint64(27))) * np.uint64(MIX_2)
         return word ^ (word >> np.uint64(31))
 
 

@@ -40,6 +40,14 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkersStarted:
+    """The first worker is up; the others start as tasks need them."""
+
+    seconds: float
+    """It took: some tens of seconds where the engine was compiled first, which is kept for later runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class FirstEpisode:
     """The first episode of this process has arrived."""
 
@@ -161,6 +169,8 @@ class RunFinished:
 
     digest: str
     """SHA-256 over all policies' weights and the search's observations; depends on the configuration alone."""
+    profile: str
+    """Which state of the game was played."""
     reason: str
     """`budget`, `exhausted` (no workflow left to try) or `stopped`."""
     episodes: int
@@ -179,6 +189,7 @@ class RunFinished:
 
 Event: TypeAlias = (
     RunStarted
+    | WorkersStarted
     | FirstEpisode
     | WorkflowStarted
     | EpisodesCollected

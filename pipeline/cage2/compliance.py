@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.cage2.spec import (
     HOST_TYPE_OF_HOST,
     HOST_TYPES,
+    NUM_ACTIONS,
     NUM_HOSTS,
     RED_FOOTHOLD_INDEX,
     REMOVE,
@@ -132,3 +133,23 @@ def alignment_bonus(fix: npt.NDArray[np.integer], alignment_lambda: float) -> np
     bonus: npt.NDArray[np.float64] = alignment_lambda * np.diff(rate, axis=-1, prepend=0.0)
     bonus[..., -1] += np.where(num_fixes[..., -1] == 0, alignment_lambda * NO_FIX_BONUS, 0.0)
     return bonus
+
+
+class Verdicts:
+    """`compromised_types` and `judge` for one workflow, tabulated, for rollouts: a step costs two look-ups.
+
+    Args:
+        order: The workflow: all five host type ids, highest priority first.
+        mode: Which sessions count.
+
+    Attributes:
+        compromised: `[8192]` uint8: the compromised types, by hosts with a Red session.
+        fix: `[145, 32]` int8: values of `Fix`, by action and compromised types.
+    """
+
+    def __init__(self, order: Sequence[int], mode: Compromised) -> None:
+        self.compromised = np.array([compromised_types(hosts, mode) for hosts in range(1 << NUM_HOSTS)], dtype=np.uint8)
+        self.fix = np.array(
+            [[judge(action, order, types) for types in range(1 << len(HOST_TYPES))] for action in range(NUM_ACTIONS)],
+            dtype=np.int8,
+        )

@@ -1,11 +1,10 @@
-"""The rollout: one episode from reset to horizon. Every way of collecting plays this one loop."""
+"""The rollout, step by step, on any environment: the reference for the compiled one in `rollout.py`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pipeline import seeding
-from pipeline.cage2.compliance import compromised_types, judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,16 +12,15 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pipeline.cage2.compliance import Compromised
+    from pipeline.cage2.compliance import Verdicts
     from pipeline.cage2.env import Cage2Env
-    from pipeline.policy.forward import NumpyActor
+    from pipeline.policy.forward import Actor
 
 
 def play_episode(
     env: Cage2Env,
-    actor: NumpyActor,
-    order: tuple[int, ...],
-    mode: Compromised,
+    actor: Actor,
+    verdicts: Verdicts,
     *,
     environment_seed: int,
     actions_seed: int,
@@ -33,8 +31,7 @@ def play_episode(
     Args:
         env: The game; reset first.
         actor: The behavior policy, for this workflow.
-        order: The workflow: ids of the five host types, highest priority first.
-        mode: Which Red sessions make a host type compromised.
+        verdicts: Of this workflow.
         environment_seed: Seeds the game.
         actions_seed: Seeds the sampling of actions.
         record: Views of one slot, as `record.record_layout` names them; all fields are written.
@@ -49,7 +46,7 @@ def play_episode(
     for t in range(num_steps):
         action, log_prob = actor.sample(observation, float(uniforms[t]))
         # compliance is judged by what Red held *before* the action
-        fixes[t] = judge(action, order, compromised_types(env.red_hosts(), mode))
+        fixes[t] = verdicts.fix[action, verdicts.compromised[env.red_hosts()]]
         observation, reward = env.step(action)
         actions[t], log_probs[t], rewards[t] = action, log_prob, reward
         observations[t + 1] = observation

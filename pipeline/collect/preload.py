@@ -11,9 +11,11 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
     os.environ[_variable] = "1"  # a worker is one core's worth; more threads would fight over it
 
 from pipeline.cage2.cyborg_env import CyborgNotInstalledError, load_cyborg  # noqa: E402  # BLAS first
-from pipeline.collect import worker as worker  # noqa: E402  # imported for the sake of the pages
+from pipeline.collect import rollout  # noqa: E402
+from pipeline.collect import worker as worker  # noqa: E402  # for the sake of the pages
 
 with contextlib.suppress(CyborgNotInstalledError):  # a worker that needs it says so
     load_cyborg("csle")
 
+rollout.warm_up()
 gc.freeze()  # what is shared stays shared: the collector would write to every object's header

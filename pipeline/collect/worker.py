@@ -21,6 +21,7 @@ import time
 import traceback
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Literal
 
@@ -28,18 +29,21 @@ from threadpoolctl import threadpool_limits
 
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
+from pipeline.cage2.compliance import Compromised, Verdicts
 from pipeline.cage2.cyborg_env import CyborgEnv
 from pipeline.collect.episode import play_episode
 from pipeline.collect.record import ERROR_TEXT_BYTES, HEADER, record_layout
-from pipeline.policy.forward import NumpyActor
+from pipeline.collect.rollout import EnginePlayer
+from pipeline.policy.forward import Actor
 from pipeline.policy.params import ACTOR
 from pipeline.workflows.orders import ORDERS, one_hot
 
 if TYPE_CHECKING:
-    from pipeline.cage2.compliance import Compromised
-    from pipeline.cage2.env import Cage2Env
+    from collections.abc import Callable
 
-MAX_CACHED_ACTORS = 4
+    from pipeline.cage2.engine.game_batch import Profile
+
+MAX_CACHED_ACTORS = 3
 """Policies kept ready: versions of one workflow overlap by the policy lag, workflows at their seams."""
 
 
@@ -53,9 +57,17 @@ class WorkerSpec:
     num_slabs: int
     num_steps: int
     red_agent: str
+    engine: Literal["fast", "cyborg"]
+    profile: Profile
     cyborg: Literal["csle", "upstream"]
     compromised: Compromised
     debug: bool
+
+    def player(self) -> Callable[..., None]:
+        """Return what plays an episode: called as `EnginePlayer.play` is."""
+        if self.engine == "fast":
+            return EnginePlayer(self.red_agent, self.profile).play
+        return partial(play_episode, CyborgEnv(self.red_agent, self.cyborg))
 
 
 class Worker:
@@ -67,9 +79,10 @@ class Worker:
             spec.ring_name, HEADER, record_layout(spec.num_steps), spec.num_slots, debug=spec.debug
         )
         self._board = WeightBoard.attach(spec.board_name, ACTOR.num_values, spec.num_slabs)
-        self._env: Cage2Env = CyborgEnv(spec.red_agent, spec.cyborg)
+        self._play = spec.player()
         self._compromised = spec.compromised
-        self._actors: OrderedDict[tuple[int, int], NumpyActor] = OrderedDict()
+        self._actors: OrderedDict[tuple[int, int], Actor] = OrderedDict()
+        self._verdicts: dict[int, Verdicts] = {}
 
     def play(self, slot: int) -> None:
         """Play the episode that a slot's header asks for, and fill the slot."""
@@ -77,11 +90,9 @@ class Worker:
         header["worker_pid"][...] = os.getpid()
         header["started_s"][...] = time.monotonic()
         workflow_id = int(header["workflow_id"])
-        play_episode(
-            self._env,
+        self._play(
             self._actor(int(header["weight_version"]), workflow_id),
-            tuple(ORDERS[workflow_id].tolist()),
-            self._compromised,
+            self._verdicts_of(workflow_id),
             environment_seed=int(header["environment_seed"]),
             actions_seed=int(header["actions_seed"]),
             record=self._ring.record(slot),
@@ -93,14 +104,20 @@ class Worker:
         """Write the traceback of the exception being handled to a slot's header."""
         write_failure(self._ring, slot, traceback.format_exc())
 
-    def _actor(self, version: int, workflow_id: int) -> NumpyActor:
+    def _actor(self, version: int, workflow_id: int) -> Actor:
         key = (version, workflow_id)
         actor = self._actors.get(key)
         if actor is None:
-            actor = self._actors[key] = NumpyActor(self._board.read(version), one_hot(workflow_id))
+            actor = self._actors[key] = Actor(self._board.read(version), one_hot(workflow_id))
             if len(self._actors) > MAX_CACHED_ACTORS:
                 self._actors.popitem(last=False)
         return actor
+
+    def _verdicts_of(self, workflow_id: int) -> Verdicts:
+        verdicts = self._verdicts.get(workflow_id)
+        if verdicts is None:
+            verdicts = self._verdicts[workflow_id] = Verdicts(ORDERS[workflow_id].tolist(), self._compromised)
+        return verdicts
 
 
 def write_failure(ring: EpisodeRing, slot: int, text: str) -> None:

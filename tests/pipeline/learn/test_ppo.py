@@ -11,7 +11,7 @@ from pipeline.learn import losses, ppo
 from pipeline.learn.batch import Batch, BatchNotFullError
 from pipeline.learn.ppo import TrainingDivergedError, UpdateMetrics, advantages_and_targets
 from pipeline.learn.recipe import DEFAULT, PROTOTYPE, Recipe
-from pipeline.policy.forward import NumpyActor
+from pipeline.policy.forward import Actor
 from pipeline.policy.network import network_inputs
 from pipeline.policy.store import PolicyState, PolicyStore
 from pipeline.workflows.orders import one_hot
@@ -29,7 +29,7 @@ def fresh(recipe: Recipe = DEFAULT, workflow_id: int = 7) -> PolicyState:
 def play(policy: PolicyState, num_episodes: int = 8, num_steps: int = 20, seed: int = 0) -> Batch:
     """Play a bandit: any action but the best costs a point, and some of the others are fixes."""
     rng = np.random.default_rng(seed)
-    actor = NumpyActor(policy.network.actor_weights(), one_hot(policy.workflow_id))
+    actor = Actor(policy.network.actor_weights(), one_hot(policy.workflow_id))
     batch = Batch(num_episodes, num_steps)
     for row in range(num_episodes):
         observation = np.zeros((num_steps + 1, OBSERVATION_SIZE), np.int8)

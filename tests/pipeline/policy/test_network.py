@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
-from pipeline.policy.forward import NumpyActor
+from pipeline.policy.forward import Actor
 from pipeline.policy.network import ActorCritic, Initialisation, create, network_inputs
 from pipeline.policy.params import ACTOR, CRITIC
 from pipeline.workflows.orders import one_hot
@@ -24,7 +24,7 @@ def test_torch_and_numpy_agree(initialisation: Initialisation, scale: float) -> 
     with torch.no_grad():
         network.actor.mul_(scale)
     rows, order = observations(200), one_hot(42)
-    actor = NumpyActor(network.actor_weights(), order)
+    actor = Actor(network.actor_weights(), order)
 
     in_torch = network.log_probs(network_inputs(rows, order, CPU)).detach().numpy()
     in_numpy = np.stack([actor.distribution(row)[0] for row in rows])

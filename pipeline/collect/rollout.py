@@ -1,0 +1,146 @@
+"""The rollout as one kernel: game, policy, sampling, compliance and the writing of the slot, episode by episode.
+
+What it writes is what `episode.play_episode` writes for the same seeds, bit for bit, for either engine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.cage2.compliance import Compromised, Verdicts
+from pipeline.cage2.engine.compiled import compiled, kernel
+from pipeline.cage2.engine.game import INITS_OF_RESET, reset, step
+from pipeline.cage2.engine.game_batch import GameBatch, Profile
+from pipeline.cage2.engine.mersenne import seed_generator
+from pipeline.cage2.spec import HOST_TYPES, OBSERVATION_SIZE
+from pipeline.policy.forward import Actor, look_up, pack, search
+from pipeline.policy.params import ACTOR
+from pipeline.seeding import GOLDEN_GAMMA, MIX_1, MIX_2
+from pipeline.workflows.orders import ORDER_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from pipeline.cage2.engine.state import Games, Lists
+
+
+_GAMMA, _MIX_1, _MIX_2 = np.uint64(GOLDEN_GAMMA), np.uint64(MIX_1), np.uint64(MIX_2)
+
+
+class EnginePlayer:
+    """Plays whole episodes on the fast engine.
+
+    Args:
+        red_agent: One of `spec.RED_AGENTS`.
+        profile: Which state of the game is played.
+    """
+
+    def __init__(self, red_agent: str, profile: Profile) -> None:
+        self._batch = GameBatch(1, red_agent, profile)
+
+    def play(
+        self,
+        actor: Actor,
+        verdicts: Verdicts,
+        *,
+        environment_seed: int,
+        actions_seed: int,
+        record: Mapping[str, npt.NDArray[np.generic]],
+    ) -> None:
+        """Play one episode and write it down; see `episode.play_episode`."""
+        batch = self._batch
+        play(
+            batch.games,
+            batch.lists,
+            actor.state,
+            verdicts.compromised,
+            verdicts.fix,
+            np.uint64(environment_seed),
+            np.uint64(actions_seed),
+            record["observation"],
+            record["action"],
+            record["log_prob"],
+            record["reward_tenths"],
+            record["fix"],
+        )
+
+
+@compiled
+def uniform(key: np.uint64, index: int) -> float:
+    """Return number `index` of `seeding.uniforms(key, ...)`."""
+    word = key + np.uint64(index + 1) * _GAMMA
+    word = (word ^ (word >> np.uint64(30))) * _MIX_1
+    word = (word ^ (word >> np.uint64(27))) * _MIX_2
+    return float((word ^ (word >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+
+
+@kernel
+def play(
+    games: Games,
+    lists: Lists,
+    actors: npt.NDArray[np.void],
+    compromised: npt.NDArray[np.uint8],
+    verdict: npt.NDArray[np.int8],
+    environment_seed: np.uint64,
+    actions_seed: np.uint64,
+    observations: npt.NDArray[np.int8],
+    actions: npt.NDArray[np.uint8],
+    log_probs: npt.NDArray[np.float32],
+    rewards: npt.NDArray[np.int16],
+    fixes: npt.NDArray[np.int8],
+) -> None:
+    """Play one episode of `T` steps in `games[0]` by `actors[0]`.
+
+    Args:
+        games: `[1]` of `state.GAME`.
+        lists: `[1, 3, 13, room]`, `room > T`.
+        actors: `[1]` of `forward.ACTOR_STATE`.
+        compromised: `[8192]`, see `compliance.Verdicts`.
+        verdict: `[145, 32]`, see `compliance.Verdicts`.
+        environment_seed: uint64; seeds the game as `random.seed` does.
+        actions_seed: uint64; see `seeding.uniforms`.
+        observations: `[T + 1, 52]`, written, as are the rest.
+        actions: `[T]`.
+        log_probs: `[T]`, nats.
+        rewards: `[T]`, tenths of a point.
+        fixes: `[T]`, values of `compliance.Fix`.
+    """
+    game, actor = games[0], actors[0]
+    key = np.empty(2, dtype=np.uint32)
+    key[0] = np.uint32(environment_seed & np.uint64(0xFFFFFFFF))
+    key[1] = np.uint32(environment_seed >> np.uint64(32))
+    seed_generator(game, key[: 2 if key[1] else 1])
+    reset(game, lists[0], INITS_OF_RESET)
+    game.observation[:] = 0
+    observations[0, :] = 0
+    for t in range(len(actions)):
+        place = look_up(actor, pack(game.observation))
+        action = search(actor.cumulative[place], uniform(actions_seed, t))
+        actions[t] = action
+        log_probs[t] = actor.log_probs[place, action]
+        # compliance is judged by what Red held *before* the action
+        fixes[t] = verdict[action, compromised[game.red_hosts]]
+        step(game, lists[0], action)
+        rewards[t] = game.reward
+        for i in range(OBSERVATION_SIZE):
+            observations[t + 1, i] = game.observation[i]
+
+
+def warm_up() -> None:
+    """Compile what workers call, or load it where an earlier process has kept it."""
+    num_steps = 2
+    actor = Actor(np.zeros(ACTOR.num_values, np.float32), np.zeros(ORDER_SIZE, np.float32))
+    verdicts = Verdicts(range(len(HOST_TYPES)), Compromised.FIXABLE)
+    record = {
+        "observation": np.empty((num_steps + 1, OBSERVATION_SIZE), np.int8),
+        "action": np.empty(num_steps, np.uint8),
+        "log_prob": np.empty(num_steps, np.float32),
+        "reward_tenths": np.empty(num_steps, np.int16),
+        "fix": np.empty(num_steps, np.int8),
+    }
+    EnginePlayer("SleepAgent", "head").play(actor, verdicts, environment_seed=0, actions_seed=0, record=record)
+    actor.sample(record["observation"][0], 0.5)
