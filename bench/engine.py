@@ -24,7 +24,7 @@ from pipeline.cage2 import spec
 from pipeline.cage2.cyborg_env import CyborgEnv, load_cyborg
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.engine.game_batch import GameBatch
-from pipeline.policy.forward import NumpyActor
+from pipeline.policy.forward import Actor
 from pipeline.policy.params import ACTOR
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def policy_episodes_of(env: Cage2Env) -> Callable[[int], int]:
     """Return what plays one episode by the actor."""
     weights = np.random.default_rng(0).normal(0.0, 0.1, ACTOR.num_values).astype(np.float32)
     order = np.eye(5, dtype=np.float32).ravel()
-    actor = NumpyActor(weights, order)
+    actor = Actor(weights, order)
 
     def play(index: int) -> int:
         observation = env.reset(index)

@@ -5,7 +5,7 @@ What it writes is what `episode.play_episode` writes for the same seeds, bit for
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from pipeline.cage2.compliance import Compromised, Verdicts
 from pipeline.cage2.engine.compiled import compiled, kernel
 from pipeline.cage2.engine.game import INITS_OF_RESET, reset, step
 from pipeline.cage2.engine.game_batch import GameBatch, Profile
-from pipeline.cage2.engine.mersenne import seed_generator
+from pipeline.cage2.engine.mersenne import seed_generator_64
 from pipeline.cage2.spec import HOST_TYPES, OBSERVATION_SIZE
 from pipeline.policy.forward import Actor, look_up, pack, search
 from pipeline.policy.params import ACTOR
@@ -49,7 +49,7 @@ class EnginePlayer:
         *,
         environment_seed: int,
         actions_seed: int,
-        record: Mapping[str, npt.NDArray[np.generic]],
+        record: Mapping[str, npt.NDArray[Any]],
     ) -> None:
         """Play one episode and write it down; see `episode.play_episode`."""
         batch = self._batch
@@ -110,10 +110,7 @@ def play(
         fixes: `[T]`, values of `compliance.Fix`.
     """
     game, actor = games[0], actors[0]
-    key = np.empty(2, dtype=np.uint32)
-    key[0] = np.uint32(environment_seed & np.uint64(0xFFFFFFFF))
-    key[1] = np.uint32(environment_seed >> np.uint64(32))
-    seed_generator(game, key[: 2 if key[1] else 1])
+    seed_generator_64(game, environment_seed)
     reset(game, lists[0], INITS_OF_RESET)
     game.observation[:] = 0
     observations[0, :] = 0
@@ -135,7 +132,7 @@ def warm_up() -> None:
     num_steps = 2
     actor = Actor(np.zeros(ACTOR.num_values, np.float32), np.zeros(ORDER_SIZE, np.float32))
     verdicts = Verdicts(range(len(HOST_TYPES)), Compromised.FIXABLE)
-    record = {
+    record: dict[str, npt.NDArray[Any]] = {
         "observation": np.empty((num_steps + 1, OBSERVATION_SIZE), np.int8),
         "action": np.empty(num_steps, np.uint8),
         "log_prob": np.empty(num_steps, np.float32),

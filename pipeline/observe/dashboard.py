@@ -69,7 +69,7 @@ class Dashboard:
         match event:
             case WorkflowStarted():
                 self._visit_episodes = 0
-                self._bars.update(self._workflow_bar, completed=0, note=event.workflow_order)
+                self._bars.update(self._workflow_bar, note=event.workflow_order)
             case EpisodesCollected():
                 self._in_update = event.num_filled
                 self._bars.update(self._update_bar, completed=event.num_filled, total=event.num_episodes)

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -14,10 +12,9 @@ from gymnasium.utils.env_checker import data_equivalence as same
 from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
 
 from pipeline.cage2 import spec
-from pipeline.cage2.cyborg_env import UnknownRedAgentError, load_cyborg
-from pipeline.cage2.games import OptionError
+from pipeline.cage2.cyborg_env import load_cyborg
 from pipeline.cage2.gym_env import Cage2GymEnv, InvalidActionError
-from pipeline.cage2.gym_registration import ENV_ID, register
+from pipeline.cage2.gym_registration import ENV_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,49 +219,6 @@ def test_nothing_goes_before_a_reset() -> None:
             call()
     with pytest.raises(error.ResetNeeded):
         gymnasium.make(ENV_ID).step(0)
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "advice"),
-    [
-        ("engine", "slow", "fast, cyborg"),
-        ("profile", "tail", "head, leaderboard"),
-        ("observation", "none", "stock, corrected"),
-        ("render_mode", "braille", "ansi"),
-        ("max_steps", 0, "None for episodes without end"),
-    ],
-)
-def test_options_are_checked(option: str, value: Any, advice: str) -> None:
-    with pytest.raises(OptionError, match=advice):
-        Cage2GymEnv(**{option: value})
-
-
-def test_what_else_can_t_be_made() -> None:
-    with pytest.raises(UnknownRedAgentError, match="RedMeanderAgent"):
-        gymnasium.make(ENV_ID, red_agent="Meander")
-    with pytest.raises(OptionError, match="engine='fast'"):
-        gymnasium.make(ENV_ID, engine="cyborg", profile="leaderboard")
-
-
-def test_registering_twice_does_no_harm() -> None:
-    register()
-    assert gymnasium.spec(ENV_ID).max_episode_steps is None  # max_steps is the environment's own
-
-
-def run(program: str) -> None:
-    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
-
-
-def test_the_module_can_be_named_with_the_environment() -> None:
-    run("import gymnasium; gymnasium.make('pipeline.cage2.gym_registration:Cage2-v0').reset(seed=0)")
-
-
-def test_workers_load_no_gymnasium_and_gymnasium_no_game() -> None:
-    run("import sys, pipeline.cage2.engine.fast_env, pipeline.cage2.cyborg_env; assert 'gymnasium' not in sys.modules")
-    run(
-        "import sys, pipeline.cage2.gym_registration;"
-        "assert not {'numba', 'csle_cyborg', 'pipeline.cage2.games', 'torch'} & set(sys.modules)"
-    )
 
 
 @pytest.fixture(autouse=True)

@@ -13,12 +13,12 @@ import pytest
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline import seeding
-from pipeline.cage2.compliance import Compromised
+from pipeline.cage2.compliance import Compromised, Verdicts
 from pipeline.cage2.cyborg_env import CyborgEnv
 from pipeline.collect.episode import play_episode
 from pipeline.collect.record import HEADER, record_layout
 from pipeline.collect.worker import WorkerSpec
-from pipeline.policy.forward import NumpyActor
+from pipeline.policy.forward import Actor
 from pipeline.policy.params import ACTOR
 from pipeline.workflows.orders import ORDERS, one_hot
 
@@ -89,9 +89,8 @@ class Stage:
         environment, actions = seeding.episode_seeds(RUN_SEED, workflow_id, [episode_index])
         play_episode(
             env(),
-            NumpyActor(weights(weight_version), one_hot(workflow_id)),
-            tuple(ORDERS[workflow_id].tolist()),
-            self.spec.compromised,
+            Actor(weights(weight_version), one_hot(workflow_id)),
+            Verdicts(ORDERS[workflow_id].tolist(), self.spec.compromised),
             environment_seed=int(environment[0]),
             actions_seed=int(actions[0]),
             record=record,
@@ -126,6 +125,8 @@ def open_stage() -> OpenStage:
                 num_slabs=NUM_SLABS,
                 num_steps=num_steps,
                 red_agent=red_agent,
+                engine="cyborg",
+                profile="head",
                 cyborg="csle",
                 compromised=Compromised.FIXABLE,
                 debug=debug,

@@ -90,7 +90,7 @@ class Collecting:
 
     async def until_lost_or_failed(self, num_losses: int) -> None:
         async with asyncio.timeout(TIMEOUT_S):
-            while len(self.lost) < num_losses and not self.running.done():
+            while len(self.lost) < num_losses and not self.running.done():  # noqa: ASYNC110  # nobody sets an event
                 await asyncio.sleep(0.001)
 
     def slots_playing(self) -> list[int]:
@@ -104,7 +104,9 @@ class Collecting:
 
     def assert_taken(self, plan: BatchPlan) -> None:
         """Every row is there, once, as this process plays it."""
-        assert {row for batch_index, row in self.taken if batch_index == plan.batch_index} == set(range(plan.num_episodes))
+        assert {row for batch_index, row in self.taken if batch_index == plan.batch_index} == set(
+            range(plan.num_episodes)
+        )
         for row in range(plan.num_episodes):
             expected = self.stage.expected(plan.workflow_id, plan.first_episode + row, plan.weight_version)
             taken = self.taken[plan.batch_index, row]

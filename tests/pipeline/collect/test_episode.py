@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from pipeline import seeding
-from pipeline.cage2.compliance import Compromised, compromised_types, judge
+from pipeline.cage2.compliance import Compromised, Verdicts, compromised_types, judge
 from pipeline.cage2.cyborg_env import CyborgEnv
 from pipeline.cage2.spec import RED_AGENTS
 from pipeline.collect.episode import play_episode
 from pipeline.collect.record import record_layout
-from pipeline.policy.forward import NumpyActor
+from pipeline.policy.forward import Actor
 from pipeline.policy.params import ACTOR
 from pipeline.workflows.orders import ORDERS, one_hot
 
@@ -29,18 +29,16 @@ def env(request: pytest.FixtureRequest) -> Cage2Env:
     return CyborgEnv(request.param)
 
 
-def actor(workflow_id: int) -> NumpyActor:
+def actor(workflow_id: int) -> Actor:
     weights = np.random.default_rng(workflow_id).normal(0, 0.3, ACTOR.num_values)
-    return NumpyActor(weights.astype(np.float32), one_hot(workflow_id))
+    return Actor(weights.astype(np.float32), one_hot(workflow_id))
 
 
 def play(env: Cage2Env, workflow_id: int, seed: int, mode: Compromised = Compromised.FIXABLE) -> Record:
     record = LAYOUT.views(memoryview(bytearray(LAYOUT.size_bytes)))
     LAYOUT.poison(record)
-    order = tuple(ORDERS[workflow_id].tolist())
-    play_episode(
-        env, actor(workflow_id), order, mode, environment_seed=seed, actions_seed=2**64 - 1 - seed, record=record
-    )
+    verdicts = Verdicts(ORDERS[workflow_id].tolist(), mode)
+    play_episode(env, actor(workflow_id), verdicts, environment_seed=seed, actions_seed=2**64 - 1 - seed, record=record)
     assert LAYOUT.poisoned(record) == ()
     return record
 

@@ -67,7 +67,7 @@ def alive(pids: set[int]) -> set[int]:
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(TIMEOUT_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # what is awaited happens in other processes
             await asyncio.sleep(0.001)
 
 

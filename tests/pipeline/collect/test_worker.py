@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +26,7 @@ from pipeline.collect.worker import MAX_CACHED_ACTORS, Worker, read_failure, wri
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from conftest import OpenStage, Stage
 
 TIMEOUT_S = 30
@@ -35,7 +35,9 @@ HEAVY = {"torch", "gpytorch", "pydantic", "rich", "structlog", "stable_baselines
 
 
 def same(record: dict[str, np.ndarray[Any, Any]], expected: dict[str, np.ndarray[Any, Any]]) -> bool:
-    return record.keys() == expected.keys() and all(record[name].tobytes() == expected[name].tobytes() for name in record)
+    return record.keys() == expected.keys() and all(
+        record[name].tobytes() == expected[name].tobytes() for name in record
+    )
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +135,9 @@ def test_a_worker_process_is_light_and_plays_the_same_bits(stage: Stage, start: 
     pool = start(stage.spec)
     slots = stage.lease(3, 1, 1), stage.lease(3, 2, 1)
     pool.submit(worker.play, slots).result(TIMEOUT_S)
-    assert {int(stage.ring.header(slot)["worker_pid"]) for slot in slots} == {pool.submit(worker.ready).result(TIMEOUT_S)}
+    assert {int(stage.ring.header(slot)["worker_pid"]) for slot in slots} == {
+        pool.submit(worker.ready).result(TIMEOUT_S)
+    }
     assert same(stage.take(slots[0]), stage.expected(3, 1, 1))
     assert same(stage.take(slots[1]), stage.expected(3, 2, 1))
 
@@ -208,7 +212,7 @@ async def main():
         WeightBoard.create(ACTOR.num_values, 1) as board,
     ):
         board.publish(0, np.zeros(ACTOR.num_values, np.float32))
-        spec = WorkerSpec(ring.name, board.name, 2, 1, NUM_STEPS, "B_lineAgent", "csle", Compromised.FIXABLE, False)
+        spec = WorkerSpec(ring.name, board.name, 2, 1, NUM_STEPS, "B_lineAgent", "cyborg", "head", "csle", Compromised.FIXABLE, False)
         collector = ExecutorCollector(spec, 2)
         await collector.start()
         playing = [asyncio.create_task(collector.play((ring.lease(),))) for _ in range(2)]

@@ -20,7 +20,7 @@ from pipeline.learn.batch import Batch
 from pipeline.learn.learner import Learner, LearnerSettings, VisitOutcome
 from pipeline.learn.recipe import DEFAULT
 from pipeline.learn.visit import Visit, VisitLimits
-from pipeline.policy.forward import NumpyActor
+from pipeline.policy.forward import Actor
 from pipeline.policy.params import ACTOR
 from pipeline.policy.store import PolicyState, PolicyStore
 from pipeline.workflows.orders import one_hot, order_name
@@ -57,7 +57,7 @@ def episode(weights: Weights, workflow_id: int, index: int, fix: int | None = No
     """An episode of a game that is made up, which depends on nothing but these; `fix` makes all its steps alike."""
     rng = np.random.default_rng([workflow_id, index])
     observation = rng.integers(0, 2, (T + 1, OBSERVATION_SIZE), np.int8)
-    actor = NumpyActor(weights, one_hot(workflow_id))
+    actor = Actor(weights, one_hot(workflow_id))
     steps = [actor.sample(each, rng.random()) for each in observation[:-1]]
     action = np.array([action for action, _ in steps], np.uint8)
     return {
@@ -358,9 +358,7 @@ async def test_nothing_is_asked_for_before_what_is_there_was_looked_at(thread: T
     async with scene(thread, fix=lambda index: 2 if index >= B else 1) as s:
         visit = new_visit(s.policy)
         task = asyncio.create_task(
-            s.learner.train(
-                s.policy, visit, replace(FOREVER, compliance_threshold=1.0), s.behavior_weights, never_stop
-            )
+            s.learner.train(s.policy, visit, replace(FOREVER, compliance_threshold=1.0), s.behavior_weights, never_stop)
         )
         await asyncio.sleep(0)  # it asks for two batches
         for _ in range(2 * B):
