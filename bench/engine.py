@@ -5,7 +5,11 @@
 
 Everything plays episodes of 100 steps, resets and seeding included, in one thread, one after the other, so the ratios
 are those of one run. Blue's actions are uniformly random and drawn beforehand; where there is a policy, they are
-sampled from the actor in NumPy with untrained weights.
+sampled from an actor with untrained weights, which meets far more distinct observations than a trained one.
+
+`cyborg-wrapped` is CybORG behind its stock `ChallengeWrapper`, `cyborg` the same simulator behind this project's
+adapter; `fast` is the engine (with a policy: the workers' rollout kernel), `fast-gymnasium` the engine through
+`gymnasium.make` and `gymnasium.make_vec`.
 """
 
 from __future__ import annotations
@@ -17,13 +21,17 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import gymnasium
 import numpy as np
 
 from pipeline import seeding
 from pipeline.cage2 import spec
+from pipeline.cage2.compliance import Compromised, Verdicts
 from pipeline.cage2.cyborg_env import CyborgEnv, load_cyborg
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.engine.game_batch import GameBatch
+from pipeline.collect.record import record_layout
+from pipeline.collect.rollout import EnginePlayer
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import ACTOR
 
@@ -33,6 +41,7 @@ if TYPE_CHECKING:
     from pipeline.cage2.env import Cage2Env
 
 BATCHES = (64, 1024)
+GYM_ID = "pipeline.cage2.gym_registration:Cage2-v0"
 POOL = 1_000_000
 """Random actions that are drawn beforehand."""
 
@@ -74,11 +83,15 @@ def episodes_of(env: Cage2Env, actions: list[int]) -> Callable[[int], int]:
     return play
 
 
+def new_actor() -> Actor:
+    """Return an actor with untrained weights."""
+    weights = np.random.default_rng(0).normal(0.0, 0.1, ACTOR.num_values).astype(np.float32)
+    return Actor(weights, np.eye(5, dtype=np.float32).ravel())
+
+
 def policy_episodes_of(env: Cage2Env) -> Callable[[int], int]:
     """Return what plays one episode by the actor."""
-    weights = np.random.default_rng(0).normal(0.0, 0.1, ACTOR.num_values).astype(np.float32)
-    order = np.eye(5, dtype=np.float32).ravel()
-    actor = Actor(weights, order)
+    actor = new_actor()
 
     def play(index: int) -> int:
         observation = env.reset(index)
@@ -86,6 +99,50 @@ def policy_episodes_of(env: Cage2Env) -> Callable[[int], int]:
             action, _ = actor.sample(observation, uniform)
             observation, _ = env.step(action)
         return spec.EPISODE_STEPS
+
+    return play
+
+
+def rollouts_of(red_agent: str) -> Callable[[int], int]:
+    """Return what plays one episode by the actor in the workers' kernel."""
+    actor, player = new_actor(), EnginePlayer(red_agent, "head")
+    verdicts = Verdicts(range(5), Compromised.FIXABLE)
+    record = {field.name: np.empty(field.shape, field.dtype) for field in record_layout(spec.EPISODE_STEPS).fields}
+
+    def play(index: int) -> int:
+        player.play(actor, verdicts, environment_seed=index, actions_seed=index, record=record)
+        return spec.EPISODE_STEPS
+
+    return play
+
+
+def gymnasium_episodes_of(red_agent: str, actions: list[int]) -> Callable[[int], int]:
+    """Return what plays one episode of random actions through `gymnasium.make`, its default wrappers included."""
+    env = gymnasium.make(GYM_ID, red_agent=red_agent)
+
+    def play(index: int) -> int:
+        env.reset(seed=index)
+        first = index * spec.EPISODE_STEPS % (POOL - spec.EPISODE_STEPS)
+        for action in actions[first : first + spec.EPISODE_STEPS]:
+            env.step(action)
+        return spec.EPISODE_STEPS
+
+    return play
+
+
+def gymnasium_batches_of(
+    num_games: int, red_agent: str, actions: np.ndarray[Any, np.dtype[np.int64]]
+) -> Callable[[int], int]:
+    """Return what plays one episode of random actions in each game of a `gymnasium.make_vec`."""
+    envs = gymnasium.make_vec(GYM_ID, num_envs=num_games, vectorization_mode="vector_entry_point", red_agent=red_agent)
+    size = num_games * spec.EPISODE_STEPS
+
+    def play(index: int) -> int:
+        envs.reset(seed=index)
+        first = index * size % (POOL - size)
+        for row in actions[first : first + size].reshape(spec.EPISODE_STEPS, num_games):
+            envs.step(row)
+        return size
 
     return play
 
@@ -133,8 +190,10 @@ def rows_of(red_agent: str, seconds: float) -> list[Row]:
         ("cyborg", 1, False, episodes_of(CyborgEnv(red_agent), listed)),
         ("cyborg", 1, True, policy_episodes_of(CyborgEnv(red_agent))),
         ("fast", 1, False, episodes_of(FastEnv(red_agent), listed)),
-        ("fast", 1, True, policy_episodes_of(FastEnv(red_agent))),
+        ("fast", 1, True, rollouts_of(red_agent)),
         *(("fast", size, False, batches_of(size, red_agent, actions)) for size in BATCHES),
+        ("fast-gymnasium", 1, False, gymnasium_episodes_of(red_agent, listed)),
+        *(("fast-gymnasium", size, False, gymnasium_batches_of(size, red_agent, actions)) for size in BATCHES),
     ]
     speeds = [measure(play, seconds) for *_, play in ways]
     return [

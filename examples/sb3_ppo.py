@@ -6,16 +6,17 @@ python examples/sb3_ppo.py
 import gymnasium
 from stable_baselines3 import PPO
 from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.vec_env import VecMonitor
+from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
-import pipeline.cage2.gym_registration  # noqa: F401 - makes Cage2-v0 known to gymnasium
 from pipeline.cage2.sb3_vec_env import Sb3VecEnv
 
 
-def main(total_timesteps: int = 1_000_000, num_envs: int = 64, seed: int = 0) -> float:
+def main(total_timesteps: int = 500_000, num_envs: int = 64, seed: int = 0) -> float:
     """Train for a while; return the mean return of 100 episodes after it."""
-    games = gymnasium.make_vec("Cage2-v0", num_envs, red_agent="B_lineAgent", autoreset_mode="SameStep")
-    env = VecMonitor(Sb3VecEnv(games))
+    games = gymnasium.make_vec(
+        "pipeline.cage2.gym_registration:Cage2-v0", num_envs, red_agent="B_lineAgent", autoreset_mode="SameStep"
+    )
+    env = VecNormalize(VecMonitor(Sb3VecEnv(games)), norm_obs=False)  # scales rewards for training only
     model = PPO("MlpPolicy", env, n_steps=100, batch_size=800, ent_coef=0.01, seed=seed, device="cpu", verbose=1)
     model.learn(total_timesteps)
     mean, deviation = evaluate_policy(model, env, n_eval_episodes=100, deterministic=False)

@@ -85,9 +85,14 @@ class Config(BaseModel):
 
     @field_validator("log_dir")
     @classmethod
-    def _no_nul(cls, path: Path) -> Path:
-        if "\0" in str(path):
-            msg = "a path can't hold a NUL character"
+    def _path_of_text(cls, path: Path) -> Path:
+        """Refuse what could neither be made (NUL) nor written into JSON and onto the terminal."""
+        try:
+            is_text = b"\0" not in str(path).encode()
+        except UnicodeEncodeError:
+            is_text = False
+        if not is_text:
+            msg = "must be a path in UTF-8, without NUL"
             raise ValueError(msg)
         return path
 

@@ -167,6 +167,8 @@ class Training:
             patience=self._config.patience,
             max_episodes=self._config.max_episodes_per_workflow - visit.first_episode,
             budget=visit.budget,
+            # who is picked again is trained for as long again: else most visits would be a single update
+            min_episodes=visit.first_episode,
         )
 
         async def after_update(update: UpdateResult, visit: Visit) -> bool:

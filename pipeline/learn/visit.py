@@ -75,6 +75,8 @@ class VisitLimits:
     """Episodes that the workflow may still use."""
     budget: int
     """Episodes that the run may still use."""
+    min_episodes: int = 0
+    """Episodes before which the threshold doesn't end it."""
 
     @property
     def episodes_left(self) -> int:
@@ -91,7 +93,7 @@ class VisitLimits:
         Returns:
             `threshold`, `cap`, `budget`, `patience` or None, the first that holds.
         """
-        if compliance >= self.compliance_threshold:
+        if compliance >= self.compliance_threshold and visit.num_episodes >= min(self.min_episodes, self.episodes_left):
             return "threshold"
         if visit.num_episodes >= self.episodes_left:
             return "cap" if self.max_episodes <= self.budget else "budget"

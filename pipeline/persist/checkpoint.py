@@ -115,13 +115,13 @@ class CheckpointFolder:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            msg = f"can't read {path}: {error}"
+            msg = f"can't read {path}: {error}. Restore it, or start another run"
             raise CheckpointError(msg) from None
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            msg = f"{path} is not a checkpoint of format {FORMAT}: it was written by another version of this program"
+            msg = f"{path} is not a checkpoint of format {FORMAT}: go on with the version that wrote it"
             raise CheckpointError(msg)
         if manifest.get("sha256") != _manifest_digest(manifest):
-            msg = f"{path} was altered or damaged: its checksum doesn't fit"
+            msg = f"{path} was altered or damaged: its checksum doesn't fit. Restore it, or start another run"
             raise CheckpointError(msg)
         behavior = self._load(manifest["behavior"]) if manifest["behavior"] else {}
         return Checkpoint(
@@ -154,10 +154,10 @@ class CheckpointFolder:
         try:
             content = path.read_bytes()
         except OSError as error:
-            msg = f"the checkpoint lacks {path}: {error.strerror}"
+            msg = f"the checkpoint lacks {path}: {error.strerror}. Restore it, or start another run"
             raise CheckpointError(msg) from None
         if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-            msg = f"{path} was altered or damaged: its checksum doesn't fit"
+            msg = f"{path} was altered or damaged: its checksum doesn't fit. Restore it, or start another run"
             raise CheckpointError(msg)
         self._digests[path.name] = entry["sha256"]
         try:

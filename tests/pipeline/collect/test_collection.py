@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +12,10 @@ import pytest
 import pytest_asyncio
 
 from native_buffers.slots import SlotState
-from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, Collection, WorkersKeepDyingError
-from pipeline.collect.executor import ExecutorCollector
+from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, Collection, Collector, WorkersKeepDyingError
+from pipeline.collect.executor import ExecutorCollector, WorkersDiedError
 from pipeline.collect.scheduler import MAX_ATTEMPTS, EpisodeGivenUpError
+from pipeline.collect.worker import Worker, write_failure
 from pipeline.types import BatchPlan
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ async def started(stage: Stage, num_workers: int) -> AsyncIterator[ExecutorColle
 class Collecting:
     """A collection that runs, and what it handed over."""
 
-    def __init__(self, stage: Stage, collector: ExecutorCollector, episodes_per_task: int) -> None:
+    def __init__(self, stage: Stage, collector: Collector, episodes_per_task: int) -> None:
         self.stage = stage
         self.taken: dict[tuple[int, int], dict[str, np.ndarray[Any, Any]]] = {}
         self.order: list[tuple[int, int]] = []
@@ -116,9 +117,7 @@ class Collecting:
 
 
 @contextlib.asynccontextmanager
-async def collecting(
-    stage: Stage, collector: ExecutorCollector, episodes_per_task: int = 2
-) -> AsyncIterator[Collecting]:
+async def collecting(stage: Stage, collector: Collector, episodes_per_task: int = 2) -> AsyncIterator[Collecting]:
     running = Collecting(stage, collector, episodes_per_task)
     try:
         yield running
@@ -137,7 +136,7 @@ async def failure(run: Collecting) -> BaseException:
 
 @pytest.mark.parametrize("episodes_per_task", [1, 3, 100])
 async def test_every_episode_is_handed_over_once_with_its_bits(
-    stage: Stage, collector: ExecutorCollector, episodes_per_task: int
+    stage: Stage, collector: Collector, episodes_per_task: int
 ) -> None:
     plans = [BatchPlan(4, 17, 30, 11, weight_version=0), BatchPlan(5, 17, 41, 4, 1), BatchPlan(6, 90, 0, 2, 1)]
     async with collecting(stage, collector, episodes_per_task) as run:
@@ -152,6 +151,16 @@ async def test_every_episode_is_handed_over_once_with_its_bits(
     assert (statistics.num_discarded, statistics.num_lost, run.lost) == (0, 0, [])
     assert statistics.busy_s > 0
     assert stage.ring.num_free == stage.ring.num_slots
+
+
+async def test_the_fast_engine_hands_over_what_cyborg_plays(stage: Stage) -> None:
+    plan = BatchPlan(0, 64, 100, 20, weight_version=1)
+    fast = replace(stage, spec=replace(stage.spec, engine="fast"))
+    async with started(fast, 2) as collector, collecting(fast, collector, episodes_per_task=4) as run:
+        run.collection.open(plan)
+        await run.until(lambda: len(run.taken) == 20)
+        await run.until_landed()
+    run.assert_taken(plan)  # by CybORG, in this process
 
 
 async def test_a_slot_says_what_is_played_in_it(stage: Stage, collector: ExecutorCollector) -> None:
@@ -290,6 +299,10 @@ async def test_workers_that_can_not_start_are_reported(stage: Stage) -> None:
 
 
 async def test_workers_that_keep_dying_end_the_run(endless: Stage) -> None:
+    slots = [endless.lease() for _ in range(endless.ring.num_slots)]
+    for slot in slots:  # what an earlier use left there blames nobody
+        write_failure(endless.ring, slot, "an old failure")
+    endless.drop(*slots)
     async with started(endless, 1) as collector, collecting(endless, collector) as run:
         run.collection.open(BatchPlan(0, 1, 0, 1, 0))
         for num_rebuilds in range(MAX_FRUITLESS_REBUILDS):
@@ -301,6 +314,75 @@ async def test_workers_that_keep_dying_end_the_run(endless: Stage) -> None:
     assert isinstance(error, WorkersKeepDyingError)
     assert "dmesg" in str(error)
     assert run.lost == [1] * (MAX_FRUITLESS_REBUILDS - 1)
+
+
+@dataclass(frozen=True)
+class Death:
+    """Of a pool, told by a task that it was given."""
+
+    generation: int
+    num_finished: int = 0
+    """Episodes of the task that were filled before."""
+
+
+class Mortal:
+    """Collects in this process; each task in turn meets the fate that it was given, and the rest are played."""
+
+    def __init__(self, stage: Stage, max_tasks: int, fates: list[Death | None]) -> None:
+        self.max_tasks = max_tasks
+        self.fates = fates
+        self._worker = Worker(replace(stage.spec, engine="fast"))
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def play(self, slots: tuple[int, ...]) -> None:
+        fate = self.fates.pop(0) if self.fates else None
+        await asyncio.sleep(0)
+        for slot in slots if fate is None else slots[: fate.num_finished]:
+            self._worker.play(slot)
+        if fate is not None:
+            raise WorkersDiedError(fate.generation, frozenset())
+
+
+async def test_an_episode_in_between_is_a_sign_of_hope(stage: Stage) -> None:
+    deaths = [Death(generation) for generation in range(2 * MAX_FRUITLESS_REBUILDS)]
+    almost = MAX_FRUITLESS_REBUILDS - 1
+    plan = BatchPlan(0, 3, 0, 2, 0)
+    mortal = Mortal(stage, 1, [*deaths[:almost], None, *deaths[almost : 2 * almost]])
+    async with collecting(stage, mortal, episodes_per_task=1) as run:
+        run.collection.open(plan)
+        await run.until(lambda: len(run.taken) == 2)
+    run.assert_taken(plan)
+    assert run.lost == [1] * 2 * almost
+
+    mortal = Mortal(stage, 1, [None, *deaths])
+    async with collecting(stage, mortal, episodes_per_task=1) as run:
+        run.collection.open(plan)
+        assert isinstance(await failure(run), WorkersKeepDyingError)
+    assert len(run.taken) == 1
+    assert len(mortal.fates) == len(deaths) - MAX_FRUITLESS_REBUILDS
+
+
+async def test_tasks_that_are_lost_together_count_as_one_death(stage: Stage) -> None:
+    plan = BatchPlan(0, 3, 0, 8, 0)
+    async with collecting(stage, Mortal(stage, 8, [Death(0)] * 8), episodes_per_task=1) as run:
+        run.collection.open(plan)
+        await run.until(lambda: len(run.taken) == 8)
+    run.assert_taken(plan)
+    assert run.lost == [1] * 8
+
+
+async def test_what_was_finished_before_its_worker_died_is_kept(stage: Stage) -> None:
+    plan = BatchPlan(0, 3, 0, 6, 0)
+    async with collecting(stage, Mortal(stage, 1, [Death(0, num_finished=2)]), episodes_per_task=3) as run:
+        run.collection.open(plan)
+        await run.until(lambda: len(run.taken) == 6)
+    run.assert_taken(plan)
+    # two of three; then the lost one, by itself; then the rest
+    assert run.order == [(0, row) for row in range(6)]
+    assert run.lost == [1]
 
 
 async def test_a_debug_run_plays_the_same_bits(open_stage: OpenStage) -> None:

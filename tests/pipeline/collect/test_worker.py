@@ -40,10 +40,10 @@ def same(record: dict[str, np.ndarray[Any, Any]], expected: dict[str, np.ndarray
     )
 
 
-@pytest.fixture(scope="module")
-def here(stage: Stage) -> Worker:
+@pytest.fixture(scope="module", params=["fast", "cyborg"])
+def here(request: pytest.FixtureRequest, stage: Stage) -> Worker:
     """A worker in this process."""
-    return Worker(stage.spec)
+    return Worker(replace(stage.spec, engine=request.param))
 
 
 @pytest.fixture
@@ -131,8 +131,9 @@ def test_a_spec_is_small(stage: Stage) -> None:
     assert len(pickle.dumps(stage.spec)) < 400
 
 
-def test_a_worker_process_is_light_and_plays_the_same_bits(stage: Stage, start: Any) -> None:
-    pool = start(stage.spec)
+@pytest.mark.parametrize("engine", ["fast", "cyborg"])
+def test_a_worker_process_is_light_and_plays_the_same_bits(stage: Stage, start: Any, engine: str) -> None:
+    pool = start(replace(stage.spec, engine=engine))
     slots = stage.lease(3, 1, 1), stage.lease(3, 2, 1)
     pool.submit(worker.play, slots).result(TIMEOUT_S)
     assert {int(stage.ring.header(slot)["worker_pid"]) for slot in slots} == {
@@ -153,6 +154,7 @@ def test_a_worker_process_is_light_and_plays_the_same_bits(stage: Stage, start: 
 def test_ctrl_c_is_for_the_parent_to_decide(stage: Stage, start: Any) -> None:
     pool = start(stage.spec)
     pid = pool.submit(worker.ready).result(TIMEOUT_S)
+    assert pool.submit(eval, "__import__('signal').getsignal(2)").result(TIMEOUT_S) == signal.SIG_IGN
     os.kill(pid, signal.SIGINT)
     slot = stage.lease()
     pool.submit(worker.play, (slot,)).result(TIMEOUT_S)
@@ -165,6 +167,7 @@ def test_ctrl_c_is_for_the_parent_to_decide(stage: Stage, start: Any) -> None:
     ("wrong", "reason"),
     [
         ({"red_agent": "PinkAgent"}, "UnknownRedAgentError: unknown Red agent 'PinkAgent'"),
+        ({"red_agent": "PinkAgent", "engine": "fast"}, "ValueError: unknown Red agent 'PinkAgent'"),
         ({"cyborg": "upstream"}, "CyborgNotInstalledError: CybORG is not installed"),
         ({"board_name": "c2p-0-0-weights-00000000"}, "SegmentMissing"),
     ],
@@ -212,7 +215,8 @@ async def main():
         WeightBoard.create(ACTOR.num_values, 1) as board,
     ):
         board.publish(0, np.zeros(ACTOR.num_values, np.float32))
-        spec = WorkerSpec(ring.name, board.name, 2, 1, NUM_STEPS, "B_lineAgent", "cyborg", "head", "csle", Compromised.FIXABLE, False)
+        game = ("B_lineAgent", "cyborg", "head", "csle", Compromised.FIXABLE)
+        spec = WorkerSpec(ring.name, board.name, 2, 1, NUM_STEPS, *game, False)
         collector = ExecutorCollector(spec, 2)
         await collector.start()
         playing = [asyncio.create_task(collector.play((ring.lease(),))) for _ in range(2)]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -96,10 +96,10 @@ class Players:
         self.closed.append(batch_index)
         self._waiting = [each for each in self._waiting if each[0].batch_index != batch_index]
 
-    def play_one(self) -> None:
-        """Play one of the episodes that were asked for, in no order at all."""
+    def play_one(self, *, in_order: bool = False) -> None:
+        """Play one of the episodes that were asked for, by default in no order at all."""
         assert self.learner is not None
-        plan, row = self._waiting.pop(self._choice.randrange(len(self._waiting)))
+        plan, row = self._waiting.pop(0 if in_order else self._choice.randrange(len(self._waiting)))
         index = plan.first_episode + row
         record = episode(self._board.read(plan.weight_version), plan.workflow_id, index, self._fix(index))
         self.learner.take(plan, row, record)
@@ -115,6 +115,19 @@ class Players:
                 self.play_one()
                 if self._choice.random() < 0.5:
                     await asyncio.sleep(0)  # let the learner in between
+
+
+class Watched(Executor):
+    """Notes what is asked for when an update begins."""
+
+    def __init__(self, thread: Executor, players: Players) -> None:
+        self.open_indices: list[set[int]] = []
+        self._thread = thread
+        self._players = players
+
+    def submit(self, *call: Any, **options: Any) -> Future[Any]:
+        self.open_indices.append(self._players.open_indices)
+        return self._thread.submit(*call, **options)
 
 
 @pytest.fixture(scope="module")
@@ -134,22 +147,23 @@ class Scene:
         self.behavior_weights: deque[Weights] = deque([self.policy.network.actor_weights()], maxlen=policy_lag + 1)
         self.updates: list[UpdateResult] = []
         self.visits: list[Visit] = []
+        self.stop_after: int | None = None
+
+    async def after_update(self, update: UpdateResult, visit: Visit) -> bool:
+        self.updates.append(update)
+        self.visits.append(visit)
+        return len(self.updates) == self.stop_after
 
     async def train(
         self, limits: VisitLimits, visit: Visit | None = None, stop_after: int | None = None
     ) -> VisitOutcome | None:
         """Train with players beside it; stop after that many updates."""
-
-        async def after_update(update: UpdateResult, visit: Visit) -> bool:
-            self.updates.append(update)
-            self.visits.append(visit)
-            return len(self.updates) == stop_after
-
+        self.stop_after = stop_after
         playing = asyncio.create_task(self.players.play())
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 return await self.learner.train(
-                    self.policy, visit or new_visit(self.policy), limits, self.behavior_weights, after_update
+                    self.policy, visit or new_visit(self.policy), limits, self.behavior_weights, self.after_update
                 )
         finally:
             playing.cancel()
@@ -343,14 +357,27 @@ async def test_a_learned_workflow_drops_what_was_asked_for_ahead(thread: ThreadP
         return 2 if index >= 2 * B else 1  # compliant from the third batch on
 
     async with scene(thread, policy_lag=3, fix=fix) as s:
-        outcome = await s.train(replace(FOREVER, compliance_threshold=1.0))
+        watched = s.learner._thread = Watched(thread, s.players)
+        task = asyncio.create_task(
+            s.learner.train(
+                s.policy,
+                new_visit(s.policy),
+                replace(FOREVER, compliance_threshold=1.0),
+                s.behavior_weights,
+                s.after_update,
+            )
+        )
+        await asyncio.sleep(0)
+        for _ in range(3 * B):
+            s.players.play_one(in_order=True)
+        outcome = await asyncio.wait_for(task, TIMEOUT_S)
         assert outcome is not None
         assert (outcome.result.reason, outcome.result.reached_threshold) == ("threshold", True)
         assert (outcome.result.compliance, outcome.result.num_episodes) == (1.0, 3 * B)
         assert [update.compliance for update in s.updates] == [0.0, 0.0]
-        # the batch that reached it is learned from as well, and nothing after it
+        # the batch that reached it is learned from as well, and nobody plays on while that lasts
         assert (s.policy.num_updates, s.learner.total_episodes) == (3, 3 * B)
-        assert len(s.players.plans) > 3
+        assert watched.open_indices == [{3}, {3, 4}, set()]
         s.assert_nothing_is_open()
 
 
@@ -358,7 +385,9 @@ async def test_nothing_is_asked_for_before_what_is_there_was_looked_at(thread: T
     async with scene(thread, fix=lambda index: 2 if index >= B else 1) as s:
         visit = new_visit(s.policy)
         task = asyncio.create_task(
-            s.learner.train(s.policy, visit, replace(FOREVER, compliance_threshold=1.0), s.behavior_weights, never_stop)
+            s.learner.train(
+                s.policy, visit, replace(FOREVER, compliance_threshold=1.0), s.behavior_weights, s.after_update
+            )
         )
         await asyncio.sleep(0)  # it asks for two batches
         for _ in range(2 * B):
@@ -382,7 +411,7 @@ async def test_filling_tells_how_far_the_oldest_batch_is(thread: ThreadPoolExecu
     async with scene(thread, policy_lag=1) as s:
         assert s.learner.filling() is None
         task = asyncio.create_task(
-            s.learner.train(s.policy, new_visit(s.policy), limited(2 * B), s.behavior_weights, never_stop)
+            s.learner.train(s.policy, new_visit(s.policy), limited(2 * B), s.behavior_weights, s.after_update)
         )
         await asyncio.sleep(0)
         assert s.learner.filling() == (0, 0, B)
@@ -401,7 +430,7 @@ async def test_a_cancelled_visit_leaves_nothing_open(thread: ThreadPoolExecutor)
     async with scene(thread, policy_lag=1) as s:
         for num_played in (0, 1, B, 2 * B):  # waiting; filling; in the update, with and without a batch ahead
             task = asyncio.create_task(
-                s.learner.train(s.policy, new_visit(s.policy), FOREVER, s.behavior_weights, never_stop)
+                s.learner.train(s.policy, new_visit(s.policy), FOREVER, s.behavior_weights, s.after_update)
             )
             await asyncio.sleep(0)
             for _ in range(num_played):
@@ -419,7 +448,7 @@ async def test_a_failed_update_leaves_the_policy_and_nothing_open(thread: Thread
     async with scene(thread, policy_lag=1) as s:
         before = bits(s.policy)
         task = asyncio.create_task(
-            s.learner.train(s.policy, new_visit(s.policy), FOREVER, s.behavior_weights, never_stop)
+            s.learner.train(s.policy, new_visit(s.policy), FOREVER, s.behavior_weights, s.after_update)
         )
         await asyncio.sleep(0)
         plan = s.players.plans[0]
@@ -432,7 +461,3 @@ async def test_a_failed_update_leaves_the_policy_and_nothing_open(thread: Thread
         assert bits(s.policy) == before
         assert s.learner.total_updates == 0
         s.assert_nothing_is_open()
-
-
-async def never_stop(update: UpdateResult, visit: Visit) -> bool:
-    return False

@@ -1,0 +1,94 @@
+"""One event of each kind."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from pipeline.types import (
+    CheckpointWritten,
+    EpisodesCollected,
+    Estimate,
+    Event,
+    FirstEpisode,
+    RunFinished,
+    RunStarted,
+    UpdateResult,
+    WorkersLost,
+    WorkersStarted,
+    WorkflowFinished,
+    WorkflowResult,
+    WorkflowStarted,
+)
+
+ORDER = "op_server -> defender -> enterprise -> op_host -> user"
+
+
+@pytest.fixture
+def update() -> UpdateResult:
+    return UpdateResult(
+        update=3,
+        workflow_id=57,
+        workflow_order=ORDER,
+        num_episodes=32,
+        total_episodes=128,
+        env_reward=Estimate(-123.456789, 4.5678),
+        alignment_bonus=12.34567,
+        total_reward=-111.111119,
+        compliance=0.41152,
+        avg_fixes=17.127,
+        collection_s=1.23456,
+        update_s=0.34567,
+        policy_loss=-0.0123456789,
+        value_loss=1.5,
+        entropy=4.97661,
+        approx_kl=0.0012344,
+        clip_fraction=0.0625,
+        num_epochs=4,
+        learning_rate=0.00097,
+    )
+
+
+@pytest.fixture
+def finished() -> WorkflowFinished:
+    return WorkflowFinished(
+        iteration=2,
+        workflow_order=ORDER,
+        ucb_score=-9.87654321,
+        result=WorkflowResult(57, Estimate(-20.23456, 0.98765), 0.96, 640, reached_threshold=True, reason="threshold"),
+        gp_updated=True,
+    )
+
+
+@pytest.fixture
+def run_finished() -> RunFinished:
+    return RunFinished(
+        digest="abc",
+        profile="head",
+        reason="budget",
+        episodes=640,
+        updates=20,
+        wall_s=12.5,
+        episodes_per_s=51.2,
+        best_workflow=ORDER,
+        best_env_reward=-20.23456,
+        best_env_reward_stderr=0.98765,
+        tied_with_best=(ORDER,),
+    )
+
+
+@pytest.fixture
+def events(update: UpdateResult, finished: WorkflowFinished, run_finished: RunFinished) -> list[Event]:
+    return [
+        RunStarted("logs/run", resumed=False),
+        WorkersStarted(0.5),
+        WorkflowStarted(2, 57, ORDER, math.nan, resumed_policy=False),
+        FirstEpisode(1.25),
+        EpisodesCollected(3, 7, 32),
+        update,
+        WorkersLost(num_episodes=3, num_rebuilds=1),
+        CheckpointWritten("logs/run/checkpoint", 128),
+        finished,
+        run_finished,
+    ]

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from native_buffers.ring import RingStatistics
+from pipeline.collect.collection import CollectionStatistics
+from pipeline.config import Config
+from pipeline.observe import dashboard as module
+from pipeline.observe.dashboard import Dashboard
+from pipeline.observe.statistics import PipelineStatistics
+from pipeline.types import EpisodesCollected, Estimate, WorkersLost, WorkflowStarted
+
+if TYPE_CHECKING:
+    from pipeline.types import Event, UpdateResult, WorkflowFinished
+
+
+def statistics(total_episodes: int) -> PipelineStatistics:
+    return PipelineStatistics(
+        total_episodes=total_episodes,
+        total_updates=0,
+        workers_alive=3,
+        num_rebuilds=0,
+        ring=RingStatistics(16, 5, 6, 3, 1, 1, 7000, 112_000),
+        collection=CollectionStatistics(0, 0, 0, 0, 0, 0.0),
+        dropped_events=0,
+        first_episode_s=None,
+        wall_s=1.0,
+        seconds={},
+    )
+
+
+class Screen:
+    """A dashboard on a terminal of text, with a clock that the test moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, width: int = 100) -> None:
+        self.now_s = 0.0
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now_s))
+        self.stream = io.StringIO()
+        console = Console(file=self.stream, width=width, height=30, force_terminal=True, color_system=None)
+        config = Config(workers=4, total_episodes=1000, max_episodes_per_workflow=320, episodes_per_update=32)
+        self.total_episodes = 0
+        self.dashboard = Dashboard(config, lambda: statistics(self.total_episodes), console)
+
+    def show(self, event: Event, after_s: float = 1.0) -> str:
+        """Show an event; return what is drawn for it, without control codes."""
+        self.now_s += after_s
+        self.stream.seek(0)
+        self.stream.truncate()
+        self.dashboard(event)
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.stream.getvalue())
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    return Screen(monkeypatch)
+
+
+def test_it_shows_rewards_compliance_and_the_best_workflow(
+    screen: Screen, events: list[Event], update: UpdateResult, finished: WorkflowFinished
+) -> None:
+    with screen.dashboard:
+        for event in events:
+            text = screen.show(event)
+            assert "episodes/s" in text
+            assert all(len(line.rstrip()) <= 100 for line in text.splitlines())
+        text = screen.show(update)
+        assert "env reward -123.5 ± 4.6" in text
+        assert "bonus 12.3" in text
+        assert "total -111.1" in text
+        assert "compliance 0.41" in text
+        assert "fixes 17.1" in text
+        assert re.search(rf"best +{finished.workflow_order} +env reward -20\.2", text)
+        assert "3 of 4 alive" in text
+        assert "11 of 16 slots in use" in text
+
+
+def test_without_a_learned_workflow_there_is_no_best(screen: Screen, finished: WorkflowFinished) -> None:
+    missed = dataclasses.replace(
+        finished, gp_updated=False, result=dataclasses.replace(finished.result, reason="patience")
+    )
+    with screen.dashboard:
+        text = screen.show(missed)
+    assert "no workflow learned yet" in text
+    assert "patience env reward -20.2 ± 1.0 compliance 0.96 640 episodes" in " ".join(text.split())
+
+
+def test_the_best_workflow_is_the_one_with_the_highest_reward(screen: Screen, finished: WorkflowFinished) -> None:
+    with screen.dashboard:
+        for order, reward in (("first", -30.0), ("second", -10.0), ("third", -20.0)):
+            result = dataclasses.replace(finished.result, env_reward=Estimate(reward, 1.0))
+            text = screen.show(dataclasses.replace(finished, workflow_order=order, result=result))
+    assert re.search(r"best +second +env reward -10\.0", text)
+
+
+def test_progress_speed_and_time_left(screen: Screen, update: UpdateResult) -> None:
+    with screen.dashboard:
+        screen.show(WorkflowStarted(0, 57, "some order", 1.0, resumed_policy=False))
+        text = screen.show(EpisodesCollected(0, 10, 32))
+        assert re.search(r"update .* 10/32", text)
+        assert re.search(r"workflow .* 10/320\s+some order", text)
+        assert re.search(r"run .* 10/1000\s+10\.0 episodes/s, 1m39s left", text)
+        screen.total_episodes = 32
+        text = screen.show(update)
+        assert re.search(r"workflow .* 32/320\s+op_server -> ", text)
+        assert re.search(r"run .* 32/1000 +16\.0 episodes/s, 1m00s left", text)
+
+
+def test_progress_never_falls_back(screen: Screen, update: UpdateResult) -> None:
+    """While a batch is learned from, the next one fills: its episodes are reported before the batch counts."""
+    with screen.dashboard:
+        screen.show(EpisodesCollected(0, 30, 32))
+        assert re.search(r"run .* 30/1000", screen.show(EpisodesCollected(1, 4, 32)))
+        screen.total_episodes = 32
+        assert re.search(r"run .* 32/1000 .* left", screen.show(update))
+
+
+def test_it_is_drawn_a_few_times_a_second_at_most(screen: Screen, update: UpdateResult) -> None:
+    with screen.dashboard:
+        assert screen.show(update, after_s=1.0) != ""
+        assert screen.show(update, after_s=0.1) == ""
+        assert screen.show(update, after_s=0.11) != ""
+
+
+def test_lost_workers_are_told(screen: Screen) -> None:
+    with screen.dashboard:
+        assert "workers died: 3 episodes are played again" in screen.show(WorkersLost(3, 1))
+
+
+@pytest.mark.parametrize("width", [20, 40, 300])
+def test_any_terminal_will_do(width: int, events: list[Event], monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen(monkeypatch, width)
+    with screen.dashboard:
+        for event in events:
+            assert all(len(line.rstrip()) <= width for line in screen.show(event).splitlines())
+
+
+def test_it_draws_to_stderr_and_gives_the_terminal_back(capsys: pytest.CaptureFixture[str]) -> None:
+    with Dashboard(Config(), lambda: statistics(0)) as dashboard:
+        dashboard(WorkersLost(3, 1))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "workers died" in err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "?"), (0.0, "0m00s"), (59.9, "0m59s"), (61, "1m01s"), (3600 * 25 + 60, "25h01m")]
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert module._duration(seconds) == text

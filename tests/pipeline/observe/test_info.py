@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from native_buffers.ring import EpisodeRing
+from native_buffers.weights import WeightBoard
+from pipeline.cage2.spec import EPISODE_STEPS
+from pipeline.collect.record import HEADER, record_layout
+from pipeline.config import Config
+from pipeline.observe.info import print_info
+from pipeline.persist.runs import PACKAGES, describe_machine
+from pipeline.policy.params import ACTOR
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def printed(config: Config, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    print_info(config)
+    out, err = capsys.readouterr()
+    assert err == ""
+    rows = [re.split(r" {2,}", line, maxsplit=1) for line in out.splitlines() if line]
+    return {row[0]: row[1] for row in rows}
+
+
+def test_versions_and_machine_are_those_that_a_run_records(capsys: pytest.CaptureFixture[str]) -> None:
+    rows, machine = printed(Config(), capsys), describe_machine()
+    assert {name: rows[name] for name in PACKAGES} == {
+        name: version or "not installed" for name, version in machine["packages"].items()
+    }
+    assert (rows["python"], rows["platform"]) == (machine["python"], machine["platform"])
+    assert rows["processor"] == f"{machine['processor']}, {machine['num_cores']} cores"
+    assert re.fullmatch(r"[\d,]+\.\d MiB free|none", rows["/dev/shm"])  # noqa: S108  # the row's name
+
+
+def test_sizes_are_those_that_a_run_allocates(capsys: pytest.CaptureFixture[str]) -> None:
+    config = Config(workers=100, slots=1000, policy_lag=4)
+    rows = printed(config, capsys)
+    with (
+        EpisodeRing.create(HEADER, record_layout(EPISODE_STEPS), config.num_slots) as ring,
+        WeightBoard.create(ACTOR.num_values, config.num_slabs) as board,
+    ):
+        ring_bytes, board_bytes = ring.statistics().size_bytes, board.statistics().size_bytes
+    assert rows["episode ring"] == f"1000 slots, {ring_bytes / 2**20:.1f} MiB"
+    assert rows["weight board"] == f"7 versions, {board_bytes / 2**20:.1f} MiB"
+    assert rows["shared memory"] == f"{(ring_bytes + board_bytes) / 2**20:.1f} MiB in all"
+    assert rows["weights"] == "74308 bytes a version"

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from pipeline.config import MAX_EPISODES_PER_TASK, Config, num_cores
+
+SIZES = st.fixed_dictionaries(
+    {
+        "workers": st.integers(1, 1000),
+        "total_episodes": st.integers(1, 10**6),
+        "episodes_per_update": st.integers(1, 100_000),
+        "policy_lag": st.integers(0, 8),
+        "engine": st.sampled_from(["fast", "cyborg"]),
+    },
+    optional={"slots": st.integers(1, 100_000), "episodes_per_task": st.integers(1, 10_000)},
+)
+
+
+def test_a_run_has_the_defaults_that_its_users_know() -> None:
+    config = Config()
+    assert config.workers == num_cores()
+    assert config.red_agent == "B_lineAgent"
+    assert config.alignment_lambda == 30
+    assert config.compliance_threshold == 0.95
+    assert config.gp_beta == 2
+    assert config.policy_lag == 1
+    assert config.compromised == "fixable"
+
+
+def test_every_value_says_what_it_is() -> None:
+    assert [name for name, field in Config.model_fields.items() if not field.description] == []
+
+
+def test_a_configuration_can_not_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Config().workers = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"workers": 0},
+        {"workers": 1001},
+        {"workers": 1.5},
+        {"workers": True},
+        {"total_episodes": 0},
+        {"episodes_per_update": 0},
+        {"max_episodes_per_workflow": 0},
+        {"red_agent": "Nobody"},
+        {"red_agent": "b_lineagent"},
+        {"alignment_lambda": -1},
+        {"alignment_lambda": float("inf")},
+        {"alignment_lambda": float("nan")},
+        {"alignment_lambda": False},
+        {"compliance_threshold": 1.01},
+        {"compliance_threshold": float("nan")},
+        {"patience": 0},
+        {"policy_lag": -1},
+        {"policy_lag": 9},
+        {"gp_beta": float("nan")},
+        {"seed": -1},
+        {"seed": 2**63},
+        {"slots": True},
+        {"checkpoint_interval_s": float("inf")},
+        {"log_dir": "a\0b"},
+        {"log_dir": "a\udcff"},
+        {"log_dir": True},
+        {"run_name": ""},
+        {"run_name": "a/b"},
+        {"run_name": "a\\b"},
+        {"run_name": ".."},
+        {"run_name": ".hidden"},
+        {"run_name": "-x"},
+        {"run_name": "a\n"},
+        {"run_name": "a" * 101},
+        {"tensorboard": 2},
+        {"workerz": 2},
+    ],
+)
+def test_what_makes_no_run_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Config(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "advice"),
+    [
+        ({"workers": 4, "slots": 3}, "3 slots can't keep 4 workers busy: give at least 4, or leave --slots out"),
+        ({"workers": 1, "slots": 3, "episodes_per_task": 4}, "a task of 4 episodes needs as many slots, not 3"),
+        ({"engine": "cyborg", "profile": "leaderboard"}, "needs --engine fast"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused_with_advice(values: dict[str, Any], advice: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Config(**values)
+    assert advice in caught.value.errors()[0]["msg"]
+
+
+@given(SIZES)
+def test_sizes_fit_together_whatever_is_asked_for(values: dict[str, Any]) -> None:
+    try:
+        config = Config(**values)
+    except ValidationError:
+        assert "slots" in values
+        return
+    assert config.task_size >= 1
+    assert config.num_slots >= max(config.workers, config.task_size)
+    assert config.num_slabs == config.policy_lag + 3
+    assert 1 <= config.max_episodes_in_flight <= config.total_episodes
+    if config.episodes_per_task is None:
+        assert config.task_size <= MAX_EPISODES_PER_TASK[config.engine]
+        if config.task_size > 1:  # every worker has two tasks to choose from
+            assert 2 * config.workers * config.task_size <= config.max_episodes_in_flight
+    else:
+        assert config.task_size == config.episodes_per_task
+
+
+@given(SIZES, st.sampled_from([None, "tuesday", "0-._x"]), st.floats(0, 1))
+def test_a_configuration_survives_json(values: dict[str, Any], run_name: str | None, threshold: float) -> None:
+    values = {key: value for key, value in values.items() if key not in {"slots", "episodes_per_task"}}
+    config = Config(**values, run_name=run_name, compliance_threshold=threshold, log_dir=Path("a/b"))
+    assert Config.model_validate(json.loads(json.dumps(config.model_dump(mode="json")))) == config
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system can't restrict a process to cores")
+def test_only_cores_that_the_process_may_use_count() -> None:
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert num_cores() == 1
+        assert Config().workers == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert num_cores() == len(allowed)
