@@ -245,7 +245,7 @@ def _print_summary(pipeline: Pipeline, finished: RunFinished) -> None:
 def _resume_command(pipeline: Pipeline) -> str:
     """Return what to type to go on with a run, in a shell, in the folder that this was started in."""
     installed = Path(sys.argv[0]).name == "cage2-pipeline"
-    program = "cage2-pipeline" if installed else "python run.py"
+    program = "cage2-pipeline" if installed else f"python {shlex.quote(sys.argv[0])}"
     return f"{program} resume {shlex.quote(str(pipeline.run_dir))}"
 
 

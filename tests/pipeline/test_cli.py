@@ -287,7 +287,7 @@ def test_notes_are_json_among_json(capsys: pytest.CaptureFixture[str]) -> None:
     ("program", "folder", "command"),
     [
         ("run.py", "logs/tuesday", "python run.py resume logs/tuesday"),
-        ("/work/run.py", "my logs/it's", """python run.py resume 'my logs/it'"'"'s'"""),
+        ("../a b/run.py", "my logs/it's", """python '../a b/run.py' resume 'my logs/it'"'"'s'"""),
         ("/usr/bin/cage2-pipeline", "logs/tuesday", "cage2-pipeline resume logs/tuesday"),
     ],
 )
