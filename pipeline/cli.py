@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from native_buffers.errors import NativeBufferError, SharedMemoryFull
-from pipeline.config import Config, num_cores
+from pipeline.config import SPEED_FIELDS, Config, num_cores
 from pipeline.errors import PipelineError, SetupError
 from pipeline.options import (
-    SPEED_OPTIONS,
     Parser,
     UsageError,
     add_options,
@@ -68,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options, unknown = _parser().parse_known_args(_with_command(arguments))
         if unknown:
-            known = SPEED_OPTIONS if options.command == "resume" else tuple(Config.model_fields)
+            known = SPEED_FIELDS if options.command == "resume" else tuple(Config.model_fields)
             raise unknown_argument(unknown[0], known)
         command = {"train": _train, "resume": _resume, "info": _info}[options.command]
         return command(options)
@@ -99,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         "resume", description="Go on with a run that was stopped or killed, exactly where it was."
     )
     resume.add_argument("run", type=Path, metavar="RUN", help="the run's folder, e.g. logs/tuesday")
-    add_options(resume, SPEED_OPTIONS)
+    add_options(resume, SPEED_FIELDS)
     for command in (train, resume):
         display = command.add_mutually_exclusive_group()
         display.add_argument("--quiet", action="store_true", help="print the end of the run only")

@@ -13,6 +13,10 @@ MAX_EPISODES_PER_TASK = {"fast": 64, "cyborg": 4}
 """What `episodes_per_task` grows to by itself: enough to hide the executor's round trip behind the episodes."""
 
 
+SPEED_FIELDS = ("workers", "engine", "slots", "episodes_per_task")
+"""What may change when a run is resumed: results don't depend on it."""
+
+
 def num_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -94,7 +98,7 @@ class Config(BaseModel):
         if not is_text:
             msg = "must be a path in UTF-8, without NUL"
             raise ValueError(msg)
-        return path
+        return path.expanduser()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic import ValidationError
 
-from pipeline.config import Config
+from pipeline.config import SPEED_FIELDS, Config
 from pipeline.errors import SetupError
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
-
-SPEED_OPTIONS = ("workers", "slots", "episodes_per_task")
-"""What may change when a run is resumed: results don't depend on it."""
 
 _MAX_SHOWN = 60
 """Characters of a wrong value that a message repeats."""
@@ -85,7 +82,7 @@ def unknown_argument(argument: str, known: tuple[str, ...]) -> UsageError:
     if not flag.startswith("-"):
         return UsageError(f"unexpected argument {_shown(argument)!r} (see run.py --help)")
     flags = [_flag(name) for name in known]
-    if known == SPEED_OPTIONS and flag in map(_flag, Config.model_fields):
+    if known == SPEED_FIELDS and flag in map(_flag, Config.model_fields):
         return UsageError(f"{flag} can't change when a run is resumed, only {', '.join(flags)} can")
     near = difflib.get_close_matches(flag, flags, n=1)
     return UsageError(

@@ -18,6 +18,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
+from pipeline.config import SPEED_FIELDS
 from pipeline.observe.feed import Feed
 from pipeline.observe.statistics import PipelineStatistics
 from pipeline.parts import assemble
@@ -68,16 +69,21 @@ class Pipeline:
         self._first_episode_s: float | None = None
 
     @classmethod
-    def resume(cls, run_dir: Path, **speed: int | None) -> Self:
+    def resume(cls, run_dir: Path, **speed: object) -> Self:
         """Return a pipeline that goes on with a run where its last checkpoint left it.
 
         Args:
             run_dir: The run's folder.
-            **speed: Changed values that results don't depend on: `workers`, `slots`, `episodes_per_task`.
+            **speed: Changed values, of `config.SPEED_FIELDS` only: results don't depend on them.
 
         Raises:
             RunFolderError: If there is no run.
+            TypeError: If a value would change the results.
+            ValidationError: If a value is none that it can have.
         """
+        if refused := speed.keys() - set(SPEED_FIELDS):
+            msg = f"can't change {', '.join(sorted(refused))} of a run: only {', '.join(SPEED_FIELDS)}"
+            raise TypeError(msg)
         config = read_config(run_dir)
         pipeline = cls(config.model_validate({**config.model_dump(), **speed}))
         pipeline._resume_dir = run_dir
@@ -126,17 +132,13 @@ class Pipeline:
         if kind is None and not self._running.cancelled() and (failure := self._running.exception()):
             raise failure
 
-    async def events(self) -> AsyncIterator[Event]:
-        """Iterate over what happens, from now to the end of the run.
+    def events(self) -> AsyncIterator[Event]:
+        """Return an iterator over what happens, from now to the end of the run.
 
-        A listener that is slow misses the oldest events beyond 4096 rather than hold up the run.
-
-        Raises:
-            Exception: What ended the run, if it failed.
+        A listener that is slow misses the oldest events beyond 4096 rather than hold up the run. At its end the
+        iterator raises what ended the run, if it failed.
         """
-        async for event in self._feed.listen():
-            yield event
-        await self.run()
+        return self._follow(self._feed.listen())
 
     async def run(self) -> RunFinished:
         """Wait for the end of the run.
@@ -187,6 +189,11 @@ class Pipeline:
             msg = "the pipeline is not running: enter it first (async with Pipeline(config) as pipeline)"
             raise RuntimeError(msg)
         return self._task
+
+    async def _follow(self, listening: AsyncIterator[Event]) -> AsyncIterator[Event]:
+        async for event in listening:
+            yield event
+        await self.run()
 
     async def _main(self) -> RunFinished:
         try:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.learn.learner import Learner
     from pipeline.policy.store import PolicyState, PolicyStore
     from pipeline.types import Estimate, Event, UpdateResult
+    from pipeline.workflows.search import Pick
 
 
 class Training:
@@ -135,11 +136,11 @@ class Training:
 
     async def _pick(self, remaining: int) -> Visit | None:
         started_s = time.monotonic()
-        choice = await asyncio.get_running_loop().run_in_executor(self._search_thread, self._search.next)
+        picked = await asyncio.get_running_loop().run_in_executor(self._search_thread, self._next_policy)
         self.search_s += time.monotonic() - started_s
-        if choice is None:
+        if picked is None:
             return None
-        policy = self._store.get_or_create(choice.workflow_id, warm_start=self._config.warm_start)
+        choice, policy = picked
         self._behavior_weights.clear()
         self._behavior_weights.append(policy.network.actor_weights())
         self._emit(
@@ -159,6 +160,16 @@ class Training:
             first_episode=policy.num_episodes,
             budget=remaining,
         )
+
+    def _next_policy(self) -> tuple[Pick, PolicyState] | None:
+        """Ask the search, and make the policy that it asks for.
+
+        Both on the search's thread, where torch has one thread: the drawing of orthogonal weights rounds by their number.
+        """
+        choice = self._search.next()
+        if choice is None:
+            return None
+        return choice, self._store.get_or_create(choice.workflow_id, warm_start=self._config.warm_start)
 
     async def _train(self, visit: Visit) -> None:
         policy = self._store.get_or_create(visit.workflow_id, warm_start=self._config.warm_start)

@@ -102,7 +102,7 @@ class UpdateResult:
     avg_fixes: float
     """Fix actions per episode."""
     collection_s: float
-    """From the first lease of the batch to its last filled slot."""
+    """From asking for the batch, behind those asked for before, to its last filled slot."""
     update_s: float
     """Time on the learner's thread."""
     policy_loss: float

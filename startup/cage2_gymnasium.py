@@ -23,6 +23,8 @@ class RegisterAfterGymnasium:
 
         def load_and_register(module):  # type: ignore[no-untyped-def] # as above
             load(module)
+            if sys.modules.get("pipeline.cage2.gym_registration"):
+                return  # it is what imports gymnasium, and registers next
             try:
                 from pipeline.cage2.gym_registration import register
 

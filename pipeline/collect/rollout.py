@@ -14,7 +14,7 @@ from pipeline.cage2.engine.compiled import compiled, kernel
 from pipeline.cage2.engine.game import INITS_OF_RESET, reset, step
 from pipeline.cage2.engine.game_batch import GameBatch, Profile
 from pipeline.cage2.engine.mersenne import seed_generator_64
-from pipeline.cage2.spec import HOST_TYPES, OBSERVATION_SIZE
+from pipeline.cage2.spec import EPISODE_STEPS, HOST_TYPES, OBSERVATION_SIZE
 from pipeline.policy.forward import Actor, look_up, pack, search
 from pipeline.policy.params import ACTOR
 from pipeline.seeding import GOLDEN_GAMMA, MIX_1, MIX_2
@@ -37,10 +37,12 @@ class EnginePlayer:
     Args:
         red_agent: One of `spec.RED_AGENTS`.
         profile: Which state of the game is played.
+        num_steps: Steps of the longest episode.
     """
 
-    def __init__(self, red_agent: str, profile: Profile) -> None:
-        self._batch = GameBatch(1, red_agent, profile)
+    def __init__(self, red_agent: str, profile: Profile, num_steps: int = EPISODE_STEPS) -> None:
+        self._batch = GameBatch(1, red_agent, profile, room=num_steps)
+        self._num_steps = num_steps
 
     def play(
         self,
@@ -51,7 +53,15 @@ class EnginePlayer:
         actions_seed: int,
         record: Mapping[str, npt.NDArray[Any]],
     ) -> None:
-        """Play one episode and write it down; see `episode.play_episode`."""
+        """Play one episode and write it down; see `episode.play_episode`.
+
+        Raises:
+            ValueError: The record is longer than `num_steps`.
+        """
+        if len(record["action"]) > self._num_steps:
+            raise ValueError(
+                f"an episode of {len(record['action'])} steps needs a player of as many, not {self._num_steps}"
+            )
         batch = self._batch
         play(
             batch.games,

@@ -66,7 +66,7 @@ class WorkerSpec:
     def player(self) -> Callable[..., None]:
         """Return what plays an episode: called as `EnginePlayer.play` is."""
         if self.engine == "fast":
-            return EnginePlayer(self.red_agent, self.profile).play
+            return EnginePlayer(self.red_agent, self.profile, self.num_steps).play
         return partial(play_episode, CyborgEnv(self.red_agent, self.cyborg))
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pipeline import seeding
+from pipeline.errors import SetupError
 from pipeline.policy import network
 from pipeline.policy.network import ActorCritic, Initialisation
 from pipeline.policy.params import ACTOR, CRITIC
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class IncompatiblePolicyError(ValueError):
+class IncompatiblePolicyError(SetupError):
     """Saved tensors are not those of a policy of this version."""
 
     def __init__(

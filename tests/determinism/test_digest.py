@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,6 +45,39 @@ async def test_does_not_depend_on_how_it_is_collected(reference: str, speed: dic
 def test_does_not_depend_on_the_event_loop(reference: str, tmp_path: Path) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(digest(Config(**RUN, workers=2, log_dir=tmp_path))) == reference
+
+
+@pytest.mark.parametrize("num_threads", [1, 2, 4])
+def test_does_not_depend_on_what_the_host_program_did_with_torch(
+    reference: str, num_threads: int, tmp_path: Path
+) -> None:
+    """In a process of its own, for torch's number of threads is settled once for each thread."""
+    script = (
+        "import asyncio, sys, torch\n"
+        "from pathlib import Path\n"
+        "from pipeline import Config, Pipeline\n"
+        f"torch.set_num_threads({num_threads})\n"
+        "torch.linalg.qr(torch.rand(64, 64))\n"
+        "async def main():\n"
+        f"    async with Pipeline(Config(**{RUN!r}, workers=1, log_dir=Path(sys.argv[1]))) as pipeline:\n"
+        "        print((await pipeline.run()).digest)\n"
+        "if __name__ == '__main__':\n"
+        "    asyncio.run(main())\n"
+    )
+    (tmp_path / "host.py").write_text(script)
+    result = subprocess.run(
+        [sys.executable, str(tmp_path / "host.py"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    assert result.stdout.strip() == reference
+
+
+@pytest.mark.parametrize("engine", ["fast", "cyborg"])
+async def test_does_not_depend_on_the_engine(reference: str, engine: str, tmp_path: Path) -> None:
+    assert await digest(Config(**RUN, engine=engine, workers=2, log_dir=tmp_path)) == reference
 
 
 async def test_two_pipelines_in_one_process_keep_apart(reference: str, tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.config import Config
+from pipeline.config import SPEED_FIELDS, Config
 from pipeline.options import (
-    SPEED_OPTIONS,
     Parser,
     UsageError,
     add_options,
@@ -101,7 +100,7 @@ def test_a_namespace_may_hold_more_than_the_configuration() -> None:
 
 def test_what_may_change_on_resuming_is_documented_as_harmless() -> None:
     harmless = {name for name, field in Config.model_fields.items() if "*(speed only)*" in (field.description or "")}
-    assert set(SPEED_OPTIONS) <= harmless
+    assert set(SPEED_FIELDS) <= harmless
 
 
 # --- a file ---
@@ -191,8 +190,8 @@ def test_a_mistake_is_told_with_the_option_and_what_fits(options: dict[str, Any]
         ("--workerz", NAMES, "unknown option --workerz: did you mean --workers?"),
         ("--lambda=3", NAMES, "unknown option --lambda: did you mean --alignment-lambda?"),
         ("-w", NAMES, "unknown option -w: see run.py --help"),
-        ("--seed=3", SPEED_OPTIONS, "--seed can't change when a run is resumed, only --workers, --slots,"),
-        ("--no-such", SPEED_OPTIONS, "unknown option --no-such: see run.py --help"),
+        ("--seed=3", SPEED_FIELDS, "--seed can't change when a run is resumed, only --workers, --engine,"),
+        ("--no-such", SPEED_FIELDS, "unknown option --no-such: see run.py --help"),
         ("x", NAMES, "unexpected argument 'x' (see run.py --help)"),
     ],
 )

@@ -59,6 +59,13 @@ def test_an_episode_has_as_many_steps_as_its_record(num_steps: int) -> None:
     assert np.array_equal(part["observation"], whole["observation"][: num_steps + 1])
 
 
+def test_a_record_that_is_too_long_is_refused() -> None:
+    with pytest.raises(ValueError, match="101 steps"):
+        EnginePlayer("B_lineAgent", "head").play(
+            actor(), VERDICTS, environment_seed=0, actions_seed=0, record=empty_record(101)
+        )
+
+
 def test_profiles_differ() -> None:
     rewards = []
     for profile in ("head", "leaderboard"):
