@@ -164,7 +164,7 @@ class Training:
     def _next_policy(self) -> tuple[Pick, PolicyState] | None:
         """Ask the search, and make the policy that it asks for.
 
-        Both on the search's thread, where torch has one thread: the drawing of orthogonal weights rounds by their number.
+        Both on the search's thread, where torch has one thread: drawing orthogonal weights rounds by their number.
         """
         choice = self._search.next()
         if choice is None:
