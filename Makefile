@@ -8,8 +8,8 @@ BIN := .venv/bin
 help:  ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-run: .venv/installed  ## train for a minute on the real CybORG, to the end
-	$(BIN)/python run.py --total-episodes 1600 --max-episodes-per-workflow 320 --compliance-threshold 0.6 --red-agent B_lineAgent
+run: .venv/installed  ## train for two minutes on real CybORG, to the end
+	$(BIN)/python run.py --engine cyborg --red-agent B_lineAgent --total-episodes 6000 --max-episodes-per-workflow 3000 --compliance-threshold 0.9
 
 test: .venv/installed-dev lint  ## lint, types, tests
 	$(BIN)/python -m pytest
