@@ -12,7 +12,7 @@ from native_buffers.ring import EpisodeRing
 from pipeline import seeding
 from pipeline.cage2.compliance import Compromised, Verdicts
 from pipeline.cage2.cyborg_env import CyborgEnv
-from pipeline.cage2.spec import EPISODE_STEPS
+from pipeline.cage2.spec import EPISODE_STEPS, OBSERVATION_SIZE
 from pipeline.collect.episode import play_episode
 from pipeline.collect.record import HEADER, record_layout
 from pipeline.collect.rollout import EnginePlayer
@@ -51,6 +51,7 @@ def measure(engine: str, red_agent: str, num_episodes: int) -> dict[str, float]:
             return {"rollout kernel": play_all(player.play)}
         clock: dict[str, float] = {}
         env = CyborgEnv(red_agent)
+        actor.sample(np.zeros(OBSERVATION_SIZE, np.int8), 0.5)  # compiled, once
         env.reset = _timed(clock, "reset", env.reset)  # type: ignore[method-assign]  # that is what timing takes
         env.step = _timed(clock, "game", env.step)  # type: ignore[method-assign]
         actor.sample = _timed(clock, "policy", actor.sample)  # type: ignore[method-assign]

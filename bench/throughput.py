@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from methods import Row
 
 METHODS = ("shm", "pickle", "prototype")
-EPISODES = {"cyborg": 100, "fast": 20_000}
+EPISODES = {"cyborg": 400, "fast": 40_000}
 """To time by default: some seconds' worth."""
+PROTOTYPE_EPISODES = 40
+"""To time at most: it takes ten seconds for them."""
 
 
 def main() -> int:
@@ -33,7 +35,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", choices=["cyborg", "fast"], default="cyborg", help="what plays the game [cyborg]")
     parser.add_argument("--workers", type=int, default=num_cores(), metavar="N", help="worker processes [one per core]")
-    parser.add_argument("--episodes", type=int, metavar="N", help="episodes to time [cyborg 100, fast 20000]")
+    parser.add_argument("--episodes", type=int, metavar="N", help="episodes to time [cyborg 400, fast 40000]")
     parser.add_argument(
         "--rounds", type=int, default=3, metavar="N", help="each method so often, the median counts [3]"
     )
@@ -61,10 +63,10 @@ def main() -> int:
     for index in range(options.rounds):
         for method in methods:  # in turn, so that a machine that slows down slows all of them
             print(f"round {index + 1} of {options.rounds}: {method} ...", file=sys.stderr, flush=True)
-            num_episodes = min(options.episodes, EPISODES["cyborg"]) if method == "prototype" else options.episodes
+            num_episodes = min(options.episodes, PROTOTYPE_EPISODES) if method == "prototype" else options.episodes
             rounds[method].append(measure(method, config, num_episodes))
     rows = [sorted(rounds[method], key=lambda row: row.episodes_per_s)[options.rounds // 2] for method in methods]
-    parts = anatomy.measure(options.engine, options.red_agent, min(options.episodes, EPISODES[options.engine] // 2))
+    parts = anatomy.measure(options.engine, options.red_agent, min(options.episodes, EPISODES[options.engine] // 4))
     if options.json:
         print(json.dumps({"rows": [row.to_json() for row in rows], "episode_ms": parts}))
     else:
@@ -75,7 +77,7 @@ def main() -> int:
 
 
 def _print(rows: list[Row], parts: dict[str, float]) -> None:
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 110)
     slowest = min(row.episodes_per_s for row in rows)
     table = Table(title=f"{rows[0].workers} workers, {rows[0].engine}, {rows[0].red_agent}")
     for name in ("method", "episodes/s", "ratio", "first episode", "bytes out", "bytes back", "serialisation", "PSS"):
