@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,13 +37,19 @@ def play(
     assert _play is not None, "initialize has run"  # noqa: S101
     record = {field.name: np.empty(field.shape, field.dtype) for field in record_layout(EPISODE_STEPS).fields}
     _play(
-        Actor(weights, one_hot(workflow_id)),
+        _actor(weights.tobytes(), workflow_id),
         _verdicts(workflow_id),
         environment_seed=environment_seed,
         actions_seed=actions_seed,
         record=record,
     )
     return {name: array.tolist() for name, array in record.items()}
+
+
+@lru_cache(maxsize=4)
+def _actor(weights: bytes, workflow_id: int) -> Actor:
+    """Keep what the policy has computed from task to task, as the pipeline's workers do."""
+    return Actor(np.frombuffer(weights, np.float32), one_hot(workflow_id))
 
 
 @cache

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anatomy
-from methods import measure
+from methods import Row, measure
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.cage2.spec import RED_AGENTS
 from pipeline.config import Config, num_cores
-
-if TYPE_CHECKING:
-    from methods import Row
 
 METHODS = ("shm", "pickle", "prototype")
 EPISODES = {"cyborg": 400, "fast": 40_000}
@@ -43,6 +40,7 @@ def main() -> int:
     parser.add_argument("--methods", default=",".join(METHODS), help=f"which, in this order [{','.join(METHODS)}]")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw both tables (needs the `plot` extra)")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)  # a method, once, in this process
     options = parser.parse_args()
     methods = options.methods.split(",")
     if unknown := set(methods) - set(METHODS):
@@ -50,6 +48,9 @@ def main() -> int:
     options.episodes = options.episodes or EPISODES[options.engine]
     if min(options.workers, options.episodes, options.rounds) < 1:
         parser.error("--workers, --episodes and --rounds are at least 1")
+
+    if min(options.workers, 1000) != options.workers or min(options.episodes, 100_000) != options.episodes:
+        parser.error("--workers is at most 1000, --episodes at most 100000")
 
     config = Config(
         workers=options.workers,
@@ -59,12 +60,15 @@ def main() -> int:
         total_episodes=options.episodes,
         policy_lag=0,
     )
+    if options.one:
+        print(json.dumps({"rows": [measure(methods[0], config, options.episodes).to_json()]}))
+        return 0
     rounds: dict[str, list[Row]] = {method: [] for method in methods}
     for index in range(options.rounds):
         for method in methods:  # in turn, so that a machine that slows down slows all of them
             print(f"round {index + 1} of {options.rounds}: {method} ...", file=sys.stderr, flush=True)
             num_episodes = min(options.episodes, PROTOTYPE_EPISODES) if method == "prototype" else options.episodes
-            rounds[method].append(measure(method, config, num_episodes))
+            rounds[method].append(_measure_afresh(method, options, num_episodes))
     rows = [sorted(rounds[method], key=lambda row: row.episodes_per_s)[options.rounds // 2] for method in methods]
     parts = anatomy.measure(options.engine, options.red_agent, min(options.episodes, EPISODES[options.engine] // 4))
     if options.json:
@@ -74,6 +78,16 @@ def main() -> int:
     if options.plot:
         _plot(rows, parts, options.plot)
     return 0
+
+
+def _measure_afresh(method: str, options: argparse.Namespace, num_episodes: int) -> Row:
+    """Measure in a process of its own: the forkserver, once started, would spare the next method its start."""
+    command = [sys.executable, __file__, f"--methods={method}", "--one", "--json", f"--engine={options.engine}"]
+    command += [f"--workers={options.workers}", f"--episodes={num_episodes}", f"--red-agent={options.red_agent}"]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if result.returncode:
+        raise SystemExit(f"measuring {method} failed")
+    return Row(**json.loads(result.stdout)["rows"][0])
 
 
 def _print(rows: list[Row], parts: dict[str, float]) -> None:

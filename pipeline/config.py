@@ -131,7 +131,7 @@ class Config(BaseModel):
             return self.episodes_per_task
         fair_share = self.max_episodes_in_flight // (2 * self.workers)
         size = max(1, min(MAX_EPISODES_PER_TASK[self.engine], fair_share))
-        return size if self.slots is None else min(size, self.slots)
+        return size if self.slots is None else min(size, self.slots // self.workers)
 
     @property
     def num_slabs(self) -> int:

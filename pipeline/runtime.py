@@ -50,7 +50,9 @@ PROGRESS_INTERVAL_S = 0.25
 
 
 class Pipeline:
-    """A training run. Enter it to start, leave it to end; it never leaves processes or shared memory behind.
+    """A training run. Enter it to start, leave it to end; it leaves no worker and no shared memory behind.
+
+    The forkserver that starts workers is the process's own (`multiprocessing`), and ends with it.
 
     ```python
     async with Pipeline(Config(total_episodes=1000)) as pipeline:
@@ -65,7 +67,8 @@ class Pipeline:
         self._resume_dir: Path | None = None
         self._feed = Feed()
         self._task: asyncio.Task[RunFinished] | None = None
-        self._stopping_now = self._finishing = False
+        self._started = self._stopping_now = self._finishing = False
+        self._final_statistics: PipelineStatistics | None = None
         self._first_episode_s: float | None = None
 
     @classmethod
@@ -93,9 +96,9 @@ class Pipeline:
         """Make the run's memory and folder, and start training in the background.
 
         Raises:
-            CyborgNotInstalled: If the CybORG that was asked for can't be had.
+            CyborgNotInstalledError: If the CybORG that was asked for can't be had.
             TensorBoardMissingError: If TensorBoard was asked for and can't be had.
-            DeviceMissing: If CUDA was asked for and can't be had.
+            NoSuchDeviceError: If CUDA was asked for and can't be had.
             SharedMemoryFull: If the segments don't fit.
             RunFolderError: If the folder can't be had, or the run to be resumed is still alive.
             CheckpointError: If the run to be resumed has a damaged checkpoint.
@@ -128,6 +131,7 @@ class Pipeline:
         try:
             await _outlast(self._running)
         finally:
+            self._final_statistics = self.statistics()
             await _outlast(asyncio.ensure_future(self._resources.aclose()))
         if kind is None and not self._running.cancelled() and (failure := self._running.exception()):
             raise failure
@@ -154,10 +158,16 @@ class Pipeline:
         self._parts.training.stop_requested = True
         if now and not (self._stopping_now or self._finishing or running.done()):
             self._stopping_now = True
-            running.cancel()
+            if (
+                self._started
+            ):  # else it sees the flag when it starts: a task that never ran would tell nobody of its end
+                running.cancel()
 
     def statistics(self) -> PipelineStatistics:
-        """Return the run as it is now."""
+        """Return the run as it is now, or as it was when the pipeline was left."""
+        if self._final_statistics is not None:
+            return self._final_statistics
+        _ = self._running  # which there is, or it says so
         parts = self._parts
         wall_s = time.monotonic() - self._entered_s
         seconds = {
@@ -181,6 +191,7 @@ class Pipeline:
     @property
     def run_dir(self) -> Path:
         """The run's folder, once the pipeline is entered."""
+        _ = self._running
         return self._parts.folder.path
 
     @property
@@ -196,6 +207,7 @@ class Pipeline:
         await self.run()
 
     async def _main(self) -> RunFinished:
+        self._started = True
         try:
             self._emit(RunStarted(str(self.run_dir), self._resume_dir is not None))
             try:
@@ -210,6 +222,8 @@ class Pipeline:
 
     async def _train(self) -> str:
         """Run the coroutines of the loop until the training ends."""
+        if self._stopping_now:
+            return "stopped"
         try:
             async with asyncio.TaskGroup() as group:
                 background = [group.create_task(self._collect()), group.create_task(self._report_progress())]

@@ -206,8 +206,9 @@ class Collection:
 
     def _hand_over(self, slot: int, assignment: Assignment) -> None:
         self._ring.consume(slot)
+        header = self._ring.header(slot)
+        assert int(header["batch_index"]) == assignment.plan.batch_index, "the slot is the assignment's"  # noqa: S101
         if self._scheduler.filled(assignment):
-            header = self._ring.header(slot)
             self._busy_s += float(header["finished_s"]) - float(header["started_s"])
             self._take(assignment.plan, assignment.row, self._ring.record(slot))
             self._num_collected += 1

@@ -16,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.collect import worker
+from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
@@ -33,6 +34,13 @@ class WorkersDiedError(RuntimeError):
         """Which pool they belonged to, counted from 0."""
         self.casualties = casualties
         """Process ids of those that died of themselves; the rest of their pool was ended with them."""
+
+
+class ForkserverDiedError(PipelineError):
+    """The process that starts workers died before it was ready."""
+
+    def __init__(self) -> None:
+        super().__init__("the process that starts the workers died at its start; was it killed, or is memory short?")
 
 
 class ExecutorCollector:
@@ -70,10 +78,16 @@ class ExecutorCollector:
 
         Off the loop, because the forkserver imports all that workers need before it answers. A worker that dies at it
         is not told here: the first task finds the pool broken, and replaces it.
+
+        Raises:
+            ForkserverDiedError: If the forkserver itself died at it.
         """
         loop = asyncio.get_running_loop()
-        with contextlib.suppress(BrokenProcessPool):
-            await loop.run_in_executor(self._thread, lambda: self._pool.submit(worker.ready).result())
+        try:
+            with contextlib.suppress(BrokenProcessPool):
+                await loop.run_in_executor(self._thread, self._start_first_worker)
+        except (EOFError, ConnectionError) as error:
+            raise ForkserverDiedError from error
 
     async def play(self, slots: tuple[int, ...]) -> None:
         """Have a worker play leased slots; it marks those that it fills, and writes to the others why it couldn't.
@@ -97,6 +111,13 @@ class ExecutorCollector:
                 process.kill()
         await asyncio.get_running_loop().run_in_executor(self._thread, _shut_down, self._pool)
         self._thread.shutdown(wait=False)
+
+    def _start_first_worker(self) -> None:
+        # Ctrl-C reaches every process of the terminal, and the forkserver ignores it only once it has imported all that
+        # workers need. It starts with this thread's mask; `preload` lifts it.
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        self._pool.submit(worker.ready).result()
 
     async def _replace(self) -> None:
         broken, processes = self._pool, self._processes

@@ -6,6 +6,7 @@ Importing this module has to come before NumPy's first import: BLAS reads its nu
 import contextlib
 import gc
 import os
+import signal
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ[_variable] = "1"  # a worker is one core's worth; more threads would fight over it
@@ -19,3 +20,8 @@ with contextlib.suppress(CyborgNotInstalledError):  # a worker that needs it say
 
 rollout.warm_up()
 gc.freeze()  # what is shared stays shared: the collector would write to every object's header
+
+if hasattr(signal, "pthread_sigmask"):  # a Ctrl-C meanwhile was blocked (`executor`): let it pass unheard
+    _handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, _handler)

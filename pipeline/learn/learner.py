@@ -99,6 +99,7 @@ class Learner:
         self._requests = requests
         self._thread = thread
         self._open: dict[int, _OpenBatch] = {}
+        self._spare: list[Batch] = []
         self._next_batch_index = 0
         self._next_version = 0
         self.total_episodes = 0
@@ -169,6 +170,7 @@ class Learner:
                     self._ask(queue, visit, limits, versions, newest)
                 self.total_episodes += statistics.num_episodes
                 result = await self._update(policy, visit, filling, statistics)
+                self._keep(filling.batch)
                 behavior_weights.append(policy.network.actor_weights())
                 versions.append(self._publish(behavior_weights[-1]))
                 newest = visit.num_updates
@@ -209,7 +211,10 @@ class Learner:
                 weight_version=versions[behavior_update - newest - 1],
             )
             self._next_batch_index += 1
-            filling = _OpenBatch(plan, Batch(num_episodes, settings.num_steps), asyncio.Event(), time.monotonic())
+            batch = self._spare.pop() if self._spare and num_episodes == settings.episodes_per_update else None
+            filling = _OpenBatch(
+                plan, batch or Batch(num_episodes, settings.num_steps), asyncio.Event(), time.monotonic()
+            )
             queue.append(filling)
             self._open[plan.batch_index] = filling
             self._requests.open(plan)
@@ -218,7 +223,14 @@ class Learner:
         for ahead in queue:
             self._requests.close(ahead.plan.batch_index)
             del self._open[ahead.plan.batch_index]
+            self._keep(ahead.batch)
         queue.clear()
+
+    def _keep(self, batch: Batch) -> None:
+        """Keep a batch's memory for another: touching new pages costs more than playing an episode."""
+        if batch.num_episodes == self._settings.episodes_per_update:
+            batch.clear()
+            self._spare.append(batch)
 
     def _publish(self, weights: npt.NDArray[np.float32]) -> int:
         version = self._next_version

@@ -8,7 +8,7 @@ step's log-probability and value are gathered from the row of its observation, a
 often as the row occurs. Loss and gradient are those of the plain computation, rounding aside, for a fraction
 of its time.
 
-On one torch thread (`torch.set_num_threads(1)`, up to the caller) the result is a function of the arguments,
+On one torch thread, as the pipeline's threads have it, the result is a function of the arguments,
 to the bit. torch's own random generators are not used.
 """
 

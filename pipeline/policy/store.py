@@ -6,7 +6,6 @@ done: a policy is therefore always that of a whole number of updates.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -173,15 +172,6 @@ class PolicyStore:
                 }
         self._policies[workflow_id] = policy
         return policy
-
-    def digest(self) -> str:
-        """Return the SHA-256 over the id and weights of every trained policy, in order of ids, in hexadecimal."""
-        digest = hashlib.sha256()
-        for workflow_id in self.trained_ids():
-            digest.update(workflow_id.to_bytes(8, "little"))
-            for parameter in self._policies[workflow_id].network.parameters():
-                digest.update(parameter.detach().numpy().tobytes())
-        return digest.hexdigest()
 
     def _fresh(self, workflow_id: int) -> PolicyState:
         seed = seeding.seed(self._run_seed, seeding.Stream.POLICY_INIT, workflow_id)

@@ -11,6 +11,7 @@ import pytest
 import uvloop
 
 from pipeline import Config, Pipeline
+from pipeline.types import UpdateResult, WorkflowFinished
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,3 +94,56 @@ async def test_two_pipelines_in_one_process_keep_apart(reference: str, tmp_path:
 )
 async def test_depends_on_what_is_learned(reference: str, change: dict[str, Any], tmp_path: Path) -> None:
     assert await digest(Config(**{**RUN, **change}, workers=2, log_dir=tmp_path)) != reference
+
+
+# orders that reach the threshold, so that the Gaussian process is fitted, workflows are picked again (a beta of 0 does
+# not explore), and policies start warm
+SEARCH: dict[str, Any] = {
+    "total_episodes": 120,
+    "max_episodes_per_workflow": 48,
+    "episodes_per_update": 8,
+    "compliance_threshold": 0.2,
+    "gp_beta": 0.0,
+    "warm_start": True,
+    "seed": 5,
+}
+
+
+async def search_digest(config: Config, stop_after: int | None = None) -> tuple[str, list[WorkflowFinished]]:
+    """Run to the end, by way of a stop and a resume if asked for."""
+    visits = []
+    async with Pipeline(config) as pipeline:
+        async for event in pipeline.events():
+            if isinstance(event, WorkflowFinished):
+                visits.append(event)
+            if isinstance(event, UpdateResult) and event.total_episodes == stop_after:
+                pipeline.stop()
+        finished = await pipeline.run()
+    if finished.reason != "stopped":
+        return finished.digest, visits
+    async with Pipeline.resume(pipeline.run_dir) as resumed:
+        return (await resumed.run()).digest, visits
+
+
+@pytest.fixture(scope="module")
+def search_reference(tmp_path_factory: pytest.TempPathFactory) -> str:
+    config = Config(**SEARCH, workers=1, log_dir=tmp_path_factory.mktemp("search"))
+    digest, visits = asyncio.run(search_digest(config))
+    assert sum(visit.gp_updated for visit in visits) >= 3
+    picked = [visit.result.workflow_id for visit in visits]
+    assert len(set(picked)) < len(picked), "a workflow is picked again"
+    return digest
+
+
+@pytest.mark.parametrize("speed", [{"workers": 2}, {"workers": 5, "slots": 5}, {"engine": "cyborg"}], ids=str)
+async def test_the_search_does_not_depend_on_how_it_is_collected(
+    search_reference: str, speed: dict[str, Any], tmp_path: Path
+) -> None:
+    digest, _ = await search_digest(Config(**SEARCH, **speed, log_dir=tmp_path))
+    assert digest == search_reference
+
+
+@pytest.mark.parametrize("stop_after", [16, 64])
+async def test_the_search_goes_on_as_it_would_have(search_reference: str, stop_after: int, tmp_path: Path) -> None:
+    digest, _ = await search_digest(Config(**SEARCH, workers=2, log_dir=tmp_path), stop_after)
+    assert digest == search_reference

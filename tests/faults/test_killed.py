@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,3 +136,25 @@ def test_a_stopped_run_says_how_to_go_on(signals: tuple[signal.Signals, ...], tm
     assert segments(process.pid) == []
     checkpoint = json.loads((tmp_path / "run" / "checkpoint" / "manifest.json").read_text())
     assert checkpoint["total_episodes"] >= RUN["episodes_per_update"]
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.3, 0.8])
+def test_ctrl_c_at_the_start_reaches_the_whole_terminal(delay_s: float, tmp_path: Path) -> None:
+    """It is sent to the process group, as a terminal does, while the forkserver imports."""
+    process = subprocess.Popen(
+        [sys.executable, "run.py", f"--log-dir={tmp_path}", "--run-name=run", "--verbose"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for_line(process, "run_started")
+    time.sleep(delay_s)  # any moment will do: the outcome has to be the same
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 130, err
+    assert "go on with:" in out
+    assert "Traceback" not in err
+    assert "Exception ignored" not in err
+    assert segments(process.pid) == []

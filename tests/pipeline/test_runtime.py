@@ -195,3 +195,18 @@ def test_what_needs_a_running_pipeline_says_so(tmp_path: Path) -> None:
     pipeline = Pipeline(Config(**RUN, log_dir=tmp_path))
     with pytest.raises(RuntimeError, match="enter it first"):
         pipeline.stop()
+
+
+async def test_stopping_before_the_first_step_ends_the_events(tmp_path: Path) -> None:
+    async with Pipeline(Config(**RUN, log_dir=tmp_path)) as pipeline:
+        pipeline.stop(now=True)
+        async with asyncio.timeout(60):
+            events = [event async for event in pipeline.events()]
+        assert (await pipeline.run()).reason == "stopped"
+    assert isinstance(events[-1], RunFinished)
+
+
+async def test_statistics_outlive_the_run(tmp_path: Path) -> None:
+    async with Pipeline(Config(**RUN, log_dir=tmp_path)) as pipeline:
+        await pipeline.run()
+    assert pipeline.statistics().total_episodes == 40

@@ -22,6 +22,14 @@ BEST = 100
 ONE_STEP = dataclasses.replace(DEFAULT, num_epochs=1, minibatch_size=None)
 
 
+def weights_of(store: PolicyStore) -> list[bytes]:
+    return [
+        store.tensors(workflow_id)[name].numpy().tobytes()
+        for workflow_id in store.trained_ids()
+        for name in ("actor", "critic")
+    ]
+
+
 def fresh(recipe: Recipe = DEFAULT, workflow_id: int = 7) -> PolicyState:
     return PolicyStore(0, recipe.initialisation).get_or_create(workflow_id, warm_start=False)
 
@@ -165,7 +173,7 @@ def test_the_result_is_a_function_of_the_arguments_to_the_bit(recipe: Recipe) ->
         store = PolicyStore(0, recipe.initialisation)
         policy = store.get_or_create(7, warm_start=False)
         metrics = [update(policy, play(policy, seed=k), recipe, seed=k) for k in range(3)]
-        runs.append((store.digest(), metrics))
+        runs.append((weights_of(store), metrics))
         torch.rand(5)  # torch's global generator has no part in it
 
     assert runs[0] == runs[1]
@@ -184,7 +192,7 @@ def test_saved_and_loaded_it_goes_on_to_the_same_bits() -> None:
     for k in range(2, 4):
         update(policy, play(policy, seed=k), seed=k)
 
-    assert second.digest() == straight.digest()
+    assert weights_of(second) == weights_of(straight)
 
 
 def test_minibatch_order_comes_from_the_generator() -> None:

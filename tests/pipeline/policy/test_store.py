@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 CPU = torch.device("cpu")
 
 
+def weights_of(store: PolicyStore) -> dict[int, list[bytes]]:
+    return {
+        workflow_id: [store.tensors(workflow_id)[name].numpy().tobytes() for name in ("actor", "critic")]
+        for workflow_id in store.trained_ids()
+    }
+
+
 def train(policy: PolicyState, num_updates: int = 1) -> None:
     """Step Adam on a loss that depends on the weights and the count alone."""
     for _ in range(num_updates):
@@ -97,7 +104,7 @@ def test_training_goes_on_from_a_file_as_if_it_had_never_stopped(tmp_path: Path,
     train(loaded, 2)
 
     assert loaded is resumed.get_or_create(5, warm_start=False)
-    assert resumed.digest() == straight.digest()
+    assert weights_of(resumed) == weights_of(straight)
     expected = straight.tensors(5)
     found = resumed.tensors(5)
     assert found.keys() == expected.keys()
@@ -134,20 +141,6 @@ def test_other_tensors_are_refused() -> None:
         with pytest.raises(IncompatiblePolicyError, match="workflow 6"):
             store.load(6, tensors, 1, 32)
     assert store.ids() == (5,)
-
-
-def test_the_digest_is_of_trained_weights_in_order_of_ids() -> None:
-    one, other = PolicyStore(0, "orthogonal"), PolicyStore(0, "orthogonal")
-    for workflow_id in (1, 2):
-        train(one.get_or_create(workflow_id, warm_start=False))
-    for workflow_id in (2, 1):
-        train(other.get_or_create(workflow_id, warm_start=False))
-    other.get_or_create(0, warm_start=False)
-    assert one.digest() == other.digest()
-
-    with torch.no_grad():
-        other.get_or_create(2, warm_start=False).network.critic[0] += 1e-3
-    assert one.digest() != other.digest()
 
 
 def test_a_copy_shares_nothing_until_it_is_adopted() -> None:
