@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from native_buffers.block import SLOT_ALIGNMENT, SlotBlock
 from native_buffers.errors import NotOwner, UnwrittenFields
 from native_buffers.layout import SEAL_BYTES, Array, Layout, round_up, seal, verify_seal
 from native_buffers.segment import SharedSegment
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     import numpy.typing as npt
-
-_SLOT_ALIGNMENT = 64
-"""Bytes; a cache line, so that two workers never write the same one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +63,11 @@ class EpisodeRing:
         """By which workers attach."""
         self.num_slots = num_slots
         self._segment = segment
-        self._header = header
         self._record = record
         self._debug = debug
         self._states = segment.buffer[SEAL_BYTES : SEAL_BYTES + num_slots]
         self._free = deque(range(num_slots) if segment.owned else ())
-        self._headers: dict[int, dict[str, Array]] = {}
-        self._records: dict[int, dict[str, Array]] = {}
+        self._block = SlotBlock(header, record, segment.buffer, num_slots, _slots_offset(num_slots))
 
     @classmethod
     def create(cls, header: Layout, record: Layout, num_slots: int, debug: bool = False) -> Self:
@@ -120,7 +116,7 @@ class EpisodeRing:
     @staticmethod
     def size_needed(header: Layout, record: Layout, num_slots: int) -> int:
         """Return the bytes that `create` would allocate."""
-        return _slots_offset(num_slots) + num_slots * _slot_bytes(header, record)
+        return _slots_offset(num_slots) + num_slots * SlotBlock.slot_bytes_of(header, record)
 
     @property
     def num_free(self) -> int:
@@ -133,10 +129,8 @@ class EpisodeRing:
         Raises:
             IndexError: There is no such slot.
         """
-        views = self._headers.get(slot)
-        if views is None:
-            views = self._headers[slot] = self._header.views(self._segment.buffer, self._offset(slot))
-        return views
+        self._assert_slot(slot)
+        return self._block.header(slot)
 
     def record(self, slot: int) -> dict[str, Array]:
         """Return the views of a slot's record by name; the same dict each time.
@@ -144,11 +138,17 @@ class EpisodeRing:
         Raises:
             IndexError: There is no such slot.
         """
-        views = self._records.get(slot)
-        if views is None:
-            offset = self._offset(slot) + round_up(self._header.size_bytes, _SLOT_ALIGNMENT)
-            views = self._records[slot] = self._record.views(self._segment.buffer, offset)
-        return views
+        self._assert_slot(slot)
+        return self._block.record(slot)
+
+    def image(self, slot: int) -> npt.NDArray[np.uint8]:
+        """Return all bytes of a slot, header and record, `[slot_bytes]` uint8: what `SlotBlock` sends elsewhere.
+
+        Raises:
+            IndexError: There is no such slot.
+        """
+        self._assert_slot(slot)
+        return self._block.image(slot)
 
     def lease(self) -> int | None:
         """Take the slot that has been free for longest, to be given to one worker; None when none is free.
@@ -226,14 +226,13 @@ class EpisodeRing:
             num_filled=counts[SlotState.FILLED],
             num_consumed=counts[SlotState.CONSUMED],
             num_lost=counts[SlotState.LOST],
-            slot_bytes=_slot_bytes(self._header, self._record),
+            slot_bytes=self._block.slot_bytes,
             size_bytes=self._segment.size_bytes,
         )
 
     def close(self) -> None:
         """Give up this process's access. May be repeated."""
-        self._headers.clear()
-        self._records.clear()
+        self._block.close()
         self._states.release()
         self._segment.close()
 
@@ -276,14 +275,6 @@ class EpisodeRing:
         if not 0 <= slot < self.num_slots:
             raise IndexError(f"slot {slot} is not one of the {self.num_slots} of ring {self.name!r}")
 
-    def _offset(self, slot: int) -> int:
-        self._assert_slot(slot)
-        return _slots_offset(self.num_slots) + slot * _slot_bytes(self._header, self._record)
-
 
 def _slots_offset(num_slots: int) -> int:
-    return round_up(SEAL_BYTES + num_slots, _SLOT_ALIGNMENT)
-
-
-def _slot_bytes(header: Layout, record: Layout) -> int:
-    return round_up(header.size_bytes, _SLOT_ALIGNMENT) + round_up(record.size_bytes, _SLOT_ALIGNMENT)
+    return round_up(SEAL_BYTES + num_slots, SLOT_ALIGNMENT)

@@ -250,7 +250,11 @@ def _resume_command(pipeline: Pipeline) -> str:
 
 def _notes(config: Config) -> Iterator[str]:
     """Yield what the user should know about a configuration that is valid but won't do what it seems to."""
-    if config.workers > num_cores():
+    if config.collector == "sequential":
+        if "workers" in config.model_fields_set and config.workers > 1:
+            yield "--collector sequential plays one episode after the other in this process: --workers is not used"
+        return
+    if config.workers > num_cores() and config.collector != "ray":
         yield f"{config.workers} workers on {num_cores()} cores: that works, but is no faster than {num_cores()}"
     if config.workers > config.max_episodes_in_flight:
         yield (

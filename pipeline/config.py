@@ -13,8 +13,12 @@ MAX_EPISODES_PER_TASK = {"fast": 64, "cyborg": 4}
 """What `episodes_per_task` grows to by itself: enough to hide the executor's round trip behind the episodes."""
 
 
-SPEED_FIELDS = ("workers", "engine", "slots", "episodes_per_task")
+SPEED_FIELDS = ("workers", "collector", "transport", "ray_address", "engine", "slots", "episodes_per_task")
 """What may change when a run is resumed: results don't depend on it."""
+
+
+RAY_ADDRESS = r"^(local|auto|([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})$"
+"""What `ray_address` looks like; an IPv6 address stands in brackets."""
 
 
 def num_cores() -> int:
@@ -29,6 +33,14 @@ class Config(BaseModel):
 
     workers: Annotated[int, Field(ge=1, le=1000)] = Field(default_factory=num_cores)
     """Worker processes that play episodes, 1 to 1000; by default as many as there are cores. *(speed only)*"""
+    collector: Literal["sequential", "synchronous", "executor", "ray"] = "executor"
+    """How episodes are collected: one by one in this process; by workers that step together; by workers that each play
+    whole episodes, here or on the machines of a Ray cluster. *(speed only)*"""
+    transport: Literal["shm", "pickle"] = "shm"
+    """How the executor's episodes travel: through shared memory, or pickled. *(speed only)*"""
+    ray_address: Annotated[str, Field(pattern=RAY_ADDRESS)] = "local"
+    """Which Ray cluster: `local` starts one for this run, `auto` takes the one that runs on this machine, HOST:PORT
+    another (its head). *(speed only)*"""
     total_episodes: Annotated[int, Field(ge=1)] = 100_000
     """Episodes of the whole run, over all workflows."""
     episodes_per_update: Annotated[int, Field(ge=1, le=100_000)] = 32
@@ -64,7 +76,8 @@ class Config(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the learner computes; `auto` takes a GPU if there is one. Devices differ in rounding."""
     episodes_per_task: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """Episodes that a worker plays per call; by default up to 64 (CybORG: 4) while all stay busy. *(speed only)*"""
+    """Episodes that a worker plays per call; by default up to 64 (CybORG: 4) while all stay busy; always one where
+    workers step together. *(speed only)*"""
     slots: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Slots of the episode ring, at least one per worker; by default two tasks per worker. *(speed only)*"""
     checkpoint_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
@@ -105,7 +118,13 @@ class Config(BaseModel):
         if self.profile != "head" and self.engine == "cyborg":
             msg = f"profile: CybORG plays the game of today only; {self.profile} needs --engine fast"
             raise ValueError(msg)
-        if self.slots is not None and self.slots < self.workers:
+        if self.transport != "shm" and self.collector != "executor":
+            msg = f"only the executor pickles: --collector {self.collector} needs --transport shm"
+            raise ValueError(msg)
+        if self.ray_address != "local" and self.collector != "ray":
+            msg = f"an address is for --collector ray: --collector {self.collector} needs --ray-address local"
+            raise ValueError(msg)
+        if self.slots is not None and self.slots < self.num_players:
             msg = (
                 f"{self.slots} slots can't keep {self.workers} workers busy: give at least {self.workers}, "
                 "or leave --slots out"
@@ -125,13 +144,23 @@ class Config(BaseModel):
         return min(self.episodes_per_update * (self.policy_lag + 1), self.total_episodes)
 
     @property
+    def num_players(self) -> int:
+        """Environments that there are: one per worker, and one in all where there are none."""
+        return 1 if self.collector == "sequential" else self.workers
+
+    @property
     def task_size(self) -> int:
-        """Episodes per task: as configured, or as many as leave every worker two tasks to choose from."""
+        """Episodes per task: as configured, or as many as leave every worker two tasks to choose from.
+
+        Workers that step together have one task between them, an episode for each.
+        """
+        if self.collector == "synchronous":
+            return self.workers
         if self.episodes_per_task is not None:
             return self.episodes_per_task
-        fair_share = self.max_episodes_in_flight // (2 * self.workers)
+        fair_share = self.max_episodes_in_flight // (2 * self.num_players)
         size = max(1, min(MAX_EPISODES_PER_TASK[self.engine], fair_share))
-        return size if self.slots is None else min(size, self.slots // self.workers)
+        return size if self.slots is None else min(size, self.slots // self.num_players)
 
     @property
     def num_slabs(self) -> int:
@@ -141,4 +170,6 @@ class Config(BaseModel):
     @property
     def num_slots(self) -> int:
         """Slots of the ring: as configured, or two tasks per worker, so that none waits for the parent."""
-        return self.slots if self.slots is not None else 2 * self.workers * self.task_size
+        if self.slots is not None:
+            return self.slots
+        return self.workers if self.collector == "synchronous" else 2 * self.num_players * self.task_size

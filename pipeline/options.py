@@ -115,7 +115,7 @@ def _first_mistake(error: ValidationError, options: Mapping[str, Any], file: Pat
 def _requirement(error: ErrorDetails, field: FieldInfo) -> str:
     """Return what a value must be: pydantic's words for it, shortened."""
     if error["type"] == "string_pattern_mismatch":
-        return f"doesn't fit. {field.description}"
+        return f"doesn't fit. {_description(field)}"
     message = error["msg"].removeprefix("Value error, ").partition(", unable to")[0]
     return message.replace("Input should be", "must be")
 
@@ -131,8 +131,13 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def _description(field: FieldInfo) -> str:
+    """Return what a field's docstring says, in one line and without markup."""
+    return " ".join((field.description or "").replace("`", "").replace("*", "").split())
+
+
 def _help(field: FieldInfo) -> str:
-    text = (field.description or "").replace("`", "").replace("*", "").replace("%", "%%")
+    text = _description(field).replace("%", "%%")
     if field.default is None or field.default_factory is not None:
         return text
     if field.annotation is bool:
@@ -145,6 +150,6 @@ def _metavar(name: str, field: FieldInfo) -> str:
         return "{" + ",".join(str(value) for value in get_args(field.annotation)) + "}"
     if field.annotation is Path:
         return "DIR"
-    if name.endswith("name"):
-        return "NAME"
+    if field.annotation is str or name.endswith("name"):
+        return name.rpartition("_")[2].upper()
     return "X" if field.annotation is float else "N"

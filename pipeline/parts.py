@@ -13,13 +13,11 @@ import torch
 from native_buffers.ring import EpisodeRing
 from native_buffers.segment import sweep_stale
 from native_buffers.weights import WeightBoard
-from pipeline.cage2.compliance import Compromised
 from pipeline.cage2.cyborg_env import require_cyborg
 from pipeline.cage2.spec import EPISODE_STEPS
 from pipeline.collect.collection import Collection
-from pipeline.collect.executor import ExecutorCollector
+from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.record import HEADER, record_layout
-from pipeline.collect.worker import WorkerSpec
 from pipeline.learn.learner import Learner, LearnerSettings
 from pipeline.learn.ppo import resolve_device
 from pipeline.learn.recipe import RECIPES
@@ -39,9 +37,14 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from pipeline.collect.collector import Collector
     from pipeline.config import Config
     from pipeline.persist.checkpoint import Checkpoint
     from pipeline.types import BatchPlan, Event
+
+
+WORKER_FAULTS = "worker_faults.log"
+"""In the run's folder: the stacks of workers that crashed or hung."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Parts:
     """Told of every event, in this order, before anybody else."""
     disk_thread: ThreadPoolExecutor
     ring: EpisodeRing
-    collector: ExecutorCollector
+    collector: Collector
     collection: Collection
     learner: Learner
     training: Training
@@ -105,20 +108,9 @@ async def assemble(
     search_thread = await stack.enter_async_context(_thread("search"))
     disk_thread = await stack.enter_async_context(_thread("disk"))
 
-    spec = WorkerSpec(
-        ring_name=ring.name,
-        board_name=board.name,
-        num_slots=config.num_slots,
-        num_slabs=config.num_slabs,
-        num_steps=EPISODE_STEPS,
-        red_agent=config.red_agent,
-        engine=config.engine,
-        profile=config.profile,
-        cyborg=config.cyborg,
-        compromised=Compromised(config.compromised),
-        debug=config.debug,
-    )
-    collector = ExecutorCollector(spec, config.workers)
+    faults_path = folder.path / WORKER_FAULTS
+    stack.callback(_remove_if_empty, faults_path)
+    collector = make_collector(config, game_spec(config), ring, board, str(faults_path.resolve()))
     stack.push_async_callback(collector.close)
 
     def take(plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
@@ -168,6 +160,11 @@ def _open_logs(
         stack.callback(tensorboard.close)
         recorders.append(tensorboard)
     return tuple(recorders), lambda: {name: size for log in logs for name, size in log.sizes().items()}
+
+
+def _remove_if_empty(path: Path) -> None:
+    if path.is_file() and path.stat().st_size == 0:
+        path.unlink()
 
 
 @contextlib.asynccontextmanager

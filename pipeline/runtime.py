@@ -27,10 +27,10 @@ from pipeline.persist.runs import read_config
 from pipeline.types import (
     CheckpointWritten,
     EpisodesCollected,
+    EpisodesLost,
     FirstEpisode,
     RunFinished,
     RunStarted,
-    WorkersLost,
     WorkersStarted,
 )
 from pipeline.workflows.orders import order_name
@@ -307,7 +307,7 @@ class Pipeline:
             self._emit(FirstEpisode(self._first_episode_s))
 
     def _report_loss(self, num_episodes: int) -> None:
-        self._emit(WorkersLost(num_episodes, self._parts.collector.num_rebuilds))
+        self._emit(EpisodesLost(num_episodes, self._parts.collector.num_rebuilds))
 
 
 async def _outlast(future: asyncio.Future[Any]) -> None:

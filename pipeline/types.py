@@ -146,13 +146,13 @@ class WorkflowFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkersLost:
-    """Worker processes died; their episodes are played again with the same seeds and weights."""
+class EpisodesLost:
+    """Workers died, or episodes failed in them; these are played again with the same seeds and weights."""
 
     num_episodes: int
     """Episodes to be played again."""
     num_rebuilds: int
-    """Times the pool was rebuilt in this process."""
+    """Times that workers died and were replaced, since this start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ Event: TypeAlias = (
     | EpisodesCollected
     | UpdateResult
     | WorkflowFinished
-    | WorkersLost
+    | EpisodesLost
     | CheckpointWritten
     | RunFinished
 )

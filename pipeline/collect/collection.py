@@ -10,14 +10,17 @@ BatchPlan -> Scheduler -(assignments)-> lease, header -> collector.play(slots) -
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from native_buffers.slots import SlotState
 from pipeline import seeding
-from pipeline.collect.executor import WorkersDiedError
+from pipeline.collect.deadline import Deadline
+from pipeline.collect.player import read_failure
+from pipeline.collect.processes import WorkersDiedError
+from pipeline.collect.record import UNTOLD
 from pipeline.collect.scheduler import Assignment, Scheduler
-from pipeline.collect.worker import read_failure
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -27,8 +30,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from native_buffers.ring import EpisodeRing
+    from pipeline.collect.collector import Collector
     from pipeline.types import BatchPlan
 
+WATCH_INTERVAL_S = 1.0
+"""Between two looks for workers that hang."""
 MAX_FRUITLESS_REBUILDS = 5
 """Times that all workers may die in a row, without an episode in between, before that counts as hopeless."""
 
@@ -41,27 +47,6 @@ class WorkersKeepDyingError(PipelineError):
             f"workers died {MAX_FRUITLESS_REBUILDS} times in a row before they finished an episode. Are they killed "
             "for memory? Look at the kernel's log (dmesg), or try fewer --workers."
         )
-
-
-class Collector(Protocol):
-    """A way of collecting episodes: where they are played, and how they reach their slots."""
-
-    @property
-    def max_tasks(self) -> int:
-        """Tasks that are worth having in flight."""
-        ...
-
-    async def start(self) -> None:
-        """Get ready to play."""
-        ...
-
-    async def play(self, slots: tuple[int, ...]) -> None:
-        """Play leased slots. See `ExecutorCollector.play`."""
-        ...
-
-    async def close(self) -> None:
-        """End all that plays, at once."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +95,11 @@ class Collection:
         self._on_lost = on_lost
         self._scheduler = Scheduler(episodes_per_task)
         self._seeds: dict[int, tuple[list[int], list[int]]] = {}
-        self._num_tasks = 0
+        self._tasks: dict[tuple[int, ...], float] = {}
+        """Tasks in flight by their slots, each with when it was submitted."""
+        self._deadline = Deadline()
+        self._landed_s = 0.0
+        self._hung: dict[tuple[int, ...], str] = {}
         self._fruitless: set[int] = set()
         self._work = asyncio.Event()
         self._num_collected = self._num_discarded = self._num_lost = 0
@@ -151,14 +140,15 @@ class Collection:
             WorkersKeepDyingError: If no worker lives long enough to finish an episode.
         """
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch())
             while True:
                 await self._work.wait()
                 self._work.clear()
-                while self._num_tasks < self._collector.max_tasks:
+                while len(self._tasks) < self._collector.max_tasks:
                     leased = self._lease()
                     if not leased:
                         break
-                    self._num_tasks += 1
+                    self._tasks[tuple(slot for slot, _ in leased)] = time.monotonic()
                     tasks.create_task(self._play(leased))
                     await asyncio.sleep(0)  # a submission may start a process, which takes milliseconds
 
@@ -182,22 +172,26 @@ class Collection:
         header["environment_seed"][...] = environment[row]
         header["actions_seed"][...] = actions[row]
         header["worker_pid"][...] = 0
+        header["started_s"][...] = header["finished_s"][...] = 0.0
         header["failed"][...] = 0
         return slot
 
     async def _play(self, leased: list[tuple[int, Assignment]]) -> None:
         died: WorkersDiedError | None = None
+        slots = tuple(slot for slot, _ in leased)
         try:
-            await self._collector.play(tuple(slot for slot, _ in leased))
+            await self._collector.play(slots)
         except WorkersDiedError as error:
             died = error
-        self._num_tasks -= 1
+        del self._tasks[slots]
+        self._landed_s = time.monotonic()
+        hung = self._hung.pop(slots, None)
         lost: list[tuple[Assignment, str | None]] = []
         for slot, assignment in leased:
             if self._ring.state(slot) == SlotState.FILLED:
                 self._hand_over(slot, assignment)
                 continue
-            lost.append((assignment, self._blame(slot, died)))
+            lost.append((assignment, self._blame(slot, died, hung)))
             self._ring.lose(slot)
             self._ring.free(slot)
         if lost:
@@ -209,7 +203,8 @@ class Collection:
         header = self._ring.header(slot)
         assert int(header["batch_index"]) == assignment.plan.batch_index, "the slot is the assignment's"  # noqa: S101
         if self._scheduler.filled(assignment):
-            self._busy_s += float(header["finished_s"]) - float(header["started_s"])
+            self._busy_s += float(header["busy_s"])
+            self._deadline.note(float(header["finished_s"]) - float(header["started_s"]))
             self._take(assignment.plan, assignment.row, self._ring.record(slot))
             self._num_collected += 1
         else:
@@ -217,15 +212,19 @@ class Collection:
         self._fruitless.clear()
         self._ring.free(slot)
 
-    def _blame(self, slot: int, died: WorkersDiedError | None) -> str | None:
+    def _blame(self, slot: int, died: WorkersDiedError | None, hung: str | None) -> str | None:
         """Return what a lost slot's episode did, or None if it is not to blame."""
-        failure = read_failure(self._ring, slot)
-        if failure is not None:
-            return failure
+        header = self._ring.header(slot)
+        pid = int(header["worker_pid"])
+        reason = read_failure(header)
+        if reason is None and died is None:
+            reason = "it was given back without a word"
         # an episode behind the one that killed the worker was not started, and is not to blame
-        if died is not None and int(self._ring.header(slot)["worker_pid"]) in died.casualties:
-            return "its worker process died"
-        return None
+        elif reason is None and died is not None and died.casualties and pid in {*died.casualties, UNTOLD}:
+            reason = hung or "its worker process died"
+        if reason is None:
+            return None
+        return f"{reason} (environment seed {header['environment_seed']}, actions seed {header['actions_seed']})"
 
     def _note_loss(self, lost: list[tuple[Assignment, str | None]], died: WorkersDiedError | None) -> None:
         if died is not None:
@@ -236,3 +235,29 @@ class Collection:
         self._num_lost += num_again
         if num_again:
             self._on_lost(num_again)
+
+    async def _watch(self) -> None:
+        """Have workers killed that hang; what they played is then lost, and played again."""
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL_S)
+            for slots, limit_s in self._overdue(time.monotonic()):
+                self._hung[slots] = f"it did not end within {limit_s:.0f} s, and its worker was killed"
+                self._tasks[slots] = time.monotonic()  # as long again for the kill to show
+                await self._collector.kill(slots)
+
+    def _overdue(self, now_s: float) -> list[tuple[tuple[int, ...], float]]:
+        """Return the tasks that hang, each with the time that it had."""
+        overdue = []
+        for slots, submitted_s in self._tasks.items():
+            headers = [self._ring.header(slot) for slot in slots]
+            pids = {int(header["worker_pid"]) for header in headers}
+            if UNTOLD in pids:  # it may have waited for another one of its size
+                limit_s, since_s = self._deadline.limit_s(2 * len(slots)), submitted_s
+            else:
+                limit_s = self._deadline.limit_s()
+                since_s = max(submitted_s, *(max(h["started_s"], h["finished_s"]).item() for h in headers))
+                if pids == {0}:  # nobody has begun: that is no wonder while others end
+                    since_s = max(since_s, self._landed_s)
+            if now_s - since_s > limit_s:
+                overdue.append((slots, limit_s))
+        return overdue

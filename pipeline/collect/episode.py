@@ -1,4 +1,8 @@
-"""The rollout, step by step, on any environment: the reference for the compiled one in `rollout.py`."""
+"""The rollout, step by step, on any environment: the reference for the compiled one in `rollout.py`.
+
+Who decides on the actions is left open: a policy in the same process (`play_episode`), or one in another process that
+sees many environments (`synchronous.py`).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline import seeding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -15,6 +19,36 @@ if TYPE_CHECKING:
     from pipeline.cage2.compliance import Verdicts
     from pipeline.cage2.env import Cage2Env
     from pipeline.policy.forward import Actor
+
+
+def play_stepwise(
+    env: Cage2Env,
+    verdicts: Verdicts,
+    *,
+    environment_seed: int,
+    record: Mapping[str, npt.NDArray[np.generic]],
+) -> Iterator[int]:
+    """Play one episode and write it down, all but how the actions come about.
+
+    Args:
+        env: The game; reset first.
+        verdicts: Of this workflow.
+        environment_seed: Seeds the game.
+        record: Views of one slot, as `record.record_layout` names them. `action` and `log_prob` are the caller's to
+            write, all other fields are written here.
+
+    Yields:
+        Each step `t`, 0 to `T - 1`: `observation[t]` has been written, and `action[t]` must be, before it goes on.
+    """
+    observations, actions = record["observation"], record["action"]
+    rewards, fixes = record["reward_tenths"], record["fix"]
+    observations[0] = env.reset(environment_seed)
+    for t in range(len(actions)):
+        yield t
+        action = int(actions[t])
+        # compliance is judged by what Red held *before* the action
+        fixes[t] = verdicts.fix[action, verdicts.compromised[env.red_hosts()]]
+        observations[t + 1], rewards[t] = env.step(action)
 
 
 def play_episode(
@@ -37,16 +71,6 @@ def play_episode(
         record: Views of one slot, as `record.record_layout` names them; all fields are written.
     """
     observations, actions, log_probs = record["observation"], record["action"], record["log_prob"]
-    rewards, fixes = record["reward_tenths"], record["fix"]
-    num_steps = len(actions)
-    uniforms = seeding.uniforms(actions_seed, num_steps)
-
-    observation = env.reset(environment_seed)
-    observations[0] = observation
-    for t in range(num_steps):
-        action, log_prob = actor.sample(observation, float(uniforms[t]))
-        # compliance is judged by what Red held *before* the action
-        fixes[t] = verdicts.fix[action, verdicts.compromised[env.red_hosts()]]
-        observation, reward = env.step(action)
-        actions[t], log_probs[t], rewards[t] = action, log_prob, reward
-        observations[t + 1] = observation
+    uniforms = seeding.uniforms(actions_seed, len(actions))
+    for t in play_stepwise(env, verdicts, environment_seed=environment_seed, record=record):
+        actions[t], log_probs[t] = actor.sample(observations[t], float(uniforms[t]))

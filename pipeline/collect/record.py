@@ -8,6 +8,9 @@ from pipeline.cage2.spec import OBSERVATION_SIZE
 ERROR_TEXT_BYTES = 480
 """Room for a worker's traceback, the end of it kept."""
 
+UNTOLD = -1
+"""`worker_pid` of an episode that is played where the slot can't be written to until it is over."""
+
 HEADER = Layout(
     (
         # written by the parent, when it leases the slot
@@ -20,9 +23,10 @@ HEADER = Layout(
         Field("environment_seed", (), "uint64", "seed"),
         Field("actions_seed", (), "uint64", "seed"),
         # written by the worker
-        Field("worker_pid", (), "int32", "process id, 0 until a worker takes the episode up"),
-        Field("started_s", (), "float64", "seconds, CLOCK_MONOTONIC"),
-        Field("finished_s", (), "float64", "seconds, CLOCK_MONOTONIC"),
+        Field("worker_pid", (), "int32", "process id, 0 until a worker takes the episode up, -1 where nobody is told"),
+        Field("started_s", (), "float64", "seconds, CLOCK_MONOTONIC of the worker's machine"),
+        Field("finished_s", (), "float64", "seconds, CLOCK_MONOTONIC of the worker's machine"),
+        Field("busy_s", (), "float64", "seconds of these in which the worker played rather than waited"),
         Field("failed", (), "uint8", "1 if the worker raised"),
         Field("error_text", (), f"S{ERROR_TEXT_BYTES}", "UTF-8"),
     ),

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from pipeline.types import BatchPlan
 
 MAX_ATTEMPTS = 3
-"""Times that one episode may take its worker down, or raise in it, before it is given up."""
+"""Times that one episode may take its worker down, or raise in it, before it is given up.
+
+The last time it is played with nothing else in flight, so that there is no doubt about which episode it was.
+"""
 
 
 class EpisodeGivenUpError(PipelineError):
@@ -31,7 +34,7 @@ class EpisodeGivenUpError(PipelineError):
         plan = assignment.plan
         super().__init__(
             f"episode {plan.first_episode + assignment.row} of workflow {plan.workflow_id} failed "
-            f"{assignment.attempt + 1} times: {detail}"
+            f"{assignment.attempt + 1} times: {detail}. To look into it, play in this process: --collector sequential"
         )
         self.assignment = assignment
 
@@ -51,15 +54,17 @@ class Scheduler:
     def __init__(self, episodes_per_task: int) -> None:
         """Args: episodes_per_task: the most that one task may hold."""
         self._episodes_per_task = episodes_per_task
-        self._open: dict[int, BatchPlan] = {}
-        self._waiting: deque[Assignment] = deque()
+        self._fresh: dict[int, tuple[BatchPlan, int]] = {}
+        """Open plans in order, by batch index, each with its next row that was never handed out."""
         self._again: deque[Assignment] = deque()
         self._in_flight: set[tuple[int, int]] = set()
+        self._is_alone = False
+        """Whether what is in flight is one episode's last chance."""
 
     @property
     def num_waiting(self) -> int:
         """Episodes that nobody plays yet."""
-        return len(self._waiting) + len(self._again)
+        return sum(plan.num_episodes - row for plan, row in self._fresh.values()) + len(self._again)
 
     @property
     def num_in_flight(self) -> int:
@@ -72,32 +77,35 @@ class Scheduler:
         Raises:
             ValueError: If a plan of that batch index is open.
         """
-        if plan.batch_index in self._open:
+        if plan.batch_index in self._fresh:
             msg = f"batch {plan.batch_index} is open already"
             raise ValueError(msg)
-        self._open[plan.batch_index] = plan
-        self._waiting.extend(Assignment(plan, row) for row in range(plan.num_episodes))
+        self._fresh[plan.batch_index] = plan, 0
 
     def close(self, batch_index: int) -> None:
         """Forget a plan whose batch is full or no longer wanted: drop what waits, and later what is in flight."""
-        self._open.pop(batch_index, None)
-        self._waiting = deque(a for a in self._waiting if a.plan.batch_index != batch_index)
+        self._fresh.pop(batch_index, None)
         self._again = deque(a for a in self._again if a.plan.batch_index != batch_index)
 
     def next_task(self, max_episodes: int) -> tuple[Assignment, ...]:
-        """Take the next task: up to `max_episodes` waiting episodes of one plan (so of one weight version), or none."""
-        queue = self._again or self._waiting
-        task: list[Assignment] = []
+        """Take the next task: up to `max_episodes` waiting episodes of one plan (so of one weight version), or none.
+
+        There is none while an episode has its last chance, nor before it until all others have landed.
+        """
+        if self._is_alone or max_episodes < 1:
+            return ()
         limit = min(max_episodes, self._episodes_per_task)
-        while queue and len(task) < limit and (not task or queue[0].plan is task[0].plan):
-            task.append(queue.popleft())
+        if self._again:
+            task = self._take_lost(limit)
+        else:
+            task = next((self._take_fresh(*rest, limit) for rest in self._fresh.values() if _has_rows(*rest)), ())
         self._in_flight.update((a.plan.batch_index, a.row) for a in task)
-        return tuple(task)
+        return task
 
     def filled(self, assignment: Assignment) -> bool:
         """Note that an episode is complete. True if its batch wants it, False if the batch was closed meanwhile."""
         self._land(assignment)
-        return assignment.plan.batch_index in self._open
+        return assignment.plan.batch_index in self._fresh
 
     def lost(self, assignments: Iterable[tuple[Assignment, str | None]]) -> int:
         """Note that episodes were lost, and queue them again.
@@ -115,7 +123,7 @@ class Scheduler:
         num_again = 0
         for assignment, blame in assignments:
             self._land(assignment)
-            if assignment.plan.batch_index not in self._open:
+            if assignment.plan.batch_index not in self._fresh:
                 continue
             if blame is not None and assignment.attempt + 1 >= MAX_ATTEMPTS:
                 raise EpisodeGivenUpError(assignment, blame)
@@ -123,5 +131,31 @@ class Scheduler:
             num_again += 1
         return num_again
 
+    def _take_lost(self, limit: int) -> tuple[Assignment, ...]:
+        if _is_last_chance(self._again[0]):
+            if self._in_flight:
+                return ()
+            self._is_alone = True
+            return (self._again.popleft(),)
+        plan = self._again[0].plan
+        task: list[Assignment] = []
+        while self._again and len(task) < limit and self._again[0].plan is plan and not _is_last_chance(self._again[0]):
+            task.append(self._again.popleft())
+        return tuple(task)
+
+    def _take_fresh(self, plan: BatchPlan, row: int, limit: int) -> tuple[Assignment, ...]:
+        end = min(row + limit, plan.num_episodes)
+        self._fresh[plan.batch_index] = plan, end
+        return tuple(Assignment(plan, each) for each in range(row, end))
+
     def _land(self, assignment: Assignment) -> None:
         self._in_flight.remove((assignment.plan.batch_index, assignment.row))
+        self._is_alone = False
+
+
+def _has_rows(plan: BatchPlan, row: int) -> bool:
+    return row < plan.num_episodes
+
+
+def _is_last_chance(assignment: Assignment) -> bool:
+    return assignment.attempt == MAX_ATTEMPTS - 1

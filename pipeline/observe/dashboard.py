@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from pipeline.types import EpisodesCollected, UpdateResult, WorkersLost, WorkflowFinished, WorkflowStarted
+from pipeline.types import EpisodesCollected, EpisodesLost, UpdateResult, WorkflowFinished, WorkflowStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,8 +80,8 @@ class Dashboard:
                 self._bars.update(self._workflow_bar, note=event.workflow_order)  # a resumed visit had no start
             case WorkflowFinished():
                 self._note_finished(event)
-            case WorkersLost():
-                self._live.console.print(f"[yellow]workers died: {event.num_episodes} episodes are played again[/]")
+            case EpisodesLost():
+                self._live.console.print(f"[yellow]{event.num_episodes} episodes lost: they are played again[/]")
         now_s = time.monotonic()
         if now_s - self._refreshed_s >= REFRESH_INTERVAL_S:
             self._refreshed_s = now_s

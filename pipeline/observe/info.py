@@ -35,13 +35,25 @@ def print_info(config: Config) -> None:
         "": "",
         "an episode": f"{record.size_bytes} bytes, its header {HEADER.size_bytes} ({EPISODE_STEPS} steps)",
         "weights": f"{ACTOR.num_values * 4} bytes a version",
-        "workers": f"{config.workers}, {config.task_size} episodes a task",
+        "collector": f"{config.collector}, {_transport(config)}",
+        "workers": f"{config.num_players}, {config.task_size} episodes a task",
         "episode ring": f"{config.num_slots} slots, {_mib(ring_bytes)}",
         "weight board": f"{config.num_slabs} versions, {_mib(board_bytes)}",
         "shared memory": f"{_mib(ring_bytes + board_bytes)} in all",
     }
     width = max(map(len, rows))
     sys.stdout.writelines(f"{name:<{width}}  {value}".rstrip() + "\n" for name, value in rows.items())
+
+
+def _transport(config: Config) -> str:
+    """Return how episodes reach the parent."""
+    if config.collector == "executor":
+        return "through shared memory" if config.transport == "shm" else "pickled"
+    return {
+        "sequential": "in this process",
+        "synchronous": "through shared memory, step by step",
+        "ray": f"through Ray's object store, {config.ray_address}",
+    }[config.collector]
 
 
 def _mib(num_bytes: int) -> str:

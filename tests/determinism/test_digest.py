@@ -76,9 +76,35 @@ def test_does_not_depend_on_what_the_host_program_did_with_torch(
     assert result.stdout.strip() == reference
 
 
+METHODS: list[dict[str, Any]] = [
+    {"collector": "sequential"},
+    {"collector": "synchronous"},
+    {"collector": "executor", "transport": "shm"},
+    {"collector": "executor", "transport": "pickle"},
+    {"collector": "ray"},
+]
+
+
 @pytest.mark.parametrize("engine", ["fast", "cyborg"])
-async def test_does_not_depend_on_the_engine(reference: str, engine: str, tmp_path: Path) -> None:
-    assert await digest(Config(**RUN, engine=engine, workers=2, log_dir=tmp_path)) == reference
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: "-".join(method.values()))
+async def test_does_not_depend_on_the_method_or_the_engine(
+    reference: str, method: dict[str, Any], engine: str, tmp_path: Path
+) -> None:
+    assert await digest(Config(**RUN, **method, engine=engine, workers=2, log_dir=tmp_path)) == reference
+
+
+@pytest.mark.parametrize("workers", [1, 3, 8])
+async def test_does_not_depend_on_who_waits_at_the_barrier(reference: str, workers: int, tmp_path: Path) -> None:
+    assert await digest(Config(**RUN, collector="synchronous", workers=workers, log_dir=tmp_path)) == reference
+
+
+async def test_a_run_goes_on_with_another_method(reference: str, tmp_path: Path) -> None:
+    async with Pipeline(Config(**RUN, collector="sequential", log_dir=tmp_path)) as pipeline:
+        async for event in pipeline.events():
+            if isinstance(event, UpdateResult):
+                pipeline.stop()
+    async with Pipeline.resume(pipeline.run_dir, collector="executor", transport="pickle", workers=2) as resumed:
+        assert (await resumed.run()).digest == reference
 
 
 async def test_two_pipelines_in_one_process_keep_apart(reference: str, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from pipeline import Config, Pipeline
-from pipeline.types import EpisodesCollected, UpdateResult, WorkersLost
+from pipeline.types import EpisodesCollected, UpdateResult, EpisodesLost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,7 +51,7 @@ def kill(pids: list[int], number: signal.Signals) -> None:
 
 async def progress(pipeline: Pipeline) -> AsyncIterator[object]:
     async for event in pipeline.events():
-        if isinstance(event, EpisodesCollected | UpdateResult | WorkersLost):
+        if isinstance(event, EpisodesCollected | UpdateResult | EpisodesLost):
             yield event
 
 

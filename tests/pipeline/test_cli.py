@@ -79,7 +79,7 @@ def mistake(capsys: pytest.CaptureFixture[str]) -> Told:
         ("resume /dev/null", "/dev/null is not the folder of a run"),
         (
             "resume x --seed 3",
-            "--seed can't change when a run is resumed, only --workers, --engine, --slots, --episodes-per-task",
+            "--seed can't change when a run is resumed, only --workers, --collector",
         ),
         ("info --workers 0", "--workers 0: must be greater than or equal to 1"),
         ("info --quiet", "unknown option --quiet"),

@@ -19,6 +19,7 @@ SIZES = st.fixed_dictionaries(
         "episodes_per_update": st.integers(1, 100_000),
         "policy_lag": st.integers(0, 8),
         "engine": st.sampled_from(["fast", "cyborg"]),
+        "collector": st.sampled_from(["sequential", "synchronous", "executor", "ray"]),
     },
     optional={"slots": st.integers(1, 100_000), "episodes_per_task": st.integers(1, 10_000)},
 )
@@ -82,6 +83,11 @@ def test_a_configuration_can_not_be_changed() -> None:
         {"run_name": "a\n"},
         {"run_name": "a" * 101},
         {"tensorboard": 2},
+        {"collector": "threads"},
+        {"collector": "ray", "ray_address": "10.0.0.7"},
+        {"collector": "ray", "ray_address": "10.0.0.7:port"},
+        {"collector": "ray", "ray_address": "a b:6379"},
+        {"collector": "ray", "ray_address": "auto\n"},
         {"workerz": 2},
     ],
 )
@@ -95,6 +101,8 @@ def test_what_makes_no_run_is_refused(values: dict[str, Any]) -> None:
     [
         ({"workers": 4, "slots": 3}, "3 slots can't keep 4 workers busy: give at least 4, or leave --slots out"),
         ({"workers": 1, "slots": 3, "episodes_per_task": 4}, "a task of 4 episodes needs as many slots, not 3"),
+        ({"collector": "sequential", "transport": "pickle"}, "--collector sequential needs --transport shm"),
+        ({"ray_address": "auto"}, "--collector executor needs --ray-address local"),
         ({"engine": "cyborg", "profile": "leaderboard"}, "needs --engine fast"),
     ],
 )
@@ -112,13 +120,16 @@ def test_sizes_fit_together_whatever_is_asked_for(values: dict[str, Any]) -> Non
         assert "slots" in values
         return
     assert config.task_size >= 1
-    assert config.num_slots >= max(config.workers, config.task_size)
+    assert config.num_slots >= config.num_players == (1 if config.collector == "sequential" else config.workers)
+    assert config.num_slots >= config.task_size or config.collector == "synchronous"
     assert config.num_slabs == config.policy_lag + 3
     assert 1 <= config.max_episodes_in_flight <= config.total_episodes
-    if config.episodes_per_task is None:
+    if config.collector == "synchronous":
+        assert config.task_size == config.workers
+    elif config.episodes_per_task is None:
         assert config.task_size <= MAX_EPISODES_PER_TASK[config.engine]
         if config.task_size > 1:  # every worker has two tasks to choose from
-            assert 2 * config.workers * config.task_size <= config.max_episodes_in_flight
+            assert 2 * config.num_players * config.task_size <= config.max_episodes_in_flight
     else:
         assert config.task_size == config.episodes_per_task
 

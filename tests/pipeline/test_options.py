@@ -190,7 +190,7 @@ def test_a_mistake_is_told_with_the_option_and_what_fits(options: dict[str, Any]
         ("--workerz", NAMES, "unknown option --workerz: did you mean --workers?"),
         ("--lambda=3", NAMES, "unknown option --lambda: did you mean --alignment-lambda?"),
         ("-w", NAMES, "unknown option -w: see run.py --help"),
-        ("--seed=3", SPEED_FIELDS, "--seed can't change when a run is resumed, only --workers, --engine,"),
+        ("--seed=3", SPEED_FIELDS, "--seed can't change when a run is resumed, only --workers, --collector,"),
         ("--no-such", SPEED_FIELDS, "unknown option --no-such: see run.py --help"),
         ("x", NAMES, "unexpected argument 'x' (see run.py --help)"),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +16,7 @@ from pipeline import seeding
 from pipeline.cage2.compliance import Compromised, Verdicts
 from pipeline.cage2.cyborg_env import CyborgEnv
 from pipeline.collect.episode import play_episode
+from pipeline.collect.game import GameSpec
 from pipeline.collect.record import HEADER, record_layout
 from pipeline.collect.worker import WorkerSpec
 from pipeline.policy.forward import Actor
@@ -49,6 +50,10 @@ class Stage:
     ring: EpisodeRing
     board: WeightBoard
     spec: WorkerSpec
+
+    def playing(self, **changes: Any) -> Stage:
+        """Return the same stage with another game."""
+        return replace(self, spec=replace(self.spec, game=replace(self.spec.game, **changes)))
 
     def lease(self, workflow_id: int = 0, episode_index: int = 0, weight_version: int = 0) -> int:
         """Lease a slot and ask for an episode in its header."""
@@ -84,13 +89,13 @@ class Stage:
 
     def expected(self, workflow_id: int = 0, episode_index: int = 0, weight_version: int = 0) -> Record:
         """Play an episode here, in this process, with nothing shared."""
-        layout = record_layout(self.spec.num_steps)
+        layout = record_layout(self.spec.game.num_steps)
         record = layout.views(memoryview(bytearray(layout.size_bytes)))
         environment, actions = seeding.episode_seeds(RUN_SEED, workflow_id, [episode_index])
         play_episode(
             env(),
             Actor(weights(weight_version), one_hot(workflow_id)),
-            Verdicts(ORDERS[workflow_id].tolist(), self.spec.compromised),
+            Verdicts(ORDERS[workflow_id].tolist(), self.spec.game.compromised),
             environment_seed=int(environment[0]),
             actions_seed=int(actions[0]),
             record=record,
@@ -118,19 +123,8 @@ def open_stage() -> OpenStage:
         ):
             for version in range(2):
                 board.publish(version, weights(version))
-            spec = WorkerSpec(
-                ring_name=ring.name,
-                board_name=board.name,
-                num_slots=num_slots,
-                num_slabs=NUM_SLABS,
-                num_steps=num_steps,
-                red_agent=red_agent,
-                engine="cyborg",
-                profile="head",
-                cyborg="csle",
-                compromised=Compromised.FIXABLE,
-                debug=debug,
-            )
+            game = GameSpec(red_agent, "cyborg", "head", "csle", Compromised.FIXABLE, num_steps)
+            spec = WorkerSpec(game, ring.name, board.name, num_slots, NUM_SLABS, debug)
             yield Stage(ring, board, spec)
 
     return open_one

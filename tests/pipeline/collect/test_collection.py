@@ -12,23 +12,29 @@ import pytest
 import pytest_asyncio
 
 from native_buffers.slots import SlotState
-from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, Collection, Collector, WorkersKeepDyingError
-from pipeline.collect.executor import ExecutorCollector, WorkersDiedError
+from pipeline.collect import collection, deadline
+from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, Collection, WorkersKeepDyingError
+from pipeline.collect.executor import ExecutorCollector
+from pipeline.collect.player import write_failure
+from pipeline.collect.processes import WorkersDiedError
 from pipeline.collect.scheduler import MAX_ATTEMPTS, EpisodeGivenUpError
-from pipeline.collect.worker import Worker, write_failure
+from pipeline.collect.transport import Pickled, SharedMemory
+from pipeline.collect.worker import Worker
 from pipeline.types import BatchPlan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from pathlib import Path
 
     from conftest import OpenStage, Stage
 
+    from pipeline.collect.collector import Collector
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TIMEOUT_S = 60
 RUN_SEED = 7  # as the stage's expectations have it
-ENDLESS_STEPS = 20_000
-"""Steps of an episode that no worker finishes before the test has done with it: seconds."""
+ENDLESS_STEPS = 200_000
+"""Steps of an episode that no worker finishes before the test has done with it: half a minute."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -45,8 +51,11 @@ def endless(open_stage: OpenStage) -> Iterator[Stage]:
 
 
 @contextlib.asynccontextmanager
-async def started(stage: Stage, num_workers: int) -> AsyncIterator[ExecutorCollector]:
-    collector = ExecutorCollector(stage.spec, num_workers)
+async def started(stage: Stage, num_workers: int, transport: str = "shm") -> AsyncIterator[ExecutorCollector]:
+    pickled = Pickled(stage.spec.game, stage.ring, stage.board)
+    collector = ExecutorCollector(
+        pickled if transport == "pickle" else SharedMemory(stage.spec, stage.ring), num_workers
+    )
     try:
         await collector.start()
         yield collector
@@ -155,7 +164,7 @@ async def test_every_episode_is_handed_over_once_with_its_bits(
 
 async def test_the_fast_engine_hands_over_what_cyborg_plays(stage: Stage) -> None:
     plan = BatchPlan(0, 64, 100, 20, weight_version=1)
-    fast = replace(stage, spec=replace(stage.spec, engine="fast"))
+    fast = stage.playing(engine="fast")
     async with started(fast, 2) as collector, collecting(fast, collector, episodes_per_task=4) as run:
         run.collection.open(plan)
         await run.until(lambda: len(run.taken) == 20)
@@ -197,7 +206,7 @@ async def test_tasks_are_few_and_as_long_as_asked(stage: Stage) -> None:
             await super().play(slots)
             self.num_tasks -= 1
 
-    counted = Counted(stage.spec, 1)
+    counted = Counted(SharedMemory(stage.spec, stage.ring), 1)
     try:
         async with collecting(stage, counted, episodes_per_task=3) as run:
             run.collection.open(BatchPlan(0, 0, 0, 11, 0))
@@ -290,7 +299,7 @@ async def test_an_episode_that_raises_every_time_is_given_up_with_its_traceback(
 
 
 async def test_workers_that_can_not_start_are_reported(stage: Stage) -> None:
-    wrong = replace(stage, spec=replace(stage.spec, red_agent="PinkAgent"))
+    wrong = stage.playing(red_agent="PinkAgent")
     async with started(wrong, 1) as collector, collecting(wrong, collector) as run:
         run.collection.open(BatchPlan(0, 1, 0, 1, 0))
         error = await failure(run)
@@ -301,7 +310,7 @@ async def test_workers_that_can_not_start_are_reported(stage: Stage) -> None:
 async def test_workers_that_keep_dying_end_the_run(endless: Stage) -> None:
     slots = [endless.lease() for _ in range(endless.ring.num_slots)]
     for slot in slots:  # what an earlier use left there blames nobody
-        write_failure(endless.ring, slot, "an old failure")
+        write_failure(endless.ring.header(slot), "an old failure")
     endless.drop(*slots)
     async with started(endless, 1) as collector, collecting(endless, collector) as run:
         run.collection.open(BatchPlan(0, 1, 0, 1, 0))
@@ -314,6 +323,58 @@ async def test_workers_that_keep_dying_end_the_run(endless: Stage) -> None:
     assert isinstance(error, WorkersKeepDyingError)
     assert "dmesg" in str(error)
     assert run.lost == [1] * (MAX_FRUITLESS_REBUILDS - 1)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes minutes otherwise: a first episode's time is half a second."""
+    monkeypatch.setattr(deadline, "FIRST_S", 0.5)
+    monkeypatch.setattr(collection, "WATCH_INTERVAL_S", 0.02)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("transport", ["shm", "pickle"])
+async def test_an_episode_that_hangs_is_given_up(endless: Stage, transport: str) -> None:
+    async with started(endless, 2, transport) as collector, collecting(endless, collector, episodes_per_task=1) as run:
+        run.collection.open(BatchPlan(0, 1, 5, 1, 0))
+        error = await failure(run)
+    assert isinstance(error, EpisodeGivenUpError)
+    assert "episode 5 of workflow 1 failed 3 times: it did not end within" in str(error)
+    assert "environment seed" in str(error)
+    assert run.lost == [1, 1]
+    assert collector.num_rebuilds == 3
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("transport", ["shm", "pickle"])
+async def test_a_worker_that_hangs_between_episodes_is_replaced(stage: Stage, transport: str) -> None:
+    plan = BatchPlan(0, 3, 0, 4, 0)
+    async with started(stage, 1, transport) as collector:
+        (process,) = collector._processes
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGSTOP)
+        async with collecting(stage, collector) as run:
+            run.collection.open(plan)
+            await run.until(lambda: len(run.taken) == 4)
+            await run.until_landed()
+        assert collector.num_rebuilds == 1
+    run.assert_taken(plan)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_worker_that_hangs_writes_down_where(endless: Stage, tmp_path: Path) -> None:
+    faults = tmp_path / "faults.log"
+    spec = replace(endless.spec, faults_path=str(faults))
+    collector = ExecutorCollector(SharedMemory(spec, endless.ring), 1)
+    try:
+        await collector.start()
+        async with collecting(endless, collector) as run:
+            run.collection.open(BatchPlan(0, 1, 5, 1, 0))
+            await run.until(lambda: run.lost)
+    finally:
+        await collector.close()
+    assert "in play_episode" in faults.read_text()
+    endless.drop(*np.flatnonzero(endless.ring.states() == SlotState.LEASED).tolist())
 
 
 @dataclass(frozen=True)
@@ -330,10 +391,14 @@ class Mortal:
 
     def __init__(self, stage: Stage, max_tasks: int, fates: list[Death | None]) -> None:
         self.max_tasks = max_tasks
+        self.num_alive = 1
+        self.num_rebuilds = 0
         self.fates = fates
-        self._worker = Worker(replace(stage.spec, engine="fast"))
+        self._worker = Worker(stage.playing(engine="fast").spec)
 
     async def start(self) -> None: ...
+
+    async def kill(self, slots: tuple[int, ...]) -> None: ...
 
     async def close(self) -> None: ...
 

@@ -9,7 +9,7 @@ from pipeline import seeding
 from pipeline.cage2.compliance import Compromised, Verdicts, compromised_types, judge
 from pipeline.cage2.cyborg_env import CyborgEnv
 from pipeline.cage2.spec import RED_AGENTS, RESTORE
-from pipeline.collect.episode import play_episode
+from pipeline.collect.episode import play_episode, play_stepwise
 from pipeline.collect.record import record_layout
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import ACTOR
@@ -83,3 +83,24 @@ def test_an_episode_depends_on_nothing_that_was_played_before(env: Cage2Env) -> 
     assert again == before
     assert other_order["action"].tobytes() != before["action"]
     assert other_seed["action"].tobytes() != before["action"]
+
+
+def test_whoever_decides_on_the_actions_sees_what_came_of_the_ones_before(env: Cage2Env) -> None:
+    seed, workflow_id = 4, 60
+    played = play(env, workflow_id, seed)
+    record = LAYOUT.views(memoryview(bytearray(LAYOUT.size_bytes)))
+    LAYOUT.poison(record)
+    verdicts = Verdicts(ORDERS[workflow_id].tolist(), Compromised.FIXABLE)
+    num_decided = 0
+    for t in play_stepwise(env, verdicts, environment_seed=seed, record=record):
+        assert t == num_decided
+        assert np.array_equal(record["observation"][: t + 1], played["observation"][: t + 1])
+        for name in ("reward_tenths", "fix"):
+            assert np.array_equal(record[name][:t], played[name][:t])
+        assert (record["observation"][t + 1 :] == -1).all()
+        record["action"][t] = played["action"][t]
+        num_decided += 1
+    assert num_decided == NUM_STEPS
+    assert LAYOUT.poisoned(record) == ("log_prob",)  # whose policy it was is not known here
+    for name in ("observation", "action", "reward_tenths", "fix"):
+        assert np.array_equal(record[name], played[name])

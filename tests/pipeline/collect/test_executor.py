@@ -7,7 +7,6 @@ import multiprocessing.queues
 import os
 import signal
 from concurrent.futures.process import _CallItem, _ResultItem
-from dataclasses import replace
 from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,10 @@ import pytest
 import pytest_asyncio
 
 from native_buffers.slots import SlotState
-from pipeline.collect.executor import ExecutorCollector, WorkersDiedError
-from pipeline.collect.worker import read_failure
+from pipeline.collect.executor import ExecutorCollector
+from pipeline.collect.player import read_failure
+from pipeline.collect.processes import WorkersDiedError
+from pipeline.collect.transport import SharedMemory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TIMEOUT_S = 30
-ENDLESS_STEPS = 20_000
-"""Steps of an episode that no worker finishes before the test has done with it: seconds."""
+ENDLESS_STEPS = 200_000
+"""Steps of an episode that no worker finishes before the test has done with it: half a minute."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -46,7 +47,7 @@ def endless(open_stage: OpenStage) -> Iterator[Stage]:
 @contextlib.asynccontextmanager
 async def collecting(stage: Stage, num_workers: int) -> AsyncIterator[ExecutorCollector]:
     """A started collector, closed and then looked for survivors."""
-    collector = ExecutorCollector(stage.spec, num_workers)
+    collector = ExecutorCollector(SharedMemory(stage.spec, stage.ring), num_workers)
     try:
         await asyncio.wait_for(collector.start(), TIMEOUT_S)
         yield collector
@@ -146,6 +147,38 @@ async def test_a_killed_worker_costs_one_pool(endless: Stage) -> None:
         endless.drop(*slots)
 
 
+async def test_workers_end_with_their_forkserver_and_a_new_one_is_started(endless: Stage, stage: Stage) -> None:
+    async with collecting(endless, 2) as collector:
+        slots = [endless.lease() for _ in range(2)]
+        tasks = [asyncio.create_task(collector.play((slot,))) for slot in slots]
+        await until(lambda: all(player(endless, slot) for slot in slots))
+        first_pool = worker_pids(collector)
+        os.kill(psutil.Process(min(first_pool)).ppid(), signal.SIGKILL)
+        errors = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), TIMEOUT_S)
+        assert {type(error) for error in errors} == {WorkersDiedError}
+        assert not alive(first_pool)
+        endless.drop(*slots)
+    async with collecting(stage, 1) as collector:
+        slot = stage.lease()
+        await asyncio.wait_for(collector.play((slot,)), TIMEOUT_S)
+        stage.take(slot)
+
+
+async def test_a_task_that_hangs_is_killed(endless: Stage) -> None:
+    async with collecting(endless, 2) as collector:
+        slots = [endless.lease() for _ in range(2)]
+        tasks = [asyncio.create_task(collector.play((slot,))) for slot in slots]
+        await until(lambda: all(player(endless, slot) for slot in slots))
+        killed = player(endless, slots[1])
+        await collector.kill((slots[1],))
+        errors = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), TIMEOUT_S)
+        for error in errors:
+            assert isinstance(error, WorkersDiedError)
+            assert error.casualties == {killed}
+        await collector.kill((slots[1],))  # it has ended: no harm
+        endless.drop(*slots)
+
+
 async def test_a_replaced_pool_plays(stage: Stage) -> None:
     async with collecting(stage, 1) as collector:
         for generation in range(2):
@@ -181,7 +214,7 @@ async def test_many_tasks_that_are_lost_at_once_replace_the_pool_once(endless: S
 
 
 async def test_a_worker_that_is_killed_while_it_starts_is_replaced(stage: Stage) -> None:
-    collector = ExecutorCollector(stage.spec, 1)
+    collector = ExecutorCollector(SharedMemory(stage.spec, stage.ring), 1)
     try:
         starting = asyncio.create_task(collector.start())
         await until(lambda: worker_pids(collector))
@@ -199,12 +232,11 @@ async def test_a_worker_that_is_killed_while_it_starts_is_replaced(stage: Stage)
 
 
 async def test_a_failed_start_is_told_and_leaves_the_pool_whole(stage: Stage) -> None:
-    wrong = replace(stage, spec=replace(stage.spec, red_agent="PinkAgent"))
-    async with collecting(wrong, 1) as collector:
+    async with collecting(stage.playing(red_agent="PinkAgent"), 1) as collector:
         slots = stage.lease(), stage.lease()
         for slot in slots:
             await asyncio.wait_for(collector.play((slot,)), TIMEOUT_S)
-            assert "unknown Red agent 'PinkAgent'" in (read_failure(stage.ring, slot) or "")
+            assert "unknown Red agent 'PinkAgent'" in (read_failure(stage.ring.header(slot)) or "")
         assert (collector.num_rebuilds, collector.num_alive) == (0, 1)
         stage.drop(*slots)
 
@@ -224,11 +256,12 @@ async def test_close_ends_what_is_being_played(endless: Stage) -> None:
 
 
 async def test_close_before_and_during_the_start(stage: Stage) -> None:
-    unused = ExecutorCollector(stage.spec, 3)
+    unused = ExecutorCollector(SharedMemory(stage.spec, stage.ring), 3)
     assert (unused.max_tasks, unused.num_alive, unused.num_rebuilds) == (6, 0, 0)
     await asyncio.wait_for(unused.close(), TIMEOUT_S)
+    await asyncio.wait_for(unused.close(), TIMEOUT_S)
 
-    collector = ExecutorCollector(stage.spec, 1)
+    collector = ExecutorCollector(SharedMemory(stage.spec, stage.ring), 1)
     starting = asyncio.create_task(collector.start())
     await asyncio.sleep(0)
     starting.cancel()

@@ -92,15 +92,36 @@ def test_an_episode_is_given_up_when_it_is_to_blame_for_the_third_time() -> None
     assert error.value.assignment is assignment
 
 
-def test_each_episode_is_given_up_for_its_own_reason() -> None:
-    scheduler = Scheduler(episodes_per_task=2)
-    scheduler.open(plan(0, 2))
+def test_an_episode_has_its_last_chance_alone() -> None:
+    scheduler = Scheduler(episodes_per_task=3)
+    scheduler.open(plan(0, 4))
     for _ in range(MAX_ATTEMPTS - 1):
-        first, second = scheduler.next_task(2)
-        scheduler.lost([(first, "mine"), (second, None)])
-    first, second = scheduler.next_task(2)
+        task = scheduler.next_task(3)
+        assert rows(task) == [(0, 0), (0, 1), (0, 2)]
+        scheduler.lost([(task[0], "mine, perhaps"), (task[1], "mine, perhaps"), (task[2], None)])
+    # two are to blame, or one of them: nobody else is in flight when that is found out
+    (first,) = scheduler.next_task(3)
+    assert rows([first]) == [(0, 0)]
+    assert scheduler.next_task(3) == ()
+    assert scheduler.filled(first)
+    (second,) = scheduler.next_task(3)
+    assert rows([second]) == [(0, 1)]
     with pytest.raises(EpisodeGivenUpError, match="mine"):
-        scheduler.lost([(first, "mine"), (second, "another's")])
+        scheduler.lost([(second, "mine")])
+
+
+def test_a_last_chance_waits_for_what_is_in_flight() -> None:
+    scheduler = Scheduler(episodes_per_task=1)
+    scheduler.open(plan(0, 2))
+    (suspect,), (other,) = scheduler.next_task(1), scheduler.next_task(1)
+    for _ in range(MAX_ATTEMPTS - 2):
+        scheduler.lost([(suspect, "mine")])
+        (suspect,) = scheduler.next_task(1)
+    scheduler.lost([(suspect, "mine")])
+    assert scheduler.next_task(1) == ()
+    assert scheduler.num_waiting == 1
+    scheduler.filled(other)
+    assert rows(scheduler.next_task(1)) == [(0, 0)]
 
 
 def test_a_batch_is_opened_once() -> None:
@@ -140,6 +161,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.sizes: dict[int, int] = {}
         """Of open plans."""
 
+    def has_last_chance(self, key: tuple[int, int]) -> bool:
+        return self.attempts.get(key, 0) == MAX_ATTEMPTS - 1
+
     @rule(num_episodes=st.integers(1, 7))
     def open(self, num_episodes: int) -> None:
         index = self.num_plans
@@ -162,8 +186,15 @@ class SchedulerMachine(RuleBasedStateMachine):
     def next_task(self, max_episodes: int) -> None:
         queue = self.again or self.fresh
         limit = min(max_episodes, self.episodes_per_task)
+        if queue and self.has_last_chance(queue[0]):
+            limit = min(limit, 0 if self.flying else 1)
+        elif any(map(self.has_last_chance, self.flying)):
+            limit = 0
+        else:
+            queue = list(takewhile(lambda key: not self.has_last_chance(key), queue))
         expected = list(takewhile(lambda key: key[0] == queue[0][0], queue[:limit]))
         task = self.scheduler.next_task(max_episodes)
+        queue = self.again or self.fresh
 
         assert rows(task) == expected
         del queue[: len(expected)]
@@ -206,12 +237,17 @@ class SchedulerMachine(RuleBasedStateMachine):
         """Play what is left: every row that is still wanted is handed over exactly once."""
         while self.scheduler.num_waiting:
             self.next_task(self.episodes_per_task)
+            self.land_all()
+        self.land_all()
+        assert self.handed_over == {index: set(range(size)) for index, size in self.sizes.items()}
+        assert (self.scheduler.num_waiting, self.scheduler.num_in_flight) == (0, 0)
+
+    def land_all(self) -> None:
         for (index, row), assignment in self.flying.items():
             if self.scheduler.filled(assignment):
                 assert row not in self.handed_over[index]
                 self.handed_over[index].add(row)
-        assert self.handed_over == {index: set(range(size)) for index, size in self.sizes.items()}
-        assert (self.scheduler.num_waiting, self.scheduler.num_in_flight) == (0, 0)
+        self.flying.clear()
 
 
 TestSchedulerMachine = SchedulerMachine.TestCase

@@ -15,7 +15,7 @@ from pipeline.config import Config
 from pipeline.observe import dashboard as module
 from pipeline.observe.dashboard import Dashboard
 from pipeline.observe.statistics import PipelineStatistics
-from pipeline.types import EpisodesCollected, Estimate, WorkersLost, WorkflowStarted
+from pipeline.types import EpisodesCollected, EpisodesLost, Estimate, WorkflowStarted
 
 if TYPE_CHECKING:
     from pipeline.types import Event, UpdateResult, WorkflowFinished
@@ -130,7 +130,7 @@ def test_it_is_drawn_a_few_times_a_second_at_most(screen: Screen, update: Update
 
 def test_lost_workers_are_told(screen: Screen) -> None:
     with screen.dashboard:
-        assert "workers died: 3 episodes are played again" in screen.show(WorkersLost(3, 1))
+        assert "3 episodes lost: they are played again" in screen.show(EpisodesLost(3, 1))
 
 
 @pytest.mark.parametrize("width", [20, 40, 300])
@@ -143,10 +143,10 @@ def test_any_terminal_will_do(width: int, events: list[Event], monkeypatch: pyte
 
 def test_it_draws_to_stderr_and_gives_the_terminal_back(capsys: pytest.CaptureFixture[str]) -> None:
     with Dashboard(Config(), lambda: statistics(0)) as dashboard:
-        dashboard(WorkersLost(3, 1))
+        dashboard(EpisodesLost(3, 1))
     out, err = capsys.readouterr()
     assert out == ""
-    assert "workers died" in err
+    assert "3 episodes lost" in err
 
 
 @pytest.mark.parametrize(

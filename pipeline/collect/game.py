@@ -1,0 +1,68 @@
+"""Which game is played: all that a worker must know to build its environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from pipeline.cage2.cyborg_env import CyborgEnv, load_cyborg
+from pipeline.cage2.engine.fast_env import FastEnv
+from pipeline.collect.episode import play_episode
+from pipeline.collect.rollout import EnginePlayer, warm_up
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from pipeline.cage2.compliance import Compromised, Verdicts
+    from pipeline.cage2.engine.game_batch import Profile
+    from pipeline.cage2.env import Cage2Env
+    from pipeline.policy.forward import Actor
+
+
+class PlayEpisode(Protocol):
+    """Plays one episode and writes it down; see `episode.play_episode`."""
+
+    def __call__(
+        self,
+        actor: Actor,
+        verdicts: Verdicts,
+        *,
+        environment_seed: int,
+        actions_seed: int,
+        record: Mapping[str, npt.NDArray[Any]],
+    ) -> None:
+        """Play it."""
+        ...
+
+
+@dataclass(frozen=True)
+class GameSpec:
+    """A game, by name; small, for it is pickled to every worker."""
+
+    red_agent: str
+    engine: Literal["fast", "cyborg"]
+    profile: Profile
+    cyborg: Literal["csle", "upstream"]
+    compromised: Compromised
+    num_steps: int
+
+    def prepare(self) -> None:
+        """Import and compile what takes long, so that building the environment doesn't."""
+        if self.engine == "cyborg":
+            load_cyborg(self.cyborg)
+        warm_up()
+
+    def env(self) -> Cage2Env:
+        """Build the environment, to be played step by step."""
+        if self.engine == "fast":
+            return FastEnv(self.red_agent, self.profile)
+        return CyborgEnv(self.red_agent, self.cyborg)
+
+    def play_episode(self) -> PlayEpisode:
+        """Build the environment; return what plays whole episodes in it."""
+        if self.engine == "fast":
+            return EnginePlayer(self.red_agent, self.profile, self.num_steps).play
+        return partial(play_episode, self.env())

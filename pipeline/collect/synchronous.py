@@ -1,0 +1,299 @@
+"""Environments that step together, each in a process of its own, under one policy in the parent: to compare with.
+
+```
+ parent, thread cage2-step             shared memory                  environment process, one of N
+ lease slot, write header  ----------> header
+ say(slot)       ===== slot ========== pipe ========================> reset
+ barrier: hear() from all <=========== pipe ========= ACTING ======== observation[t] is written
+ sample, row by row  <---------------- observation[t]
+              -----------------------> action[t], log_prob[t]
+ say(GO)         ===== GO ============ pipe ========================> judge, step
+                                       reward[t], fix[t]  <---------- and ACTING again, with observation[t + 1]
+ FILLED, or failed <================== pipe ========= IDLE ========== or IDLE, after the last step
+```
+
+The slot is the shared memory: what is seen and what is done is written where the learner reads it, and a message is a
+byte. No environment gets its action for a step before all have finished the one before, so each step takes as long as
+the slowest environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+import traceback
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from itertools import count
+from typing import TYPE_CHECKING
+
+from pipeline import seeding
+from pipeline.cage2.compliance import Verdicts
+from pipeline.cage2.engine import game_batch
+from pipeline.collect import processes, rollout
+from pipeline.collect.episode import play_stepwise
+from pipeline.collect.player import Policies, write_failure
+from pipeline.collect.processes import ForkserverDiedError, WorkersDiedError
+from pipeline.workflows.orders import ORDERS
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+
+    from native_buffers.ring import EpisodeRing
+    from native_buffers.weights import WeightBoard
+    from pipeline.cage2.env import Cage2Env
+    from pipeline.collect.worker import WorkerSpec
+
+IDLE, ACTING, GO = b"i", b"a", b"g"
+"""An environment process has no episode; it waits for its slot's next action; the action is written."""
+
+
+class SynchronousCollector:
+    """Plays one episode in each environment at a time, all at the same step; a task is one such round."""
+
+    max_tasks = 1
+
+    def __init__(self, spec: WorkerSpec, ring: EpisodeRing, board: WeightBoard, num_workers: int) -> None:
+        """Args: spec: what each process is told. ring, board: this process's own. num_workers: environments."""
+        self._spec = spec
+        self._ring = ring
+        self._policies = Policies(spec.game, board.read)
+        self._num_workers = num_workers
+        self._environments: list[EnvironmentProcess] = []
+        self._playing: tuple[int, ...] = ()
+        self._generation = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="cage2-step")
+        self._is_closing = False
+        self._end: Future[None] | None = None
+
+    @property
+    def num_alive(self) -> int:
+        """Environment processes that run now."""
+        return sum(environment.is_alive() for environment in self._environments)
+
+    @property
+    def num_rebuilds(self) -> int:
+        """Times that processes died and were replaced, those of one task counted once."""
+        return self._generation
+
+    async def start(self) -> None:
+        """Start all environment processes, and wait until each has built its environment.
+
+        One that dies at it is not told here: the first task finds it dead, and replaces it.
+
+        Raises:
+            ForkserverDiedError: If the forkserver itself died at it.
+        """
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._start)
+
+    async def play(self, slots: tuple[int, ...]) -> None:
+        """Play leased slots of one plan, each in an environment of its own.
+
+        Args:
+            slots: At most as many as there are environments.
+
+        Raises:
+            WorkersDiedError: If processes died. The others have played to their end, and new ones are ready by then.
+        """
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._play, slots)
+
+    async def kill(self, slots: tuple[int, ...]) -> None:
+        """Kill the environments that the others wait for; see `Collector.kill`."""
+        if slots == self._playing:
+            suspects = [environment for environment in self._environments if environment.is_awaited()]
+            await processes.dump_and_kill([environment.pid for environment in suspects])
+
+    async def close(self) -> None:
+        """End all processes at once, and wait until they are gone. Slots that were being written stay as they are."""
+        if self._end is None:
+            self._is_closing = True
+            for environment in self._environments:
+                environment.kill()  # which ends a barrier that waits for them
+            self._end = self._thread.submit(self._end_all)
+            self._thread.shutdown(wait=False)
+        await asyncio.shield(asyncio.wrap_future(self._end))
+
+    def _start(self) -> None:
+        processes.block_ctrl_c()
+        if self._spec.game.engine == "fast":
+            game_batch.warm_up()  # or each process would compile it, all at the same time
+        self._bring_up()
+        rollout.warm_up()  # the policy, which this process evaluates; the forkserver has compiled it by now
+
+    def _bring_up(self) -> None:
+        """Start the processes that are missing, side by side, then wait for each."""
+        fresh: list[EnvironmentProcess] = []
+        while len(self._environments) < self._num_workers and not self._is_closing:
+            fresh.append(EnvironmentProcess(self._spec))
+            self._environments.append(fresh[-1])
+        for environment in fresh:
+            environment.hear()
+
+    def _play(self, slots: tuple[int, ...]) -> None:
+        assert len(slots) <= len(self._environments), "started, and an environment for each slot"  # noqa: S101
+        self._playing = slots
+        self._step_together(slots)
+        self._playing = ()
+        dead = [environment for environment in self._environments if environment.is_gone]
+        if dead:
+            for environment in dead:
+                environment.end()
+            self._environments = [environment for environment in self._environments if not environment.is_gone]
+            generation = self._generation
+            self._generation += not self._is_closing  # what `close` ends is not replaced
+            self._bring_up()
+            raise WorkersDiedError(generation, frozenset(environment.pid for environment in dead))
+
+    def _step_together(self, slots: tuple[int, ...]) -> None:
+        header = self._ring.header(slots[0])
+        try:
+            actor = self._policies.actor(int(header["weight_version"]), int(header["workflow_id"]))
+        except Exception:  # noqa: BLE001  # told by the headers
+            for slot in slots:
+                write_failure(self._ring.header(slot), traceback.format_exc())
+            return
+        acting = []
+        for environment, slot in zip(self._environments, slots, strict=False):
+            environment.say(slot.to_bytes(4, "little"))
+            record = self._ring.record(slot)
+            uniforms = seeding.uniforms(int(self._ring.header(slot)["actions_seed"]), len(record["action"]))
+            acting.append((environment, record, uniforms))
+        for t in count():
+            acting = [each for each in acting if each[0].hear() == ACTING]  # the barrier
+            if not acting:
+                return
+            for environment, record, uniforms in acting:
+                record["action"][t], record["log_prob"][t] = actor.sample(record["observation"][t], float(uniforms[t]))
+                environment.say(GO)
+
+    def _end_all(self) -> None:
+        for environment in self._environments:
+            environment.kill()
+        for environment in self._environments:
+            environment.end()
+        self._environments = []
+
+
+class EnvironmentProcess:
+    """The parent's end of an environment process."""
+
+    def __init__(self, spec: WorkerSpec) -> None:
+        """Start it, and tell it what it needs to know.
+
+        Raises:
+            ForkserverDiedError: What starts processes died at it.
+        """
+        context = processes.worker_context()
+        self._pipe, far_end = context.Pipe()
+        self._process: BaseProcess = context.Process(  # type: ignore[attr-defined]  # all contexts have it
+            target=serve, args=(spec, far_end), name="cage2-environment", daemon=True
+        )
+        try:
+            self._process.start()
+        except (EOFError, ConnectionError) as error:
+            raise ForkserverDiedError from error
+        finally:
+            far_end.close()  # its own copy must be the last one, for its death to be heard
+        self.pid = self._process.pid or 0
+        self.is_gone = False
+        """Whether it has been found dead."""
+        self._is_answer_due = True
+
+    def is_alive(self) -> bool:
+        """Whether it runs now."""
+        return self._process.is_alive()
+
+    def is_awaited(self) -> bool:
+        """Whether it has not answered yet; may be asked by any thread."""
+        return self._is_answer_due and not self._pipe.poll()
+
+    def say(self, message: bytes) -> None:
+        """Have it take up a slot, whose index the message is, or play the step whose action is written (`GO`)."""
+        self._is_answer_due = True
+        try:
+            self._pipe.send_bytes(message)
+        except OSError:
+            self.is_gone = True
+
+    def hear(self) -> bytes | None:
+        """Wait for its answer, `IDLE` or `ACTING`; None if it is dead."""
+        try:
+            return self._pipe.recv_bytes()
+        except (EOFError, OSError):
+            self.is_gone = True
+            return None
+        finally:
+            self._is_answer_due = False
+
+    def kill(self) -> None:
+        """End it at once, if it runs."""
+        if self.is_alive():  # or its id may be another's by now
+            self._process.kill()
+
+    def end(self) -> None:
+        """End it, if it runs, and wait until it is gone."""
+        self.kill()
+        self._process.join()
+        self._pipe.close()
+
+
+def serve(spec: WorkerSpec, pipe: Connection) -> None:
+    """Be an environment process, until the parent's end of the pipe is closed."""
+    processes.become_worker(spec.faults_path)
+    environment = SteppedEnvironment(spec, pipe)
+    while True:
+        environment.play(int.from_bytes(_ask(pipe, IDLE), "little"))
+
+
+class SteppedEnvironment:
+    """What an environment process holds between episodes."""
+
+    def __init__(self, spec: WorkerSpec, pipe: Connection) -> None:
+        """Attach to the run's ring and build the environment. If that fails, each slot is told why."""
+        self._pipe = pipe
+        self._ring = spec.attach_ring()
+        self._env: Cage2Env | None = None
+        self._start_failure = ""
+        try:
+            self._env = spec.game.env()
+        except Exception:  # noqa: BLE001  # told by `play`
+            self._start_failure = traceback.format_exc()
+        self._verdicts = cache(lambda workflow_id: Verdicts(ORDERS[workflow_id].tolist(), spec.game.compromised))
+
+    def play(self, slot: int) -> None:
+        """Play the episode that a slot's header asks for, and fill the slot; if it fails, the header says why."""
+        header = self._ring.header(slot)
+        header["worker_pid"][...] = os.getpid()
+        if self._env is None:
+            write_failure(header, self._start_failure)
+            return
+        started_s = time.monotonic()
+        header["started_s"][...] = started_s
+        waited_s = 0.0
+        try:
+            for _ in play_stepwise(
+                self._env,
+                self._verdicts(int(header["workflow_id"])),
+                environment_seed=int(header["environment_seed"]),
+                record=self._ring.record(slot),
+            ):
+                asked_s = time.monotonic()
+                _ask(self._pipe, ACTING)
+                waited_s += time.monotonic() - asked_s
+            finished_s = time.monotonic()
+            header["finished_s"][...] = finished_s
+            header["busy_s"][...] = finished_s - started_s - waited_s
+            self._ring.fill(slot)
+        except Exception:  # noqa: BLE001  # told by the header
+            write_failure(header, traceback.format_exc())
+
+
+def _ask(pipe: Connection, message: bytes) -> bytes:
+    try:
+        pipe.send_bytes(message)
+        return pipe.recv_bytes()
+    except (EOFError, ConnectionError):
+        sys.exit()  # the parent is gone

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pickle
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from pipeline.cage2.compliance import Compromised
+from pipeline.cage2.cyborg_env import CyborgEnv
+from pipeline.cage2.engine.fast_env import FastEnv
+from pipeline.collect.game import GameSpec
+
+
+def game(engine: Literal["fast", "cyborg"]) -> GameSpec:
+    return GameSpec("RedMeanderAgent", engine, "head", "csle", Compromised.FIXABLE, 100)
+
+
+def test_each_engine_has_its_environment() -> None:
+    assert isinstance(game("fast").env(), FastEnv)
+    assert isinstance(game("cyborg").env(), CyborgEnv)
+
+
+def test_both_play_the_same_game() -> None:
+    fast, cyborg = game("fast").env(), game("cyborg").env()
+    assert np.array_equal(fast.reset(5), cyborg.reset(5))
+    for action in (0, 3, 16, 133, 20):
+        observations = [env.step(action) for env in (fast, cyborg)]
+        assert observations[0][1] == observations[1][1]
+        assert np.array_equal(observations[0][0], observations[1][0])
+        assert fast.red_hosts() == cyborg.red_hosts()
+
+
+@pytest.mark.parametrize("engine", ["fast", "cyborg"])
+def test_a_game_is_prepared_and_small(engine: Literal["fast", "cyborg"]) -> None:
+    game(engine).prepare()
+    assert len(pickle.dumps(game(engine))) < 300

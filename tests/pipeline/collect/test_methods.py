@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pipeline.collect.ray import RayCollector
+
+from native_buffers.ring import EpisodeRing
+from native_buffers.weights import WeightBoard
+from pipeline.cage2.compliance import Compromised
+from pipeline.collect.executor import ExecutorCollector
+from pipeline.collect.methods import game_spec, make_collector
+from pipeline.collect.record import HEADER, record_layout
+from pipeline.collect.sequential import SequentialCollector
+from pipeline.collect.synchronous import SynchronousCollector
+from pipeline.collect.transport import Pickled, SharedMemory
+from pipeline.config import Config
+from pipeline.policy.params import ACTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def memory() -> Iterator[tuple[EpisodeRing, WeightBoard]]:
+    with (
+        EpisodeRing.create(HEADER, record_layout(100), 4) as ring,
+        WeightBoard.create(ACTOR.num_values, 4) as board,
+    ):
+        yield ring, board
+
+
+def test_a_game_is_what_the_configuration_says() -> None:
+    game = game_spec(Config(red_agent="SleepAgent", engine="fast", profile="leaderboard", compromised="sessions"))
+    assert (game.red_agent, game.engine, game.profile) == ("SleepAgent", "fast", "leaderboard")
+    assert (game.compromised, game.num_steps, game.cyborg) == (Compromised.SESSIONS, 100, "csle")
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"collector": "sequential"}, SequentialCollector),
+        ({"collector": "synchronous"}, SynchronousCollector),
+        ({"collector": "executor"}, ExecutorCollector),
+        ({"collector": "ray"}, RayCollector),
+        ({}, ExecutorCollector),
+    ],
+)
+async def test_each_method_has_its_collector(
+    memory: tuple[EpisodeRing, WeightBoard], options: dict[str, Any], kind: type
+) -> None:
+    config = Config(workers=2, **options)
+    collector = make_collector(config, game_spec(config), *memory)
+    try:
+        assert isinstance(collector, kind)
+        assert (collector.num_alive, collector.num_rebuilds) == (0, 0)
+        assert collector.max_tasks >= 1
+    finally:
+        await collector.close()
+
+
+@pytest.mark.parametrize(("transport", "kind"), [("shm", SharedMemory), ("pickle", Pickled)])
+async def test_the_executor_has_a_choice_of_transports(
+    memory: tuple[EpisodeRing, WeightBoard], transport: Any, kind: type
+) -> None:
+    config = Config(workers=2, transport=transport)
+    collector = make_collector(config, game_spec(config), *memory)
+    try:
+        assert isinstance(collector, ExecutorCollector)
+        assert isinstance(collector._transport, kind)
+    finally:
+        await collector.close()
