@@ -1,273 +1,274 @@
-"""Three ways to collect episodes, measured alike: warmed up, then timed.
+"""The methods, each measured as it is: the product's own collection, and the prototype's way (see `prototype.py`).
 
-`shm`: the pipeline's own collection, to the copy into the batch. `pickle`: the same workers, environment and policy,
-but weights pickled into each task and lists pickled back. `prototype`: see `prototype.py`.
+`sequential`, `synchronous`, `ray`, `pickle` and `shm` are the pipeline's, from its lease of a slot to the copy into the
+learner's batch; no other code collects. All are warmed up, then timed while more work waits than the workers can take.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
+import json
+import pickle
+import sys
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import _CallItem, _ResultItem
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
-from multiprocessing.reduction import ForkingPickler
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pickled
 import prototype
-import psutil
+from meter import Meter, PipeTap, Window, pss_bytes, round_trip_us
+from rows import START_LIMIT_S, Job, Row
+from synthetic import synthetic_game
 
 from native_buffers.ring import EpisodeRing
+from native_buffers.segment import sweep_stale
 from native_buffers.weights import WeightBoard
 from pipeline import seeding
-from pipeline.cage2.compliance import Compromised
-from pipeline.cage2.spec import EPISODE_STEPS
-from pipeline.collect import worker
 from pipeline.collect.collection import Collection
-from pipeline.collect.executor import ExecutorCollector
+from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.record import HEADER, record_layout
+from pipeline.config import Config
+from pipeline.errors import PipelineError
 from pipeline.learn.batch import Batch
 from pipeline.policy import network
 from pipeline.policy.params import ACTOR
 from pipeline.types import BatchPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from pipeline.config import Config
+    import numpy.typing as npt
 
 WORKFLOW_ID = 65
 RUN_SEED = 0
-BATCH_SIZE = 1000
-"""Episodes per batch, for `shm`."""
-WARM_TASKS = 4
-"""Tasks per worker before the clock starts, so that all workers are up."""
+MIN_PLAN = 1000
+"""Episodes per plan, at least."""
+
+
+def config_of(job: Job) -> Config:
+    """Return the product's configuration for a job; with as many episodes asked for as can be."""
+    return Config.model_validate(
+        {
+            "workers": job.workers,
+            "collector": "executor" if job.method in ("shm", "pickle") else job.method,
+            "transport": "pickle" if job.method == "pickle" else "shm",
+            "engine": "fast" if job.engine == "fast" else "cyborg",
+            "red_agent": job.red_agent,
+            "episodes_per_update": 100_000,
+            "policy_lag": 0,
+            # a synthetic episode lasts a second: a task of several would only arrive late
+            "episodes_per_task": 1 if job.engine == "synthetic" else None,
+        }
+    )
+
+
+class Intake:
+    """Stands in for the learner: keeps plans open, and copies what arrives into batches."""
+
+    def __init__(self, meter: Meter, num_steps: int, plan_size: int) -> None:
+        """Args: meter: is told of each episode. num_steps: per episode. plan_size: episodes per plan."""
+        self._meter = meter
+        self._num_steps = num_steps
+        self._plan_size = plan_size
+        self._batches: dict[int, Batch] = {}
+        # as a learner would, memory is used again: a page's first touch costs more than an episode
+        self._spare = [self._new_batch() for _ in range(3)]
+        self._num_opened = 0
+
+    def ask(self, collection: Collection) -> None:
+        """Keep at least a plan's worth of episodes waiting, on top of those in flight."""
+        self._collection = collection
+        while self._num_opened * self._plan_size < self._meter.num_episodes + 2 * self._plan_size:
+            index = self._num_opened
+            first_episode = index * self._plan_size
+            collection.open(BatchPlan(index, WORKFLOW_ID, first_episode, self._plan_size, weight_version=0))
+            self._num_opened += 1
+
+    def take(self, plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Take an episode, as `Collection` hands it over."""
+        batch = self._batches.get(plan.batch_index)
+        if batch is None:
+            batch = self._batches[plan.batch_index] = self._spare.pop() if self._spare else self._new_batch()
+        batch.put(row, record)
+        if batch.num_filled == plan.num_episodes:
+            batch.clear()
+            self._spare.append(self._batches.pop(plan.batch_index))
+            self._collection.close(plan.batch_index)
+        self._meter.count()
+        self._meter.busy_s = self._collection.statistics().busy_s
+        self.ask(self._collection)
+
+    def _new_batch(self) -> Batch:
+        batch = Batch(self._plan_size, self._num_steps)
+        for values in vars(batch).values():
+            if isinstance(values, np.ndarray):
+                values.fill(0)
+        return batch
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One method's figures."""
+class Traffic:
+    """Bytes and microseconds per episode; see `Row`."""
 
-    method: str
-    engine: str
-    red_agent: str
-    workers: int
-    episodes: int
-    episodes_per_s: float
-    first_episode_s: float
-    """From nothing to the first episode in the parent, start of the processes included."""
-    pickled_bytes_per_episode: float
-    """Both directions: what the executor really puts into its pipes."""
-    pickled_bytes_to_worker: float
-    pickled_bytes_to_parent: float
-    serialization_us_per_episode: float
-    """Microseconds to pickle and unpickle that, both directions."""
-    shared_bytes_per_episode: int
-    """Written to shared memory instead."""
-    pss_bytes: int
-    """Of parent, workers and forkserver together, each shared page counted once."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the row as JSON has it."""
-        return asdict(self)
+    to_worker: float = 0.0
+    to_parent: float = 0.0
+    serialization_us: float = 0.0
+    raw: float = 0.0
+    shared: int = 0
 
 
-def measure(method: str, config: Config, num_episodes: int) -> Row:
-    """Measure one method.
-
-    Args:
-        method: `shm`, `pickle` or `prototype`.
-        config: Workers, Red agent, task size.
-        num_episodes: Episodes to time.
-    """
-    run = {"shm": _measure_shm, "pickle": _measure_pickle, "prototype": _measure_prototype}[method]
-    return asyncio.run(run(config, num_episodes))
-
-
-async def _measure_shm(config: Config, num_episodes: int) -> Row:
-    started_s = time.perf_counter()
-    record = record_layout(EPISODE_STEPS)
-    batches: dict[int, Batch] = {}
-    spare: list[Batch] = []  # as a learner would, memory is used again: a page's first touch costs more than an episode
-    first_s = 0.0
-    num_missing = 0
-    all_there = asyncio.Event()
-
-    def take(plan: BatchPlan, row: int, fields: Any) -> None:
-        nonlocal first_s, num_missing
-        first_s = first_s or time.perf_counter() - started_s
-        batch = batches.get(plan.batch_index)
-        if batch is None:
-            batch = batches[plan.batch_index] = spare.pop() if spare else Batch(BATCH_SIZE, EPISODE_STEPS)
-        batch.put(row, fields)
-        if batch.num_filled == plan.num_episodes:
-            batch.clear()
-            spare.append(batches.pop(plan.batch_index))
-            collection.close(plan.batch_index)
-        num_missing -= 1
-        if num_missing == 0:
-            all_there.set()
-
+async def measure_product(job: Job) -> Row:
+    """Measure a method of the product's."""
+    meter, tap = Meter(), PipeTap()
+    config = config_of(job)
+    game = replace(game_spec(config), num_steps=job.num_steps)
+    if job.engine == "synthetic":
+        game = synthetic_game(job.num_steps, job.step_ms, job.spread)
+    task_size = config.task_size
+    intake = Intake(meter, job.num_steps, -(-max(MIN_PLAN, config.num_slots) // task_size) * task_size)
     with (
-        EpisodeRing.create(HEADER, record, config.num_slots) as ring,
+        EpisodeRing.create(HEADER, record_layout(job.num_steps), config.num_slots) as ring,
         WeightBoard.create(ACTOR.num_values, config.num_slabs) as board,
     ):
         board.publish(0, _weights())
-        spec = worker.WorkerSpec(
-            ring_name=ring.name,
-            board_name=board.name,
-            num_slots=config.num_slots,
-            num_slabs=config.num_slabs,
-            num_steps=EPISODE_STEPS,
-            red_agent=config.red_agent,
-            engine=config.engine,
-            profile=config.profile,
-            cyborg=config.cyborg,
-            compromised=Compromised(config.compromised),
-            debug=False,
-        )
-        collector = ExecutorCollector(spec, config.workers)
+        collector = make_collector(config, game, ring, board)
         collection = Collection(
-            ring, collector, run_seed=RUN_SEED, episodes_per_task=config.task_size, take=take, on_lost=_refuse
+            ring, collector, run_seed=RUN_SEED, episodes_per_task=task_size, take=intake.take, on_lost=_refuse
         )
-        await collector.start()
-        collecting = asyncio.create_task(collection.run())
-
-        async def collect(num: int, first_index: int) -> float:
-            nonlocal num_missing
-            all_there.clear()
-            num_missing = num
-            begin_s = time.perf_counter()
-            for index, first in enumerate(range(0, num, BATCH_SIZE), first_index):
-                collection.open(BatchPlan(index, WORKFLOW_ID, first, min(BATCH_SIZE, num - first), 0))
-            await all_there.wait()
-            return time.perf_counter() - begin_s
-
-        await collect(WARM_TASKS * config.workers * config.task_size, 0)
-        elapsed_s = await collect(num_episodes, 10_000)
-        pss_bytes = _pss_bytes()
-        collecting.cancel()
-        await asyncio.gather(collecting, return_exceptions=True)
-        await collector.close()
-        shared_bytes = ring.statistics().slot_bytes
-    slots = tuple(range(config.task_size))
-    return _row(
-        "shm",
-        config,
-        num_episodes,
-        elapsed_s,
-        first_s,
-        worker.play,
-        (slots,),
-        None,
-        len(slots),
-        shared_bytes,
-        pss_bytes,
-    )
+        try:
+            await collector.start()
+            intake.ask(collection)
+            async with asyncio.TaskGroup() as group:
+                collecting = group.create_task(collection.run())
+                window, pss = await _time(
+                    job, meter, tap, collector.max_tasks * task_size, lambda: collector.num_alive == config.num_players
+                )
+                collecting.cancel()
+        finally:
+            await collector.close()
+        slot_bytes = ring.statistics().slot_bytes
+    traffic = _traffic(job, tap, window.num_episodes, task_size, slot_bytes)
+    return _row(job, meter, window, traffic, pss)
 
 
-async def _measure_pickle(config: Config, num_episodes: int) -> Row:
-    weights = _weights()
-
-    def arguments(environment_seed: int, actions_seed: int) -> tuple[Any, ...]:
-        return weights, WORKFLOW_ID, environment_seed, actions_seed
-
-    with ProcessPoolExecutor(
-        config.workers, get_context("forkserver"), pickled.initialize, (config.engine, config.red_agent)
-    ) as pool:
-        return await _measure_pool("pickle", pool, pickled.play, arguments, config, num_episodes)
-
-
-async def _measure_prototype(config: Config, num_episodes: int) -> Row:
-    weights = prototype.initial_weights()
-
-    def arguments(environment_seed: int, actions_seed: int) -> tuple[Any, ...]:
-        return weights, WORKFLOW_ID, config.red_agent, environment_seed, actions_seed
-
-    with ProcessPoolExecutor(config.workers, get_context("spawn")) as pool:
-        return await _measure_pool("prototype", pool, prototype.collect_episode, arguments, config, num_episodes)
-
-
-async def _measure_pool(
-    method: str,
-    pool: ProcessPoolExecutor,
-    play: Callable[..., Any],
-    arguments: Callable[[int, int], tuple[Any, ...]],
-    config: Config,
-    num_episodes: int,
-) -> Row:
-    """Measure a method that submits one episode per task and gets it back as the task's result."""
-    started_s = time.perf_counter()
+async def measure_prototype(job: Job) -> Row:
+    """Measure the prototype's way: one episode per task, lists back as the task's result."""
+    meter, tap = Meter(), PipeTap()
     loop = asyncio.get_running_loop()
-    num_warm = WARM_TASKS * config.workers
-    environment, actions = seeding.episode_seeds(RUN_SEED, WORKFLOW_ID, np.arange(num_warm + num_episodes))
-    tasks = [arguments(int(e), int(a)) for e, a in zip(environment, actions, strict=True)]
+    weights = prototype.initial_weights()
+    indices = iter(range(sys.maxsize))
+    pids: set[int] = set()
 
-    warming = [loop.run_in_executor(pool, play, *task) for task in tasks[:num_warm]]
-    await asyncio.wait(warming, return_when=asyncio.FIRST_COMPLETED)
-    first_s = time.perf_counter() - started_s
-    await asyncio.gather(*warming)
-    begin_s = time.perf_counter()
-    results = await asyncio.gather(*(loop.run_in_executor(pool, play, *task) for task in tasks[num_warm:]))
-    elapsed_s = time.perf_counter() - begin_s
-    return _row(method, config, num_episodes, elapsed_s, first_s, play, tasks[0], results[0], 1, 0, _pss_bytes())
+    async def lane() -> None:
+        while True:
+            seeds = (int(part[0]) for part in seeding.episode_seeds(RUN_SEED, WORKFLOW_ID, [next(indices)]))
+            arguments = (weights, WORKFLOW_ID, job.red_agent, *seeds)
+            _, busy_s, pid = await loop.run_in_executor(pool, prototype.collect_timed, *arguments)
+            meter.busy_s += busy_s
+            pids.add(pid)
+            meter.count()
+
+    with ProcessPoolExecutor(job.workers, get_context("spawn")) as pool:
+        async with asyncio.TaskGroup() as group:
+            lanes = [group.create_task(lane()) for _ in range(2 * job.workers)]
+            window, pss = await _time(job, meter, tap, 2 * job.workers, lambda: len(pids) == job.workers)
+            for task in lanes:
+                task.cancel()
+        pool.shutdown(cancel_futures=True)
+    return _row(job, meter, window, _traffic(job, tap, window.num_episodes, 1, 0), pss)
 
 
-def _row(
-    method: str,
-    config: Config,
-    num_episodes: int,
-    elapsed_s: float,
-    first_s: float,
-    play: Callable[..., Any],
-    arguments: tuple[Any, ...],
-    result: Any,
-    episodes_per_task: int,
-    shared_bytes: int,
-    pss_bytes: int,
-) -> Row:
-    call, answer = _CallItem(10_000, play, arguments, {}), _ResultItem(10_000, result=result)
-    to_worker, to_parent = (len(ForkingPickler.dumps(item)) / episodes_per_task for item in (call, answer))
-    return Row(
-        method=method,
-        engine="cyborg" if method == "prototype" else config.engine,
-        red_agent=config.red_agent,
-        workers=config.workers,
-        episodes=num_episodes,
-        episodes_per_s=num_episodes / elapsed_s,
-        first_episode_s=first_s,
-        pickled_bytes_per_episode=to_worker + to_parent,
-        pickled_bytes_to_worker=to_worker,
-        pickled_bytes_to_parent=to_parent,
-        serialization_us_per_episode=(_round_trip_us(call) + _round_trip_us(answer)) / episodes_per_task,
-        shared_bytes_per_episode=shared_bytes,
-        pss_bytes=pss_bytes,
+async def _time(
+    job: Job, meter: Meter, tap: PipeTap, num_in_flight: int, is_up: Callable[[], bool]
+) -> tuple[Window, int]:
+    """Wait until all that is first in flight has come back, then time a window; also return the memory in use."""
+    try:
+        async with asyncio.timeout(START_LIMIT_S):
+            await meter.warm_up(num_in_flight, is_up)
+    except TimeoutError:
+        raise PipelineError(
+            f"{meter.num_episodes} episodes in {START_LIMIT_S:.0f} s, and not all workers up: try fewer workers"
+        ) from None
+    with tap.open():
+        window = await meter.window(job.seconds, job.episodes)
+    return window, pss_bytes()
+
+
+def _traffic(job: Job, tap: PipeTap, num_episodes: int, task_size: int, slot_bytes: int) -> Traffic:
+    """Work out what an episode's way to the parent costs."""
+    if job.method == "sequential":
+        return Traffic()
+    if job.method == "synchronous":
+        return Traffic(raw=(tap.num_sent_bytes + tap.num_received_bytes) / num_episodes, shared=slot_bytes)
+    call, answer = tap.last_sent, tap.last_received
+    if job.method == "ray":
+        call, answer = _ray_messages(task_size, slot_bytes)
+    return Traffic(
+        to_worker=len(call) / task_size,
+        to_parent=len(answer) / task_size,
+        serialization_us=(round_trip_us(call) + round_trip_us(answer)) / task_size,
+        shared=slot_bytes if job.method == "shm" else 0,
     )
 
 
-def _round_trip_us(item: object, repeats: int = 200) -> float:
-    begin_s = time.perf_counter()
-    for _ in range(repeats):
-        ForkingPickler.loads(ForkingPickler.dumps(item))
-    return (time.perf_counter() - begin_s) / repeats * 1e6
+def _ray_messages(task_size: int, slot_bytes: int) -> tuple[bytes, bytes]:
+    """Return the likes of what Ray is given per task: headers and a reference to the weights, and the slots' bytes."""
+    from ray import ObjectRef
+
+    arguments = ObjectRef.nil().binary(), np.zeros((task_size, HEADER.size_bytes), np.uint8)
+    return pickle.dumps(arguments, 5), pickle.dumps(np.zeros((task_size, slot_bytes), np.uint8), 5)
 
 
-def _weights() -> np.ndarray[Any, np.dtype[np.float32]]:
+def _row(job: Job, meter: Meter, window: Window, traffic: Traffic, pss: int) -> Row:
+    # an episode that began before the window counts as a whole, which may come to a little more than all the time
+    idle_share = max(0.0, 1.0 - window.busy_s / (job.workers * window.seconds))
+    return Row(
+        method=job.method,
+        engine=job.engine,
+        red_agent=job.red_agent,
+        workers=job.workers,
+        episodes=window.num_episodes,
+        window_s=window.seconds,
+        episodes_per_s=window.num_episodes / window.seconds,
+        first_episode_s=meter.first_s or 0.0,
+        idle_share=idle_share,
+        parent_cpu_share=window.parent_cpu_share,
+        children_cpu_share=window.children_cpu_share,
+        pickled_bytes_per_episode=traffic.to_worker + traffic.to_parent,
+        pickled_bytes_to_worker=traffic.to_worker,
+        pickled_bytes_to_parent=traffic.to_parent,
+        serialization_us_per_episode=traffic.serialization_us,
+        raw_bytes_per_episode=traffic.raw,
+        shared_bytes_per_episode=traffic.shared,
+        pss_bytes=pss,
+    )
+
+
+def _weights() -> npt.NDArray[np.float32]:
     return network.create(seeding.seed(RUN_SEED, seeding.Stream.POLICY_INIT, WORKFLOW_ID), "orthogonal").actor_weights()
 
 
-def _pss_bytes() -> int:
-    total = 0
-    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
-        try:
-            total += process.memory_full_info().pss
-        except psutil.Error:  # it ended meanwhile
-            continue
-    return total
-
-
 def _refuse(num_episodes: int) -> None:
-    raise RuntimeError(f"workers died during a benchmark, {num_episodes} episodes are lost")
+    raise PipelineError(f"workers died during a benchmark, {num_episodes} episodes are lost: is memory short?")
+
+
+def main(job_json: str) -> int:
+    """Measure a job given as JSON, print its row as JSON; return the exit status."""
+    job = Job(**json.loads(job_json))
+    sweep_stale()
+    try:
+        row = asyncio.run(measure_prototype(job) if job.method == "prototype" else measure_product(job))
+    except KeyboardInterrupt:
+        return 130
+    except (PipelineError, ExceptionGroup) as error:
+        if not isinstance(reason := _first(error), PipelineError):
+            raise
+        print(f"{job.method}: {reason}", file=sys.stderr)
+        return 1
+    print(json.dumps(row.to_json()))
+    return 0
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import anatomy
-from methods import Row, measure
 from rich.console import Console
 from rich.table import Table
+from rows import Job, MeasurementFailedError, Row, import_pyplot, measure_afresh, median_row
 
-from pipeline.cage2.spec import RED_AGENTS
-from pipeline.config import Config, num_cores
+from pipeline.cage2.spec import EPISODE_STEPS, RED_AGENTS
+from pipeline.config import num_cores
+from pipeline.options import Parser, UsageError
 
 METHODS = ("shm", "pickle", "prototype")
 EPISODES = {"cyborg": 400, "fast": 40_000}
@@ -28,48 +28,16 @@ PROTOTYPE_EPISODES = 40
 
 
 def main() -> int:
-    """Measure, print, plot."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", choices=["cyborg", "fast"], default="cyborg", help="what plays the game [cyborg]")
-    parser.add_argument("--workers", type=int, default=num_cores(), metavar="N", help="worker processes [one per core]")
-    parser.add_argument("--episodes", type=int, metavar="N", help="episodes to time [cyborg 400, fast 40000]")
-    parser.add_argument(
-        "--rounds", type=int, default=3, metavar="N", help="each method so often, the median counts [3]"
-    )
-    parser.add_argument("--red-agent", choices=RED_AGENTS, default="B_lineAgent", help="who attacks [B_lineAgent]")
-    parser.add_argument("--methods", default=",".join(METHODS), help=f"which, in this order [{','.join(METHODS)}]")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw both tables (needs the `plot` extra)")
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)  # a method, once, in this process
-    options = parser.parse_args()
-    methods = options.methods.split(",")
-    if unknown := set(methods) - set(METHODS):
-        parser.error(f"unknown method {', '.join(sorted(unknown))}: choose from {', '.join(METHODS)}")
-    options.episodes = options.episodes or EPISODES[options.engine]
-    if min(options.workers, options.episodes, options.rounds) < 1:
-        parser.error("--workers, --episodes and --rounds are at least 1")
-
-    if min(options.workers, 1000) != options.workers or min(options.episodes, 100_000) != options.episodes:
-        parser.error("--workers is at most 1000, --episodes at most 100000")
-
-    config = Config(
-        workers=options.workers,
-        engine=options.engine,
-        red_agent=options.red_agent,
-        episodes_per_update=options.episodes,
-        total_episodes=options.episodes,
-        policy_lag=0,
-    )
-    if options.one:
-        print(json.dumps({"rows": [measure(methods[0], config, options.episodes).to_json()]}))
-        return 0
-    rounds: dict[str, list[Row]] = {method: [] for method in methods}
-    for index in range(options.rounds):
-        for method in methods:  # in turn, so that a machine that slows down slows all of them
-            print(f"round {index + 1} of {options.rounds}: {method} ...", file=sys.stderr, flush=True)
-            num_episodes = min(options.episodes, PROTOTYPE_EPISODES) if method == "prototype" else options.episodes
-            rounds[method].append(_measure_afresh(method, options, num_episodes))
-    rows = [sorted(rounds[method], key=lambda row: row.episodes_per_s)[options.rounds // 2] for method in methods]
+    """Measure, print, plot; return the exit status."""
+    try:
+        options = _options()
+        rows = _measure(options)
+    except (UsageError, MeasurementFailedError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     parts = anatomy.measure(options.engine, options.red_agent, min(options.episodes, EPISODES[options.engine] // 4))
     if options.json:
         print(json.dumps({"rows": [row.to_json() for row in rows], "episode_ms": parts}))
@@ -80,14 +48,42 @@ def main() -> int:
     return 0
 
 
-def _measure_afresh(method: str, options: argparse.Namespace, num_episodes: int) -> Row:
-    """Measure in a process of its own: the forkserver, once started, would spare the next method its start."""
-    command = [sys.executable, __file__, f"--methods={method}", "--one", "--json", f"--engine={options.engine}"]
-    command += [f"--workers={options.workers}", f"--episodes={num_episodes}", f"--red-agent={options.red_agent}"]
-    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if result.returncode:
-        raise SystemExit(f"measuring {method} failed")
-    return Row(**json.loads(result.stdout)["rows"][0])
+def _options() -> argparse.Namespace:
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engine", choices=["cyborg", "fast"], default="cyborg", help="what plays the game [cyborg]")
+    parser.add_argument("--workers", type=int, default=num_cores(), metavar="N", help="worker processes [one per core]")
+    parser.add_argument("--episodes", type=int, metavar="N", help="episodes to time [cyborg 400, fast 40000]")
+    parser.add_argument(
+        "--rounds", type=int, default=3, metavar="N", help="each method so often, the median counts [3]"
+    )
+    parser.add_argument("--red-agent", choices=RED_AGENTS, default="B_lineAgent", help="who attacks [B_lineAgent]")
+    parser.add_argument("--methods", default=",".join(METHODS), help=f"which, in this order [{','.join(METHODS)}]")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw both tables (needs the `plot` extra)")
+    options = parser.parse_args()
+    options.methods = options.methods.split(",")
+    if unknown := set(options.methods) - set(METHODS):
+        raise UsageError(f"unknown method {', '.join(sorted(unknown))}: choose from {', '.join(METHODS)}")
+    options.episodes = options.episodes or EPISODES[options.engine]
+    if min(options.workers, options.episodes, options.rounds) < 1:
+        raise UsageError("--workers, --episodes and --rounds are at least 1")
+    if options.workers > 1000 or options.episodes > 100_000:
+        raise UsageError("--workers is at most 1000, --episodes at most 100000")
+    if options.plot:
+        import_pyplot()  # or say now that it can't be had
+    return options
+
+
+def _measure(options: argparse.Namespace) -> list[Row]:
+    rounds: dict[str, list[Row]] = {method: [] for method in options.methods}
+    for index in range(options.rounds):
+        for method in options.methods:  # in turn, so that a machine that slows down slows all of them
+            print(f"round {index + 1} of {options.rounds}: {method} ...", file=sys.stderr, flush=True)
+            num_episodes = min(options.episodes, PROTOTYPE_EPISODES) if method == "prototype" else options.episodes
+            engine = "cyborg" if method == "prototype" else options.engine
+            job = Job(method, options.workers, engine, options.red_agent, 0.0, num_episodes, EPISODE_STEPS)
+            rounds[method].append(measure_afresh(job))
+    return [median_row(measured) for measured in rounds.values()]
 
 
 def _print(rows: list[Row], parts: dict[str, float]) -> None:
@@ -119,13 +115,7 @@ def _print(rows: list[Row], parts: dict[str, float]) -> None:
 
 
 def _plot(rows: list[Row], parts: dict[str, float], path: Path) -> None:
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        sys.exit("--plot needs the extra: pip install 'cage2-pipeline[plot]'")
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
+    plt = import_pyplot()
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     bars = left.bar([row.method for row in rows], [row.episodes_per_s for row in rows], color="#3b6ea5")
     left.bar_label(bars, fmt="%.1f")

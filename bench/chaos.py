@@ -1,0 +1,202 @@
+"""Runs under random faults, next to one that is left in peace: what is lost, what differs, how fast it recovers.
+
+python bench/chaos.py --minutes 10 --seed 1
+
+Run after run is started with the same configuration, hit by faults of all kinds (see fault_kinds.py) until it has
+finished, resumed whenever it was ended, each time with another collection method, engine and number of workers. Then
+its policies, search, logs and digest are compared with those of the undisturbed run, bit by bit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fault_kinds import Weather, is_finished
+from rich.console import Console
+from rich.table import Table
+from storm import HangError, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EPISODES = 1920
+OPTIONS = (
+    f"--total-episodes={EPISODES}",
+    "--episodes-per-update=16",
+    "--max-episodes-per-workflow=320",
+    "--compliance-threshold=0.5",
+    "--checkpoint-interval-s=0",
+    "--seed=11",
+)
+"""Some seconds' worth: several visits, a search that is fitted, a checkpoint after each of 120 updates."""
+MEAN_CALM_S = 0.3
+"""Between a recovery and the next fault."""
+DISK_BYTES = 48 << 20
+
+
+@dataclass
+class Report:
+    """What came of it."""
+
+    seed: int
+    minutes: float = 0.0
+    runs: int = 0
+    faults: int = 0
+    faults_by_kind: dict[str, int] = field(default_factory=dict)
+    recovery_s: dict[str, float] = field(default_factory=dict)
+    """From a fault to the next update: `median` and `worst`, over all faults."""
+    recovery_by_kind_s: dict[str, float] = field(default_factory=dict)
+    """The median of each kind."""
+    throughput_kept: float = 0.0
+    """Undisturbed over disturbed wall time, per run."""
+    episodes_lost: int = 0
+    bits_differ: int = 0
+    left_behind: list[str] = field(default_factory=list)
+
+
+def main() -> int:
+    """Run, print; 1 if the promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10.0, metavar="N", help="how long to go on starting runs [10]")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="draws the faults [1]")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    options = parser.parse_args()
+    if options.minutes <= 0:
+        parser.error("--minutes must be above 0")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave nothing mounted or running
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cage2-chaos-")))
+        disk = _small_disk(folder, stack)
+        try:
+            report = _storm(disk or folder, disk, options.seed, options.minutes * 60)
+        except HangError as error:
+            print(f"error: a hang: {error}", file=sys.stderr)
+            return 1
+    if options.json:
+        print(json.dumps(asdict(report)))
+    else:
+        _print(report)
+    return 1 if report.episodes_lost or report.bits_differ or report.left_behind else 0
+
+
+def _storm(folder: Path, disk: Path | None, seed: int, duration_s: float) -> Report:
+    rng = random.Random(seed)  # noqa: S311  # faults are no secret
+    weather = Weather(rng, disk)
+    report = Report(seed)
+    begin_s = time.monotonic()
+    calm = Run(folder / "calm", OPTIONS)
+    _tell("a run in peace, to compare with ...")
+    calm.start(["--workers=2"])
+    code, err = calm.ended()
+    if code:
+        raise SystemExit(f"the undisturbed run failed:\n{err}")
+    expected, calm_s = calm.outcome(), time.monotonic() - begin_s
+    kinds: Counter[str] = Counter()
+    recoveries: dict[str, list[float]] = {}
+    begin_s = time.monotonic()
+    while time.monotonic() - begin_s < duration_s:
+        run = Run(folder / f"storm-{report.runs}", OPTIONS)
+        try:
+            for kind, recovery_s in _disturb(run, weather, rng):
+                kinds[kind] += 1
+                if recovery_s is not None:
+                    recoveries.setdefault(kind, []).append(recovery_s)
+                _tell(f"run {report.runs + 1}, fault {kinds.total()}: {kind}, {_seconds(recovery_s)}")
+        finally:
+            if run.is_alive and run.process is not None:
+                run.process.kill()
+        outcome = run.outcome()
+        report.runs += 1
+        report.episodes_lost += EPISODES - outcome["episodes"]
+        report.bits_differ += _differing_bits(expected, outcome)
+        report.left_behind += run.leftovers()
+        shutil.rmtree(run.folder)
+    wall_s = time.monotonic() - begin_s
+    times = [each for kind in recoveries.values() for each in kind]
+    report.minutes = wall_s / 60
+    report.faults = kinds.total()
+    report.faults_by_kind = dict(kinds.most_common())
+    report.recovery_s = {"median": statistics.median(times), "worst": max(times)} if times else {}
+    report.recovery_by_kind_s = {kind: statistics.median(each) for kind, each in sorted(recoveries.items())}
+    report.throughput_kept = calm_s * report.runs / wall_s
+    return report
+
+
+def _disturb(run: Run, weather: Weather, rng: random.Random) -> Iterator[tuple[str, float | None]]:
+    """Start a run and hit it until it has finished; yield each fault with its recovery."""
+    run.start(weather.speed())
+    while True:
+        end_s = time.monotonic() + rng.expovariate(1 / MEAN_CALM_S)
+        while run.is_alive and time.monotonic() < end_s:
+            time.sleep(0.005)
+        if not run.is_alive:
+            code, err = run.ended()
+            if is_finished(run):
+                return
+            raise SystemExit(f"a run ended by itself with exit code {code}:\n{err}")
+        yield weather.strike(run)
+
+
+def _differing_bits(expected: dict[str, Any], outcome: dict[str, Any]) -> int:
+    """Count the bits in which policies differ, and one for each other thing that does."""
+    bits = sum(expected[name] != outcome[name] for name in ("digest", "search", "updates"))
+    names = expected["policies"].keys() | outcome["policies"].keys()
+    for name in names:
+        one, other = expected["policies"].get(name, b""), outcome["policies"].get(name, b"")
+        bits += 8 * abs(len(one) - len(other)) + sum((a ^ b).bit_count() for a, b in zip(one, other, strict=False))
+    return bits
+
+
+def _small_disk(folder: Path, stack: ExitStack) -> Path | None:
+    """Mount a small file system to be filled, if we may."""
+    disk = folder / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "none", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        _tell("no file system can be mounted (root can): full disks and full shared memory are left out")
+        return None
+    stack.callback(subprocess.run, ["umount", "--lazy", str(disk)], check=False)
+    return disk
+
+
+def _print(report: Report) -> None:
+    title = f"{report.faults} faults in {report.runs} runs, {report.minutes:.1f} minutes, seed {report.seed}"
+    table = Table(title=title)
+    for name in ("fault", "times", "recovery, median"):
+        table.add_column(name, justify="left" if name == "fault" else "right")
+    for kind, number in report.faults_by_kind.items():
+        table.add_row(kind, str(number), _seconds(report.recovery_by_kind_s.get(kind)))
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    console.print(table)
+    if report.recovery_s:
+        console.print(f"recovery: median {report.recovery_s['median']:.2f} s, worst {report.recovery_s['worst']:.2f} s")
+    console.print(f"throughput kept: {report.throughput_kept:.0%}")
+    console.print(f"episodes lost: {report.episodes_lost}")
+    console.print(f"bits that differ: {report.bits_differ}")
+    console.print(f"left behind: {', '.join(report.left_behind) or 'nothing'}")
+
+
+def _seconds(value: float | None) -> str:
+    return "the run had ended" if value is None else f"{value:.2f} s"
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,209 @@
+"""The faults that the storm knows: each is caused for real, and then the run is watched until it gets on again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from storm import ROOT, RUN_PY, HangError, Run, wait_until
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import psutil
+
+INTERRUPTED = 130
+"""Exit code of a run that was asked to stop."""
+
+
+class NothingToHitError(RuntimeError):
+    """The run has no such part now: a run in one process has no workers."""
+
+
+class Weather:
+    """Causes faults to a run."""
+
+    def __init__(self, rng: random.Random, disk: Path | None) -> None:
+        """Args: rng: chooses. disk: a small file system of its own that runs are written to, or None."""
+        self._rng = rng
+        self._disk = disk
+        self.kinds: dict[str, tuple[Callable[[Run], float | None], int]] = {
+            "worker killed": (lambda run: self._hit_worker(run, signal.SIGKILL), 12),
+            "worker crashed (SIGSEGV)": (lambda run: self._hit_worker(run, signal.SIGSEGV), 8),
+            "worker aborted": (lambda run: self._hit_worker(run, signal.SIGABRT), 6),
+            "worker terminated": (lambda run: self._hit_worker(run, signal.SIGTERM), 6),
+            "all workers killed": (self._kill_all_workers, 8),
+            "worker stopped (hangs)": (lambda run: self._hit_worker(run, signal.SIGSTOP), 1),
+            "forkserver killed": (self._kill_forkserver, 5),
+            "resource tracker killed": (self._kill_tracker, 3),
+            "parent killed": (self._kill_parent, 5),
+            "parent killed at a checkpoint": (self._kill_parent_at_checkpoint, 5),
+            "parent killed, resource tracker too": (self._kill_parent_and_tracker, 3),
+            "SIGTERM": (lambda run: self._ask_to_stop(run, signal.SIGTERM), 3),
+            "SIGHUP": (lambda run: self._ask_to_stop(run, signal.SIGHUP), 2),
+            "Ctrl-C twice": (lambda run: self._ask_to_stop(run, signal.SIGINT, signal.SIGINT), 3),
+            "resumed while alive": (self._resume_while_alive, 2),
+            "checkpoint damaged": (self._damage_checkpoint, 4),
+        }
+        if disk is not None:
+            self.kinds["disk full"] = (self._fill_disk, 4)
+            self.kinds["shared memory full"] = (self._start_without_shared_memory, 3)
+
+    def strike(self, run: Run) -> tuple[str, float | None]:
+        """Cause a fault; return its kind, and the seconds until the next update, or None if the run ended before it."""
+        names = list(self.kinds)
+        while True:
+            kind = self._rng.choices(names, [self.kinds[name][1] for name in names])[0]
+            with contextlib.suppress(NothingToHitError):
+                return kind, self.kinds[kind][0](run)
+
+    def speed(self) -> list[str]:
+        """Return options that results don't depend on, drawn anew for each start."""
+        method = self._rng.choice(["executor", "executor", "executor", "synchronous", "sequential"])
+        options = [f"--collector={method}", f"--workers={self._rng.randint(1, 4)}"]
+        if method == "executor":
+            options.append(f"--transport={self._rng.choice(['shm', 'shm', 'pickle'])}")
+        return [*options, f"--engine={self._rng.choice(['fast', 'fast', 'cyborg'])}"]
+
+    def _hit_worker(self, run: Run, number: signal.Signals) -> float | None:
+        workers = run.workers()
+        return _hit(run, [self._rng.choice(workers)] if workers else [], number)
+
+    def _kill_all_workers(self, run: Run) -> float | None:
+        return _hit(run, run.workers(), signal.SIGKILL)
+
+    def _kill_forkserver(self, run: Run) -> float | None:
+        return _hit(run, [server] if (server := run.forkserver()) else [], signal.SIGKILL)
+
+    def _kill_tracker(self, run: Run) -> float | None:
+        return _hit(run, [tracker] if (tracker := run.tracker()) else [], signal.SIGKILL)
+
+    def _kill_parent(self, run: Run) -> float | None:
+        since_s = time.time()
+        run.signal(signal.SIGKILL)
+        run.ended()
+        return self._go_on(run, since_s)
+
+    def _kill_parent_at_checkpoint(self, run: Run) -> float | None:
+        def is_writing() -> bool:
+            with contextlib.suppress(OSError):
+                return any((run.folder / "checkpoint").glob(".*.tmp"))
+            return False
+
+        wait_until(lambda: not run.is_alive or is_writing(), "a checkpoint to be written")
+        return self._kill_parent(run)
+
+    def _kill_parent_and_tracker(self, run: Run) -> float | None:
+        if (tracker := run.tracker()) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(tracker.pid, signal.SIGKILL)
+        return self._kill_parent(run)
+
+    def _ask_to_stop(self, run: Run, *numbers: signal.Signals) -> float | None:
+        since_s = time.time()
+        for number in numbers:
+            run.signal(number)
+        code, err = run.ended()
+        # before its handlers are there, a signal ends a process as it ends any
+        _require(code in {0, INTERRUPTED, *(-number for number in numbers)}, f"exit code {code} after {numbers}", err)
+        return self._go_on(run, since_s)
+
+    def _resume_while_alive(self, run: Run) -> float | None:
+        since_s = time.time()
+        was_alive = run.is_alive
+        code, err = _resume(run)
+        if was_alive and run.is_alive:
+            _require(code != 0 and "Traceback" not in err, "a living run was resumed", err)
+        return run.wait_for_update(since_s)
+
+    def _damage_checkpoint(self, run: Run) -> float | None:
+        """Stop the run, damage a file of its checkpoint: it must be refused. Then the file is put back."""
+        since_s = time.time()
+        run.signal(signal.SIGKILL)
+        run.ended()
+        files = sorted((run.folder / "checkpoint").glob("[!.]*"))
+        if files:
+            file = self._rng.choice(files)
+            whole = file.read_bytes()
+            file.write_bytes(self._damaged(whole))
+            code, err = _resume(run)
+            file.write_bytes(whole)
+            _require(code != 0 and "Traceback" not in err, f"a damaged {file.name} was taken", err)
+        return self._go_on(run, since_s)
+
+    def _damaged(self, content: bytes) -> bytes:
+        position = self._rng.randrange(len(content))
+        if self._rng.random() < 0.5:
+            return content[:position]
+        return content[:position] + bytes([content[position] ^ (1 << self._rng.randrange(8))]) + content[position + 1 :]
+
+    def _fill_disk(self, run: Run) -> float | None:
+        assert self._disk is not None, "there is one"  # noqa: S101
+        since_s = time.time()
+        filler = self._disk / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1 << 12))
+        code, err = run.ended()
+        filler.unlink()
+        _require("Traceback" not in err, f"a full disk ended in a traceback, exit code {code}", err)
+        return self._go_on(run, since_s)
+
+    def _start_without_shared_memory(self, run: Run) -> float | None:
+        """Stop the run, and resume it where there is next to no shared memory: it must say so."""
+        since_s = time.time()
+        run.signal(signal.SIGKILL)
+        run.ended()
+        mount = 'mount -t tmpfs -o size=64k none /dev/shm && exec "$@"'
+        code, err = _resume(run, "unshare", "--mount", "sh", "-c", mount, "sh")
+        if (run.folder / "config.json").exists():
+            _require(code != 0 and "Traceback" not in err and "shared memory" in err, "64 KiB were enough", err)
+        return self._go_on(run, since_s)
+
+    def _go_on(self, run: Run, since_s: float) -> float | None:
+        if is_finished(run):
+            return None
+        if not (run.folder / "checkpoint" / "manifest.json").exists():
+            shutil.rmtree(run.folder, ignore_errors=True)  # it was hit before its first checkpoint
+        run.start(self.speed())
+        return run.wait_for_update(since_s)
+
+
+def is_finished(run: Run) -> bool:
+    """Whether a run used its budget."""
+    with contextlib.suppress(OSError, ValueError):
+        return bool(json.loads((run.folder / "summary.json").read_text())["reason"] == "budget")
+    return False
+
+
+def _hit(run: Run, targets: Sequence[psutil.Process], number: signal.Signals) -> float | None:
+    if not targets and run.is_alive:
+        raise NothingToHitError
+    since_s = time.time()
+    for target in targets:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(target.pid, number)
+    return run.wait_for_update(since_s)
+
+
+def _resume(run: Run, *before: str) -> tuple[int, str]:
+    command = [*before, sys.executable, str(RUN_PY), "resume", str(run.folder), "--quiet"]
+    try:
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
+    except subprocess.TimeoutExpired:
+        raise HangError("a resume that had to be refused didn't end") from None
+    return result.returncode, result.stderr
+
+
+def _require(condition: bool, what: str, err: str) -> None:
+    if not condition:
+        raise RuntimeError(f"{what}:\n{err}")
