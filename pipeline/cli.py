@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell(f"error: {_in_one_line(str(error))}")
         return USAGE
     except (PipelineError, NativeBufferError, OSError) as error:
-        _tell(f"error: {error}")
+        _tell("error: " + "\n".join(map(_in_one_line, str(error).split("\n"))))
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -236,9 +236,9 @@ def _print_summary(pipeline: Pipeline, finished: RunFinished) -> None:
             if order != finished.best_workflow:
                 console.print(f"   as good, as far as can be told: {order}")
     console.print(f"digest: {finished.digest}")
-    console.print(f"record: {pipeline.run_dir}")
+    console.print(f"record: {_in_one_line(str(pipeline.run_dir))}")
     if finished.reason == "stopped":
-        console.print(f"go on with: {_resume_command(pipeline)}")
+        console.print(f"go on with: {_in_one_line(_resume_command(pipeline))}")
 
 
 def _resume_command(pipeline: Pipeline) -> str:
@@ -276,7 +276,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def _noter(options: argparse.Namespace) -> Callable[[str], None]:
     """Return what tells the user something beside the events, in the form in which they are told."""
     if not options.json_logs:
-        return lambda text: _tell(f"note: {text}")
+        return lambda text: _tell(f"note: {_in_one_line(text)}")
     from pipeline.observe.logs import terminal_logger
 
     logger = terminal_logger(as_json=True)

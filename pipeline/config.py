@@ -69,7 +69,7 @@ class Config(BaseModel):
     """Start a new workflow's policy from the nearest trained order instead of afresh."""
     policy_lag: Annotated[int, Field(ge=0, le=8)] = 1
     """Updates by which the policy that collects trails the one that learns: 0 waits, 1 overlaps the two."""
-    gp_beta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 2.0
+    gp_beta: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 2.0
     """Standard deviations that GP-UCB adds to the mean: how much it explores."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Where every random number of the run comes from."""
@@ -111,7 +111,11 @@ class Config(BaseModel):
         if not is_text:
             msg = "must be a path in UTF-8, without NUL"
             raise ValueError(msg)
-        return path.expanduser()
+        try:
+            return path.expanduser()
+        except RuntimeError:
+            msg = "names a user's home that can't be found: write the path in full"
+            raise ValueError(msg) from None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -96,7 +96,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
             return tomllib.load(stream)
     except OSError as error:
         raise UsageError(f"--config {file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"--config {file}: not valid TOML: {error}") from None
 
 

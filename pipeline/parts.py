@@ -25,6 +25,7 @@ from pipeline.observe.csv_log import CsvLog
 from pipeline.observe.logs import EventLog
 from pipeline.observe.tensorboard import TensorBoardLog, require_tensorboard
 from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolder
 from pipeline.policy.params import ACTOR
 from pipeline.policy.store import PolicyStore
@@ -142,7 +143,11 @@ async def assemble(
         write_checkpoint=write_checkpoint,
     )
     if checkpoint is not None:
-        training.resume(checkpoint)
+        try:
+            training.resume(checkpoint)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            msg = f"{checkpoints.path} holds a state that can't be ({error!r}): go on with the version that wrote it"
+            raise CheckpointError(msg) from error
     return Parts(folder, checkpoints, recorders, disk_thread, ring, collector, collection, learner, training)
 
 

@@ -22,7 +22,7 @@ from pipeline.config import SPEED_FIELDS
 from pipeline.observe.feed import Feed
 from pipeline.observe.statistics import PipelineStatistics
 from pipeline.parts import assemble
-from pipeline.persist.files import write_json
+from pipeline.persist.files import WriteError, write_json
 from pipeline.persist.runs import read_config
 from pipeline.types import (
     CheckpointWritten,
@@ -132,8 +132,10 @@ class Pipeline:
             await _outlast(self._running)
         finally:
             self._final_statistics = self.statistics()
-            await _outlast(asyncio.ensure_future(self._resources.aclose()))
-        if kind is None and not self._running.cancelled() and (failure := self._running.exception()):
+            closing = asyncio.ensure_future(self._resources.aclose())
+            await _outlast(closing)
+        failures = [None if task.cancelled() else task.exception() for task in (self._running, closing)]
+        if kind is None and (failure := failures[0] or failures[1]):
             raise failure
 
     def events(self) -> AsyncIterator[Event]:
@@ -212,10 +214,14 @@ class Pipeline:
             self._emit(RunStarted(str(self.run_dir), self._resume_dir is not None))
             try:
                 reason = await self._train()
-            finally:
-                # whatever ends the run, what it has learned is kept
+            except BaseException:
+                # whatever ends the run, what it has learned is kept; if it can't be, what ended the run is still told
                 self._finishing = True
-                await self._write_checkpoint(self._parts.training.state)
+                with contextlib.suppress(WriteError):
+                    await self._write_checkpoint(self._parts.training.state)
+                raise
+            self._finishing = True
+            await self._write_checkpoint(self._parts.training.state)
             return await self._finish(reason)
         finally:
             self._feed.close()

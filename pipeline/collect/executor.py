@@ -160,7 +160,7 @@ class _Recording:
         self._processes.append(process)
         return process
 
-    def get_start_method(self, allow_none: bool = False) -> str:  # noqa: ARG002  # as the context's
+    def get_start_method(self, allow_none: bool = False) -> str:  # as the context's
         """Return what makes the pool start all processes at once; `Process` is the context's own."""
         return "fork"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from native_buffers.layout import Field, Layout
 from pipeline.cage2.spec import OBSERVATION_SIZE
 
-ERROR_TEXT_BYTES = 480
+ERROR_TEXT_BYTES = 472
 """Room for a worker's traceback, the end of it kept."""
 
 UNTOLD = -1

@@ -15,9 +15,11 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pipeline import seeding
+from pipeline.errors import PipelineError
 from pipeline.learn import ppo
 from pipeline.learn.batch import Batch, BatchStatistics
 from pipeline.types import BatchPlan, UpdateResult, WorkflowResult
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from pipeline.learn.recipe import Recipe
     from pipeline.learn.visit import Visit, VisitLimits
     from pipeline.policy.store import PolicyState
+
+
+_T = TypeVar("_T")
 
 
 class Requests(Protocol):
@@ -147,6 +152,10 @@ class Learner:
 
         Returns:
             How the visit ended, or None if it was stopped.
+
+        Raises:
+            TrainingDivergedError: An update met a number that is not finite.
+            UpdateFailedError: An update raised. Either way the policy stays as it was before that update.
         """
         versions = deque((self._publish(weights) for weights in behavior_weights), maxlen=behavior_weights.maxlen)
         newest = visit.num_updates  # the update after which the newest version was taken
@@ -159,7 +168,7 @@ class Learner:
                 waiting_s = time.monotonic()
                 await filling.full.wait()
                 self.wait_s += time.monotonic() - waiting_s
-                statistics = filling.batch.statistics(self._settings.alignment_lambda)
+                statistics = await self._on_thread(filling.batch.statistics, self._settings.alignment_lambda)
                 visit = visit.after(statistics)
                 reason = limits.reason_to_stop(visit, statistics.compliance)
                 queue.popleft()
@@ -238,6 +247,9 @@ class Learner:
         self._board.publish(version, weights)
         return version
 
+    async def _on_thread(self, call: Callable[..., _T], *arguments: Any) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+
     async def _update(
         self, policy: PolicyState, visit: Visit, filling: _OpenBatch, statistics: BatchStatistics
     ) -> UpdateResult:
@@ -245,18 +257,23 @@ class Learner:
         update = policy.num_updates
         generator = seeding.generator(settings.run_seed, seeding.Stream.MINIBATCHES, policy.workflow_id, update)
         started_s = time.monotonic()
-        metrics = await asyncio.get_running_loop().run_in_executor(
-            self._thread,
-            lambda: ppo.update(
-                policy,
-                filling.batch,
-                settings.recipe,
-                alignment_lambda=settings.alignment_lambda,
-                progress=min(1.0, policy.num_episodes / settings.max_episodes_per_workflow),
-                generator=generator,
-                device=settings.device,
-            ),
-        )
+        try:
+            metrics = await self._on_thread(
+                partial(
+                    ppo.update,
+                    policy,
+                    filling.batch,
+                    settings.recipe,
+                    alignment_lambda=settings.alignment_lambda,
+                    progress=min(1.0, policy.num_episodes / settings.max_episodes_per_workflow),
+                    generator=generator,
+                    device=settings.device,
+                )
+            )
+        except PipelineError:
+            raise
+        except Exception as error:
+            raise ppo.UpdateFailedError(policy.workflow_id, update, error) from error
         update_s = time.monotonic() - started_s
         self.update_s += update_s
         self.total_updates += 1

@@ -50,6 +50,17 @@ class TrainingDivergedError(PipelineError):
         )
 
 
+class UpdateFailedError(PipelineError):
+    """An update raised; the policy is as it was before."""
+
+    def __init__(self, workflow_id: int, update_index: int, error: Exception) -> None:
+        super().__init__(
+            f"workflow {workflow_id}, update {update_index}: the learner failed: {type(error).__name__}: {error}. The "
+            "policy keeps the weights that it had before this update, and resuming the run tries it again. If memory "
+            "was short, give fewer --workers, or --device cpu"
+        )
+
+
 class NoSuchDeviceError(SetupError):
     """The device that was asked for is not there."""
 
@@ -126,7 +137,7 @@ def update(
 
     Raises:
         BatchNotFullError: A row is missing.
-        TrainingDivergedError: A loss or a weight is not finite.
+        TrainingDivergedError: A number that came with the batch, a loss, a weight or a moment of Adam is not finite.
         ValueError: An observation has a value that is neither 0 nor 1.
     """
     trained = policy.copy_to(device)
@@ -134,18 +145,29 @@ def update(
     for group in trained.optimizer.param_groups:
         group.update(lr=learning_rate, betas=recipe.adam_betas, eps=recipe.adam_eps)
 
-    samples = _samples(trained.network, batch, recipe, alignment_lambda, one_hot(policy.workflow_id), device)
+    def diverged(epoch: int, what: str) -> TrainingDivergedError:
+        return TrainingDivergedError(policy.workflow_id, policy.num_updates, epoch, what)
+
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is told below, and not as a warning
+        samples = _samples(trained.network, batch, recipe, alignment_lambda, one_hot(policy.workflow_id), device)
+    if not np.isfinite(batch.log_prob).all():
+        raise diverged(0, "log_prob")
+    for what, values in (("advantage", samples.advantage), ("target", samples.target)):
+        if not bool(values.isfinite().all()):
+            raise diverged(0, what)
     num_epochs = 0
     for epoch in range(recipe.num_epochs):
         num_epochs += 1
         watched = _train_epoch(trained.network, trained.optimizer, samples, recipe, generator)
         for what, value in watched.items():
             if not np.isfinite(value):
-                raise TrainingDivergedError(policy.workflow_id, policy.num_updates, epoch, what)
+                raise diverged(epoch, what)
         if watched["approx_kl"] > recipe.target_kl:
             break
-    if not all(bool(parameter.isfinite().all()) for parameter in trained.network.parameters()):
-        raise TrainingDivergedError(policy.workflow_id, policy.num_updates, num_epochs - 1, "a weight")
+    moments = (moment for state in trained.optimizer.state.values() for moment in state.values())
+    for what, tensors in (("a weight", trained.network.parameters()), ("a moment of Adam", moments)):
+        if not all(bool(tensor.isfinite().all()) for tensor in tensors):
+            raise diverged(num_epochs - 1, what)
 
     trained.num_updates += 1
     trained.num_episodes += batch.num_episodes

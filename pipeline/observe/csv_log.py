@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import math
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from pipeline.persist.files import open_log
+from pipeline.persist.files import Log
 from pipeline.types import UpdateResult, WorkflowFinished
 
 if TYPE_CHECKING:
@@ -38,12 +38,23 @@ class CsvLog:
         Args:
             run_dir: The run's folder.
             sizes: Bytes to keep of each file, when resuming.
+
+        Raises:
+            WriteError: If one can't be opened.
         """
         self._training = _open(run_dir / TRAINING_LOG, TRAINING_COLUMNS, sizes)
-        self._gp_sampling = _open(run_dir / GP_SAMPLING_LOG, GP_SAMPLING_COLUMNS, sizes)
+        try:
+            self._gp_sampling = _open(run_dir / GP_SAMPLING_LOG, GP_SAMPLING_COLUMNS, sizes)
+        except BaseException:
+            self._training.close()
+            raise
 
     def __call__(self, event: Event) -> None:
-        """Write the line of an event that has one."""
+        """Write the line of an event that has one.
+
+        Raises:
+            WriteError: If the disk is full, say.
+        """
         if isinstance(event, UpdateResult):
             _write(self._training, _training_row(event))
         elif isinstance(event, WorkflowFinished):
@@ -51,7 +62,7 @@ class CsvLog:
 
     def sizes(self) -> dict[str, int]:
         """Return the bytes written to each file so far."""
-        return {TRAINING_LOG: self._training.tell(), GP_SAMPLING_LOG: self._gp_sampling.tell()}
+        return {TRAINING_LOG: self._training.size_bytes, GP_SAMPLING_LOG: self._gp_sampling.size_bytes}
 
     def close(self) -> None:
         """Close both files."""
@@ -59,16 +70,19 @@ class CsvLog:
         self._gp_sampling.close()
 
 
-def _open(path: Path, columns: tuple[str, ...], sizes: dict[str, int] | None) -> TextIO:
-    file = open_log(path, sizes[path.name] if sizes is not None else None)
-    if file.tell() == 0:
-        _write(file, columns)
-    return file
+def _open(path: Path, columns: tuple[str, ...], sizes: dict[str, int] | None) -> Log:
+    log = Log(path, sizes.get(path.name) if sizes is not None else None)
+    if log.size_bytes == 0:
+        try:
+            _write(log, columns)
+        except BaseException:
+            log.close()
+            raise
+    return log
 
 
-def _write(file: TextIO, row: tuple[object, ...]) -> None:
-    csv.writer(file, lineterminator="\n").writerow(row)
-    file.flush()
+def _write(log: Log, row: tuple[object, ...]) -> None:
+    csv.writer(log, lineterminator="\n").writerow(row)
 
 
 def _training_row(update: UpdateResult) -> tuple[object, ...]:

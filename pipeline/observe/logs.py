@@ -8,20 +8,36 @@ import re
 import sys
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
 import structlog
 
-from pipeline.persist.files import open_log
+from pipeline.persist.files import Log, printable
 from pipeline.types import EpisodesCollected, UpdateResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, MutableMapping
     from pathlib import Path
 
     from pipeline.types import Event
 
 EVENT_LOG = "events.jsonl"
+
+
+class Stream(Protocol):
+    """Where lines go."""
+
+    def write(self, text: str, /) -> int:
+        """Take a line."""
+        ...
+
+    def flush(self) -> None:
+        """Hold nothing back."""
+        ...
+
+    def isatty(self) -> bool:
+        """Say whether it is a terminal."""
+        ...
 
 
 class LogLines:
@@ -49,24 +65,36 @@ class EventLog:
     """The run's `events.jsonl`, one object per event. Resuming cuts off what came after the checkpoint."""
 
     def __init__(self, run_dir: Path, sizes: dict[str, int] | None = None) -> None:
-        """Args: run_dir: the run's folder. sizes: bytes to keep, when resuming."""
-        self._file = open_log(run_dir / EVENT_LOG, sizes[EVENT_LOG] if sizes is not None else None)
-        self._lines = LogLines(terminal_logger(self._file, as_json=True))
+        """Open the file.
+
+        Args:
+            run_dir: The run's folder.
+            sizes: Bytes to keep, when resuming.
+
+        Raises:
+            WriteError: If it can't be opened.
+        """
+        self._log = Log(run_dir / EVENT_LOG, sizes.get(EVENT_LOG) if sizes is not None else None)
+        self._lines = LogLines(terminal_logger(self._log, as_json=True))
 
     def __call__(self, event: Event) -> None:
-        """Write the line of an event."""
+        """Write the line of an event.
+
+        Raises:
+            WriteError: If the disk is full, say.
+        """
         self._lines(event)
 
     def sizes(self) -> dict[str, int]:
         """Return the bytes written so far."""
-        return {EVENT_LOG: self._file.tell()}
+        return {EVENT_LOG: self._log.size_bytes}
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._log.close()
 
 
-def terminal_logger(stream: TextIO | None = None, *, as_json: bool) -> structlog.typing.FilteringBoundLogger:
+def terminal_logger(stream: Stream | None = None, *, as_json: bool) -> structlog.typing.FilteringBoundLogger:
     """Return a logger of its own for a stream, one event per line; structlog's global configuration stays as it is.
 
     Args:
@@ -79,10 +107,11 @@ def terminal_logger(stream: TextIO | None = None, *, as_json: bool) -> structlog
     else:
         renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=18, sort_keys=False)
     logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(stream),
+        structlog.WriteLogger(cast("TextIO", stream)),  # a line is one write: whole or not there
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
+            *([] if as_json else [_printable]),  # JSON escapes by itself
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -101,6 +130,14 @@ def event_fields(event: Event) -> dict[str, Any]:
     An estimate `env_reward` gives `env_reward_mean` and `env_reward_stderr`, a workflow's `result` its own fields.
     """
     return dict(_flat(asdict(event)))
+
+
+def _printable(logger: Any, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Spell out what would break a line or command a terminal, in a folder's name, say."""
+    for name, value in fields.items():
+        if isinstance(value, str):
+            fields[name] = printable(value)
+    return fields
 
 
 def _flat(fields: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,16 +9,18 @@ checkpoint/behavior-000042.safetensors      the weights that the next batches of
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from pipeline.errors import SetupError
-from pipeline.persist.files import TEMPORARY_SUFFIX, write_bytes, write_json
+from pipeline.persist.files import TEMPORARY_SUFFIX, WriteError, read_bytes, sync, write_bytes
+from pipeline.persist.manifest import CheckpointError, File, Manifest, PolicyFile, read_manifest
+from pipeline.persist.runs import read_config, what_results_depend_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,12 +28,7 @@ if TYPE_CHECKING:
 
     import torch
 
-FORMAT = 1
 MANIFEST = "manifest.json"
-
-
-class CheckpointError(SetupError):
-    """A checkpoint is missing, damaged, or of another format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,101 +62,124 @@ class CheckpointFolder:
     """Writes checkpoints of one run; only what changed since the last one is written again."""
 
     def __init__(self, run_dir: Path) -> None:
-        """Args: run_dir: the run's folder."""
+        """Look at a run's folder, which exists and is this process's (`RunFolder`).
+
+        Args:
+            run_dir: The run's folder.
+
+        Raises:
+            RunFolderError: If it has no configuration that can be read.
+        """
         self.path = run_dir / "checkpoint"
+        self._run_dir = run_dir
+        self._configuration = what_results_depend_on(read_config(run_dir))
+        self._identity = _identity(run_dir)
         self._digests: dict[str, str] = {}
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint, then remove files that only older ones needed. Blocks; not to be called on the loop.
 
         Raises:
-            OSError: If the disk is full, say; the previous checkpoint stays good.
+            WriteError: If the disk is full, say; the previous checkpoint stays good, and no room is lost.
         """
-        self.path.mkdir(exist_ok=True)
-        policies: list[dict[str, Any]] = [
-            {
-                "workflow_id": policy.workflow_id,
-                "num_updates": policy.num_updates,
-                "num_episodes": policy.num_episodes,
-                **self._save(f"policy-{policy.workflow_id:03d}-{policy.num_updates:06d}", policy.tensors),
-            }
-            for policy in checkpoint.policies
-        ]
-        behavior = None
-        if checkpoint.behavior_weights:
-            tensors = {f"{age:02d}": weights for age, weights in enumerate(checkpoint.behavior_weights)}
-            behavior = self._save(f"behavior-{checkpoint.total_updates:06d}", tensors)
-        manifest: dict[str, Any] = {
-            "format": FORMAT,
-            "search": checkpoint.search,
-            "visit": checkpoint.visit,
-            "behavior": behavior,
-            "policies": policies,
-            "total_episodes": checkpoint.total_episodes,
-            "total_updates": checkpoint.total_updates,
-            "log_sizes": checkpoint.log_sizes,
-        }
-        manifest["sha256"] = _manifest_digest(manifest)
-        write_json(self.path / MANIFEST, manifest)
-        self._remove_all_but({entry["file"] for entry in [*policies, *([behavior] if behavior else [])]})
+        before = set(self._digests)
+        try:
+            self._prepare()
+            self._write(checkpoint)
+        except (OSError, WriteError) as error:
+            with contextlib.suppress(OSError):
+                self._remove_unnamed(self._digests.keys() - before)
+            if isinstance(error, OSError):
+                raise WriteError(self.path, error) from error
+            raise
 
     def read(self) -> Checkpoint | None:
         """Return the run's checkpoint, or None if none was written yet.
 
         Raises:
-            CheckpointError: If it is damaged or of another format.
+            CheckpointError: If it is damaged, of another format, or of a run with another configuration.
         """
-        path = self.path / MANIFEST
-        try:
-            manifest = json.loads(path.read_bytes())
-        except FileNotFoundError:
+        if self.path.is_symlink():
+            msg = f"{self.path} is a symbolic link, which a run never makes: put the folder itself there"
+            raise CheckpointError(msg)
+        manifest = read_manifest(self.path / MANIFEST, self._configuration)
+        if manifest is None:
             return None
-        except (OSError, ValueError) as error:
-            msg = f"can't read {path}: {error}. Restore it, or start another run"
-            raise CheckpointError(msg) from None
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            msg = f"{path} is not a checkpoint of format {FORMAT}: go on with the version that wrote it"
-            raise CheckpointError(msg)
-        if manifest.get("sha256") != _manifest_digest(manifest):
-            msg = f"{path} was altered or damaged: its checksum doesn't fit. Restore it, or start another run"
-            raise CheckpointError(msg)
-        behavior = self._load(manifest["behavior"]) if manifest["behavior"] else {}
+        behavior = self._load(manifest.behavior) if manifest.behavior else {}
         return Checkpoint(
-            search=manifest["search"],
-            visit=manifest["visit"],
+            search=manifest.search,
+            visit=manifest.visit,
             behavior_weights=tuple(behavior[name] for name in sorted(behavior)),
             policies=tuple(
-                SavedPolicy(entry["workflow_id"], entry["num_updates"], entry["num_episodes"], self._load(entry))
-                for entry in manifest["policies"]
+                SavedPolicy(entry.workflow_id, entry.num_updates, entry.num_episodes, self._load(entry))
+                for entry in manifest.policies
             ),
-            total_episodes=manifest["total_episodes"],
-            total_updates=manifest["total_updates"],
-            log_sizes=manifest["log_sizes"],
+            total_episodes=manifest.total_episodes,
+            total_updates=manifest.total_updates,
+            log_sizes=manifest.log_sizes,
         )
 
-    def _save(self, stem: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, str]:
-        """Write tensors unless they are on disk already; return the manifest's entry."""
+    def _prepare(self) -> None:
+        """See that the folder is there, and is the one that this process has the lock of."""
+        if _identity(self._run_dir) != self._identity:
+            raise OSError(errno.ESTALE, "another folder has taken the place of the run's own")
+        if self.path.is_symlink():
+            raise OSError(errno.ELOOP, "it is a symbolic link")
+        if not self.path.is_dir():
+            self.path.mkdir()
+            sync(self._run_dir)
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        policies = [
+            PolicyFile(
+                workflow_id=policy.workflow_id,
+                num_updates=policy.num_updates,
+                num_episodes=policy.num_episodes,
+                **self._save(f"policy-{policy.workflow_id:03d}-{policy.num_updates:06d}", policy.tensors),
+            )
+            for policy in checkpoint.policies
+        ]
+        behavior = None
+        if checkpoint.behavior_weights:
+            tensors = {f"{age:02d}": weights for age, weights in enumerate(checkpoint.behavior_weights)}
+            behavior = File(**self._save(f"behavior-{checkpoint.total_updates:06d}", tensors))
+        for name in checkpoint.log_sizes:
+            # else a power cut could leave a log shorter than the manifest says; who removes a log shall have it so
+            with contextlib.suppress(FileNotFoundError):
+                sync(self._run_dir / name)
+        manifest = Manifest(
+            configuration=self._configuration,
+            search=checkpoint.search,
+            visit=checkpoint.visit,
+            behavior=behavior,
+            policies=policies,
+            total_episodes=checkpoint.total_episodes,
+            total_updates=checkpoint.total_updates,
+            log_sizes=checkpoint.log_sizes,
+        )
+        manifest.write(self.path / MANIFEST)
+        self._remove_all_but(manifest.file_names)
+
+    def _save(self, stem: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+        """Write tensors unless they are on disk already; return the file's name and checksum."""
         name = f"{stem}.safetensors"
-        if name not in self._digests:
+        if name not in self._digests or not (self.path / name).is_file():
             content = save(dict(tensors))
             write_bytes(self.path / name, content)
             self._digests[name] = hashlib.sha256(content).hexdigest()
         return {"file": name, "sha256": self._digests[name]}
 
-    def _load(self, entry: dict[str, Any]) -> dict[str, torch.Tensor]:
-        path = self.path / entry["file"]
-        if path.parent != self.path:
-            msg = f"{self.path / MANIFEST} names a file outside its folder: {entry['file']}"
-            raise CheckpointError(msg)
+    def _load(self, entry: File) -> dict[str, torch.Tensor]:
+        path = self.path / entry.file
         try:
-            content = path.read_bytes()
+            content = read_bytes(path)
         except OSError as error:
             msg = f"the checkpoint lacks {path}: {error.strerror}. Restore it, or start another run"
             raise CheckpointError(msg) from None
-        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
             msg = f"{path} was altered or damaged: its checksum doesn't fit. Restore it, or start another run"
             raise CheckpointError(msg)
-        self._digests[path.name] = entry["sha256"]
+        self._digests[path.name] = entry.sha256
         try:
             return load(content)
         except SafetensorError as error:
@@ -172,7 +192,19 @@ class CheckpointFolder:
                 path.unlink(missing_ok=True)
                 self._digests.pop(path.name, None)
 
+    def _remove_unnamed(self, names: set[str]) -> None:
+        """Remove what a failed write left, unless its manifest got as far as the disk and names it."""
+        for name in names:
+            del self._digests[name]  # whatever becomes of it, it is written again
+        try:
+            manifest = read_bytes(self.path / MANIFEST)
+        except FileNotFoundError:
+            manifest = b""
+        for name in names:
+            if name.encode() not in manifest:
+                (self.path / name).unlink(missing_ok=True)
 
-def _manifest_digest(manifest: dict[str, Any]) -> str:
-    content = {key: value for key, value in manifest.items() if key != "sha256"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino

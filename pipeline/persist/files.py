@@ -1,11 +1,19 @@
-"""Files that are whole or not there: written under a temporary name, synced, renamed. And logs, which only grow."""
+"""Files that are whole or not there: written under a temporary name, synced, renamed. And logs, which only grow.
+
+What lies in a run's folder may come from somebody else: nothing here follows a symbolic link that stands for a file of
+the run, nor waits for a pipe.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
-from typing import TYPE_CHECKING, Any, TextIO
+import stat
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,47 +22,171 @@ if TYPE_CHECKING:
 TEMPORARY_SUFFIX = ".tmp"
 """What a file's name ends with until it is whole; a crash may leave one behind."""
 
+_PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""Neither follow a link nor wait for somebody at the other end of a pipe."""
+_ADVICE = {
+    errno.ENOSPC: "Make room there",
+    errno.EDQUOT: "Make room there, or have the quota raised",
+    errno.EFBIG: "Raise the limit on file sizes (ulimit -f)",
+    errno.ENOENT: "Put the run's folder back",
+    errno.ENOTDIR: "Put the run's folder back",
+    errno.ESTALE: "Put the run's folder back",
+}
+
+
+class WriteError(PipelineError):
+    """Something of a run's record can't be written: a full disk, a folder that is gone."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        """Args: path: what was to be written. error: why it wasn't."""
+        self.reason = error
+        advice = _ADVICE.get(error.errno or 0, "See that it can be written")
+        super().__init__(
+            f"can't write {path}: {error.strerror}. {advice}, then resume the run: it goes on from its last checkpoint"
+        )
+
+
+class Log:
+    """A file that grows by whole lines. One that can't be written whole is taken back: a full disk leaves no half."""
+
+    def __init__(self, path: Path, size_bytes: int | None = None) -> None:
+        """Open a log to append lines to.
+
+        Args:
+            path: The file.
+            size_bytes: How much of it to keep, when a run is resumed; a new log is empty. If lines were lost since,
+                that is no reason not to go on: the whole lines that are there are kept.
+
+        Raises:
+            WriteError: If it can't be opened.
+        """
+        self.path = path
+        self.size_bytes = 0
+        """Bytes of the lines written so far, those that were kept included."""
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _PLAIN, 0o666)
+            try:
+                _require_plain(self._file)
+                with os.fdopen(self._file, "rb", closefd=False) as kept:  # a descriptor, not a path
+                    self.size_bytes = kept.read(size_bytes or 0).rfind(b"\n") + 1
+                os.ftruncate(self._file, self.size_bytes)
+            except BaseException:
+                os.close(self._file)
+                raise
+        except OSError as error:
+            raise WriteError(path, error) from None
+
+    def write(self, lines: str) -> int:
+        """Append whole lines.
+
+        Raises:
+            WriteError: If the disk is full, say; then nothing is appended.
+        """
+        content = lines.encode()
+        try:
+            written = 0
+            while written < len(content):
+                written += os.write(self._file, content[written:])
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self.size_bytes)
+            raise WriteError(self.path, error) from None
+        self.size_bytes += len(content)
+        return len(lines)
+
+    def flush(self) -> None:
+        """Do nothing, as nothing is held back; who writes to a stream expects to be able to ask for it."""
+
+    def isatty(self) -> bool:
+        """Return False: it is a file."""
+        return False
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what is in a file of a run's folder.
+
+    Raises:
+        OSError: If it isn't there, can't be read, or is something else than a plain file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | _PLAIN)
+    with os.fdopen(descriptor, "rb") as file:
+        _require_plain(descriptor)
+        return file.read()
+
+
+def read_json(path: Path) -> Any:
+    """Return the JSON value in a file of a run's folder.
+
+    Raises:
+        OSError: As `read_bytes`.
+        ValueError: If it isn't JSON.
+    """
+    try:
+        return json.loads(read_bytes(path))
+    except RecursionError:
+        msg = "nested too deeply"
+        raise ValueError(msg) from None
+
+
+def reason(error: Exception) -> str:
+    """Return why a file can't be read, without its name: whoever tells of it has told that."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file's content at once: whoever reads it, after a crash too, sees the old content or the new one."""
+    """Replace a file's content at once: whoever reads it, after a crash too, sees the old content or the new one.
+
+    Raises:
+        WriteError: If the disk is full, say; the old content stays.
+    """
     temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+        try:
+            temporary.unlink(missing_ok=True)  # a crash may have left it, or somebody a link to elsewhere
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        sync(path.parent)
+    except OSError as error:
+        raise WriteError(path, error) from error
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write a JSON object, readable by people; NaN and infinities are refused, for JSON has none."""
+    """Write a JSON object, readable by people; NaN and infinities are refused, for JSON has none.
+
+    Raises:
+        WriteError: As `write_bytes`.
+    """
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
-def open_log(path: Path, size_bytes: int | None = None) -> TextIO:
-    """Open a log to append lines to.
-
-    Args:
-        path: The file.
-        size_bytes: How much of it to keep, when a run is resumed; a new log is empty. If lines were lost since (a power
-            cut: logs aren't synced), that is no reason not to go on: the whole lines that are there are kept.
-    """
-    if size_bytes is None:
-        return path.open("w", newline="", encoding="utf-8")
-    file = path.open("a", newline="", encoding="utf-8")
-    file.truncate(path.read_bytes()[:size_bytes].rfind(b"\n") + 1)
-    file.seek(0, os.SEEK_END)
-    return file
+def printable(text: str) -> str:
+    """Spell out characters that would break a line or command a terminal, for messages that tell what a file holds."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, have reached the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _require_plain(descriptor: int) -> None:
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "Not a plain file")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import platform
 import shutil
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
 
-from pipeline.config import Config, num_cores
+from pipeline.config import SPEED_FIELDS, Config, num_cores
 from pipeline.errors import SetupError
-from pipeline.persist.files import write_json
+from pipeline.persist.files import TEMPORARY_SUFFIX, WriteError, printable, read_json, reason, sync, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +33,8 @@ PACKAGES = (
     "safetensors",
 )
 """Packages whose versions a run's results or files may depend on."""
+NO_PART_IN_RESULTS = {*SPEED_FIELDS, "checkpoint_interval_s", "log_dir", "run_name", "tensorboard", "debug"}
+"""Configuration values that leave what is learned as it is."""
 
 
 class RunFolderError(SetupError):
@@ -51,7 +52,7 @@ class RunFolder:
         """
         self.path = path
         try:
-            self._lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise _not_writable(path, error) from None
         try:
@@ -62,6 +63,8 @@ class RunFolder:
                 raise _not_writable(path, error) from None
             msg = f"{path} belongs to a run that is still alive: wait for it, stop it, or choose another --run-name"
             raise RunFolderError(msg) from None
+        for left in path.glob(f".*{TEMPORARY_SUFFIX}"):  # by an owner that was killed
+            left.unlink(missing_ok=True)
 
     @classmethod
     def create(cls, config: Config) -> Self:
@@ -83,8 +86,11 @@ class RunFolder:
             try:
                 write_json(path / "config.json", config.model_dump(mode="json"))
                 write_json(path / "machine.json", describe_machine())
+                sync(config.log_dir)  # which has a new name in it
             except OSError as error:
                 raise _not_writable(path, error) from None
+            except WriteError as error:
+                raise _not_writable(path, error.reason) from None
             undo.pop_all()
         return folder
 
@@ -100,20 +106,25 @@ def read_config(path: Path) -> Config:
         RunFolderError: If there is no run, or its configuration can't be read.
     """
     try:
-        return Config.model_validate(json.loads((path / "config.json").read_bytes()))
+        return Config.model_validate(read_json(path / "config.json"))
     except (FileNotFoundError, NotADirectoryError):
         msg = f"{path} is not the folder of a run: it has no config.json. Give one like logs/tuesday"
         raise RunFolderError(msg) from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
+        where = printable(".".join(map(str, first["loc"])))
         msg = (
             f"can't read {path / 'config.json'}: {where}: {first['msg']}. Was it edited, or written by another version?"
         )
         raise RunFolderError(msg) from None
     except (OSError, ValueError) as error:
-        msg = f"can't read {path / 'config.json'}: {error}"
+        msg = f"can't read {path / 'config.json'}: {reason(error)}"
         raise RunFolderError(msg) from None
+
+
+def what_results_depend_on(config: Config) -> dict[str, Any]:
+    """Return the part of a configuration that decides what a run learns, as what JSON can hold."""
+    return config.model_dump(mode="json", exclude=NO_PART_IN_RESULTS)
 
 
 def describe_machine() -> dict[str, Any]:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from pipeline import Config, Pipeline
-from pipeline.types import EpisodesCollected, UpdateResult, EpisodesLost
+from pipeline.types import EpisodesCollected, EpisodesLost, UpdateResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

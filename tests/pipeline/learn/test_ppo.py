@@ -252,12 +252,24 @@ def test_gradients_are_clipped_for_each_network_on_its_own() -> None:
     assert torch.equal(quiet.network.critic, policy.network.critic)
 
 
+LOUD = dataclasses.replace(DEFAULT, reward_scale=1e25, max_grad_norm=float("inf"))
+
+
 @pytest.mark.parametrize(
-    ("log_prob", "recipe"),
-    [(np.nan, DEFAULT), (-5.0, dataclasses.replace(DEFAULT, reward_scale=1e25, max_grad_norm=float("inf")))],
-    ids=["a step that was not written", "targets that overflow when squared"],
+    ("log_prob", "recipe", "alignment_lambda", "what"),
+    [
+        (np.nan, DEFAULT, 30.0, "log_prob"),
+        (-np.inf, DEFAULT, 30.0, "log_prob"),
+        (np.inf, DEFAULT, 30.0, "log_prob"),
+        (-5.0, LOUD, 30.0, "value_loss"),
+        (-5.0, dataclasses.replace(DEFAULT, reward_scale=1e10), 1e300, "advantage"),
+        (-5.0, dataclasses.replace(DEFAULT, reward_scale=1e30), 1e10, "target"),
+    ],
+    ids=["not written", "minus infinity", "infinity", "overflows when squared", "overflows", "overflows float32"],
 )
-def test_a_policy_survives_an_update_that_diverges(log_prob: float, recipe: Recipe) -> None:
+def test_a_policy_survives_an_update_that_diverges(
+    log_prob: float, recipe: Recipe, alignment_lambda: float, what: str
+) -> None:
     store = PolicyStore(0, "orthogonal")
     policy = store.get_or_create(7, warm_start=False)
     batch = play(policy)
@@ -265,8 +277,8 @@ def test_a_policy_survives_an_update_that_diverges(log_prob: float, recipe: Reci
     before = store.tensors(7)
     batch.log_prob[3, 3] = log_prob
 
-    with pytest.raises(TrainingDivergedError, match=r"workflow 7, update 1, epoch 0: \w+ is not finite"):
-        update(policy, batch, recipe)
+    with pytest.raises(TrainingDivergedError, match=rf"workflow 7, update 1, epoch 0: {what} is not finite"):
+        update(policy, batch, recipe, alignment_lambda=alignment_lambda)
 
     after = store.tensors(7)
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -274,6 +286,27 @@ def test_a_policy_survives_an_update_that_diverges(log_prob: float, recipe: Reci
     batch.log_prob[3, 3] = -5
     update(policy, batch)
     assert policy.num_updates == 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_an_update_makes_is_looked_at_as_well(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Losses are finite, and yet the last step may break a weight, or what Adam remembers."""
+    policy = fresh()
+    batch = play(policy)
+    before, step = policy.network.actor_weights(), torch.optim.Adam.step
+
+    def breaking(adam: torch.optim.Adam, what: str) -> None:
+        step(adam)
+        parameter = adam.param_groups[0]["params"][0]
+        with torch.no_grad():
+            (parameter if what == "a weight" else adam.state[parameter]["exp_avg_sq"])[5] = value
+
+    for what in ("a weight", "a moment of Adam"):
+        monkeypatch.setattr(torch.optim.Adam, "step", lambda adam, what=what: breaking(adam, what))
+        with pytest.raises(TrainingDivergedError, match=f"workflow 7, update 0, epoch 0: {what} is not finite"):
+            update(policy, batch, ONE_STEP)
+    assert np.array_equal(policy.network.actor_weights(), before)
+    assert policy.num_updates == 0
 
 
 def test_a_batch_must_be_full_and_written_to_its_end() -> None:

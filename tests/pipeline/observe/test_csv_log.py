@@ -3,11 +3,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 import math
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline.observe.csv_log import GP_SAMPLING_LOG, TRAINING_LOG, CsvLog
+from pipeline.persist.files import WriteError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +116,26 @@ def test_a_log_that_lost_lines_is_gone_on_with(
     write(resumed, update, finished, range(3, 4))
     resumed.close()
     assert numbers(path, "Update") == [*kept, 3]
+
+
+@pytest.mark.parametrize("name", [TRAINING_LOG, GP_SAMPLING_LOG])
+def test_a_log_that_can_not_be_opened(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    num_open = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # descriptors, not files
+    with pytest.raises(WriteError, match=f"can't write .*{name}: Is a directory"):
+        CsvLog(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == num_open  # noqa: PTH208
+
+
+def test_no_cell_is_a_formula(tmp_path: Path, update: UpdateResult, finished: WorkflowFinished) -> None:
+    """Whoever opens a log in a spreadsheet runs nothing: texts are the program's own, the rest are numbers."""
+    log = CsvLog(tmp_path)
+    write(log, update, finished, range(1))
+    log.close()
+    for name in (TRAINING_LOG, GP_SAMPLING_LOG):
+        for cell in (cell for row in csv.reader(lines(tmp_path / name)) for cell in row):
+            assert not cell.startswith(("=", "+", "@", "\t")), cell
+            assert not cell.startswith("-") or math.isfinite(float(cell))
 
 
 def test_a_run_that_begins_again_has_empty_logs(

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.observe.logs import EVENT_LOG, EventLog, LogLines, event_fields, event_name, terminal_logger
+from pipeline.persist.files import WriteError
 from pipeline.types import EpisodesCollected, Estimate, RunStarted, WorkflowFinished, WorkflowResult, WorkflowStarted
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def test_names_and_fields(events: list[Event], update: UpdateResult, finished: W
         "first_episode",
         "episodes_collected",
         "update_result",
-        "workers_lost",
+        "episodes_lost",
         "checkpoint_written",
         "workflow_finished",
         "run_finished",
@@ -111,6 +112,15 @@ def test_lines_for_people_have_no_colours_outside_a_terminal(update: UpdateResul
     assert "digest=abc" in second
 
 
+@given(st.text())
+def test_no_text_commands_a_terminal_or_breaks_a_line_for_people(text: str) -> None:
+    stream = io.StringIO()
+    LogLines(terminal_logger(stream, as_json=False))(RunStarted(f"{text}\x1b[2J\x9b2J\u202e\r\n", resumed=False))
+    line = stream.getvalue()
+    assert line.endswith("\n")
+    assert line.removesuffix("\n").isprintable()
+
+
 def test_lines_go_to_where_stderr_is_now(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     LogLines(terminal_logger(as_json=True))(RunStarted("a", resumed=False))
     assert parse(capsys.readouterr().err)["run_dir"] == "a"
@@ -126,6 +136,22 @@ def test_the_global_configuration_is_left_alone(tmp_path: Path, update: UpdateRe
     log(update)
     log.close()
     assert not structlog.is_configured()
+
+
+def test_a_log_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / EVENT_LOG).symlink_to(tmp_path / "victim")
+    for sizes in (None, {EVENT_LOG: 0}):
+        with pytest.raises(WriteError, match="symbolic links"):
+            EventLog(tmp_path, sizes)
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_a_log_that_the_checkpoint_knows_nothing_of_begins_empty(tmp_path: Path, update: UpdateResult) -> None:
+    log = EventLog(tmp_path, {})
+    log(update)
+    log.close()
+    assert len((tmp_path / EVENT_LOG).read_text().splitlines()) == 1
 
 
 def test_resuming_cuts_off_what_came_after_the_checkpoint(tmp_path: Path, update: UpdateResult) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.persist.files import open_log, write_bytes, write_json
+from pipeline.persist.files import Log, WriteError, read_bytes, read_json, write_bytes, write_json
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\xff\n", b"x" * 100_000])
@@ -19,10 +20,6 @@ def test_a_file_is_written_and_replaced_whole(content: bytes, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [path]
 
 
-class DiskFullError(OSError):
-    pass
-
-
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_file_that_can_not_be_written_stays_as_it_was(
     call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -31,11 +28,15 @@ def test_a_file_that_can_not_be_written_stays_as_it_was(
     write_bytes(path, b"old")
 
     def fail(*_: Any) -> None:
-        raise DiskFullError
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, call, fail)
-    with pytest.raises(DiskFullError):
+    with pytest.raises(WriteError) as caught:
         write_bytes(path, b"new")
+    assert str(caught.value) == (
+        f"can't write {path}: No space left on device. Make room there, then resume the run: it goes on from its last "
+        "checkpoint"
+    )
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -60,9 +61,48 @@ def test_content_and_name_are_both_synced(tmp_path: Path, monkeypatch: pytest.Mo
     assert done == [("fsync", ".file.tmp", 7), ("replace", "file", None), ("fsync", tmp_path.name, None)]
 
 
-def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match=r"can't write .*/none/file: No such file or directory. Put the run's folder"):
         write_bytes(tmp_path / "none" / "file", b"")
+
+
+def test_what_a_crash_left_under_the_temporary_name_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / ".file.tmp").write_bytes(b"half")
+    write_bytes(tmp_path / "file", b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("name", ["file", ".file.tmp"])
+def test_a_link_that_somebody_put_there_is_not_followed(name: str, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    (tmp_path / name).symlink_to(victim)
+    write_bytes(tmp_path / "file", b"new")
+    assert victim.read_bytes() == b"precious"
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert not (tmp_path / "file").is_symlink()
+    (tmp_path / "link").symlink_to(victim)
+    for use in (Log, read_bytes, read_json):
+        with pytest.raises((WriteError, OSError), match="symbolic links"):
+            use(tmp_path / "link")
+    assert victim.read_bytes() == b"precious"
+
+
+def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for use in (read_bytes, read_json, Log):
+        with pytest.raises((WriteError, OSError), match="Not a plain file"):
+            use(tmp_path / "pipe")
+    num_open = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # descriptors, not files
+    with pytest.raises(WriteError, match="Is a directory"):
+        Log(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == num_open  # noqa: PTH208
+
+
+def test_json_that_would_overflow_the_stack_is_no_json(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"[" * 100_000)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read_json(tmp_path / "file")
 
 
 def test_json_is_for_people_and_for_every_parser(tmp_path: Path) -> None:
@@ -106,9 +146,36 @@ def test_a_log_is_cut_to_what_belongs_to_the_checkpoint(
     path = tmp_path / "log"
     if there is not None:
         path.write_bytes(there)
-    with open_log(path, size) as log:
-        assert log.tell() == len(kept)
-        log.write("ä\n")
-        log.flush()
-        assert log.tell() == len(kept) + 3
+    log = Log(path, size)
+    assert log.size_bytes == len(kept)
+    log.write("ä\n")
+    assert log.size_bytes == len(kept) + 3
+    assert path.read_bytes() == kept + b"\xc3\xa4\n"  # before it is closed: a run is watched while it goes on
+    log.close()
     assert path.read_bytes() == kept + b"\xc3\xa4\n"
+
+
+@pytest.mark.parametrize("num_written", [0, 1, 5])
+def test_a_line_that_does_not_fit_is_taken_back(
+    num_written: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, write = Log(tmp_path / "log"), os.write
+    log.write("one\n")
+
+    def fill(descriptor: int, content: bytes) -> int:
+        if len(content) < len(b"second\n"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, content[:num_written])
+
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", fill if num_written else full)
+    with pytest.raises(WriteError, match=r"can't write .*/log: No space left on device\. Make room there"):
+        log.write("second\n")
+    monkeypatch.undo()
+    assert (tmp_path / "log").read_bytes() == b"one\n"
+    log.write("third\n")  # once there is room
+    log.close()
+    assert (tmp_path / "log").read_bytes() == b"one\nthird\n"
+    assert log.size_bytes == len(b"one\nthird\n")

@@ -6,13 +6,22 @@ import re
 import stat
 import subprocess
 import sys
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pipeline.config import Config
-from pipeline.persist.runs import PACKAGES, RunFolder, RunFolderError, describe_machine, read_config
+from pipeline.persist import runs
+from pipeline.persist.runs import (
+    PACKAGES,
+    RunFolder,
+    RunFolderError,
+    describe_machine,
+    read_config,
+    what_results_depend_on,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +62,20 @@ def test_a_run_without_a_name_is_named_after_time_agent_and_seed(tmp_path: Path)
     assert all(re.fullmatch(r"\d{8}-\d{6}-SleepAgent-seed7(-\d+)?", name) for name in names)
 
 
+@pytest.mark.parametrize("clock", [[5, 5, 5], [5, 4, 3], [5, 4, 5], [2**33, 0, 5]])
+def test_a_clock_that_jumps_breaks_no_name(clock: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Jumping(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.fromtimestamp(clock.pop(0), tz)
+
+    monkeypatch.setattr(runs, "datetime", Jumping)
+    folders = [RunFolder.create(Config(log_dir=tmp_path)) for _ in range(3)]
+    assert len({folder.path for folder in folders}) == 3
+    for folder in folders:
+        folder.close()
+
+
 @pytest.mark.parametrize(
     ("made", "advice"),
     [("run", "or go on with it (resume {path})"), ("folder", "or remove it"), ("file", "or remove it")],
@@ -83,7 +106,7 @@ def test_a_log_dir_that_can_not_be_made(below: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["file"]
 
 
-@pytest.mark.parametrize("num_good", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("num_good", range(6))
 def test_a_full_disk_leaves_no_half_made_run(num_good: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     num_calls, fsync = 0, os.fsync
 
@@ -97,13 +120,45 @@ def test_a_full_disk_leaves_no_half_made_run(num_good: int, tmp_path: Path, monk
     num_open = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # descriptors, not files
     monkeypatch.setattr(os, "fsync", fill)
     config = Config(log_dir=tmp_path, run_name="run")
-    if num_good < 4:  # two files, each synced with its folder
+    if num_good < 5:  # two files, each synced with its folder, and the folder's own name
         with pytest.raises(RunFolderError, match=r"can't write to .*/run: No space left on device"):
             RunFolder.create(config)
         assert not list(tmp_path.iterdir())
     else:
         RunFolder.create(config).close()
     assert len(os.listdir("/proc/self/fd")) == num_open  # noqa: PTH208
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "nowhere"])
+def test_a_link_in_place_of_the_run_leads_nowhere(target: str, tmp_path: Path) -> None:
+    """A run's name can't leave the log folder, not by what somebody put there either."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "run").symlink_to(tmp_path / target)
+    with pytest.raises(RunFolderError, match="exists already"):
+        RunFolder.create(Config(log_dir=tmp_path / "logs", run_name="run"))
+    assert not list((tmp_path / "elsewhere").iterdir())
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / ".lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(RunFolderError, match=r"can't write to .*symbolic links"):
+        RunFolder(tmp_path)
+    assert not (tmp_path / "victim").exists()
+
+
+def test_the_next_owner_clears_away_what_one_that_was_killed_was_writing(folder: RunFolder) -> None:
+    (folder.path / ".summary.json.tmp").write_text("half")
+    (folder.path / "mine.tmp").write_text("precious")
+    with pytest.raises(RunFolderError):
+        RunFolder(folder.path)
+    assert (folder.path / ".summary.json.tmp").exists()  # its owner is alive
+    folder.close()
+    again = RunFolder(folder.path)
+    assert not (folder.path / ".summary.json.tmp").exists()
+    assert (folder.path / "mine.tmp").exists()
+    folder._lock = again._lock  # closed by the fixture
 
 
 def test_a_run_has_one_owner(folder: RunFolder) -> None:
@@ -146,6 +201,7 @@ def test_a_folder_that_is_gone_or_read_only(tmp_path: Path) -> None:
         (None, "is not the folder of a run: it has no config.json. Give one like logs/tuesday"),
         (b"", "can't read .*config.json: Expecting value"),
         (b"\xff", "can't read .*config.json: 'utf-8' codec"),
+        (b"[" * 100_000, "can't read .*config.json: nested too deeply"),
         (b"[1]", "can't read .*config.json: : Input should be a valid dictionary"),
         (b'{"workers": 0}', "can't read .*config.json: workers: Input should be greater than or equal to 1"),
         (b'{"later": 1}', "later: Extra inputs are not permitted. Was it edited, or written by another version"),
@@ -170,3 +226,26 @@ def test_what_was_left_out_keeps_its_default(tmp_path: Path) -> None:
     values: dict[str, Any] = {"workers": 3}
     (tmp_path / "config.json").write_text(json.dumps(values))
     assert read_config(tmp_path) == Config(workers=3)
+
+
+def test_what_changes_nothing_that_is_learned_is_left_out() -> None:
+    base = Config(workers=2)
+    harmless: dict[str, Any] = {
+        "workers": 3,
+        "engine": "cyborg",
+        "slots": 40,
+        "checkpoint_interval_s": 1.0,
+        "log_dir": Path("there"),
+        "run_name": "x",
+        "tensorboard": True,
+        "debug": True,
+    }
+    assert what_results_depend_on(base.model_copy(update=harmless)) == what_results_depend_on(base)
+    for change in ({"seed": 1}, {"recipe": "prototype"}, {"total_episodes": 5}, {"device": "cpu"}, {"gp_beta": 1.0}):
+        assert what_results_depend_on(base.model_copy(update=change)) != what_results_depend_on(base)
+    documented = {
+        name
+        for name, field in Config.model_fields.items()
+        if "*(speed only)*" in (field.description or "") or "*(no effect on results)*" in (field.description or "")
+    }
+    assert documented <= runs.NO_PART_IN_RESULTS <= set(Config.model_fields)

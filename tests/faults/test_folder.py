@@ -1,0 +1,283 @@
+"""A run's folder: one owner, nobody gets out of it, nothing in it executes, and what vanishes is told."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipeline import Config, Pipeline
+from pipeline.cli import FAILED, OK, USAGE, main
+from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.persist.files import WriteError
+from pipeline.types import RunStarted, UpdateResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[2]
+RUN: dict[str, Any] = {
+    "total_episodes": 96,
+    "max_episodes_per_workflow": 32,
+    "episodes_per_update": 4,
+    "workers": 1,
+    "collector": "sequential",
+}
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
+    async def run() -> str:
+        async with Pipeline(Config(**RUN, log_dir=tmp_path_factory.mktemp("reference"))) as pipeline:
+            return (await pipeline.run()).digest
+
+    return asyncio.run(run())
+
+
+def options(log_dir: Path, **changes: object) -> list[str]:
+    values = {**RUN, "log_dir": log_dir, "run_name": "run", **changes}
+    return [f"--{key.replace('_', '-')}={value}" for key, value in values.items()]
+
+
+# --- two runs, one folder ---
+
+
+def test_a_run_that_lives_has_its_folder_to_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = [sys.executable, "run.py", *options(tmp_path, total_episodes=10**6), "--verbose"]
+    alive = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert alive.stderr is not None
+        next(line for line in alive.stderr if "update_result" in line)
+        run_dir = tmp_path / "run"
+        assert main(options(tmp_path)) == USAGE
+        assert main(["resume", str(run_dir)]) == USAGE
+        assert main(["resume", f"{run_dir}/../run"]) == USAGE
+        (tmp_path / "link").symlink_to(run_dir)
+        assert main(["resume", str(tmp_path / "link")]) == USAGE
+        another, *resumed = capsys.readouterr().err.splitlines()
+        assert another.startswith(
+            f"error: can't start a run in {run_dir}: it exists already. Choose another --run-name"
+        )
+        assert len(resumed) == 3
+        assert all("belongs to a run that is still alive: wait for it, stop it, or choose" in line for line in resumed)
+        next(line for line in alive.stderr if "update_result" in line)  # it goes on undisturbed
+    finally:
+        alive.terminate()
+        alive.communicate(timeout=30)
+    assert alive.returncode == 130
+    # now that it's over
+    assert CheckpointFolder(run_dir).read() is not None
+
+
+# --- a folder that changes in mid-run ---
+
+
+async def run_with(tmp_path: Path, disturb: Callable[[Path], object]) -> Pipeline:
+    """Bring a run to a checkpoint, resume it, disturb its folder long before the next one, and see it to its end."""
+    async with Pipeline(Config(**RUN, log_dir=tmp_path, run_name="run")) as pipeline:
+        async for event in pipeline.events():
+            if isinstance(event, UpdateResult) and event.total_episodes > RUN["max_episodes_per_workflow"]:
+                pipeline.stop()  # one workflow is done with: its policy is not written again
+    pipeline = Pipeline.resume(tmp_path / "run")
+    async with pipeline:
+        async for event in pipeline.events():
+            if isinstance(event, RunStarted):
+                disturb(pipeline.run_dir)
+    return pipeline
+
+
+def replaced_by_another(run_dir: Path) -> None:
+    run_dir.rename(run_dir.with_name("moved"))
+    run_dir.mkdir()
+    (run_dir / "checkpoint").mkdir()
+    (run_dir / "checkpoint" / "policy-001-000001.safetensors").write_text("another run's")
+
+
+def checkpoint_is_a_file(run_dir: Path) -> None:
+    shutil.rmtree(run_dir / "checkpoint")
+    (run_dir / "checkpoint").write_text("precious")
+
+
+def checkpoint_is_a_link(run_dir: Path) -> None:
+    shutil.copytree(run_dir / "checkpoint", run_dir.with_name("elsewhere"))
+    shutil.rmtree(run_dir / "checkpoint")
+    (run_dir / "checkpoint").symlink_to(run_dir.with_name("elsewhere"))
+
+
+def read_only(run_dir: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    (run_dir / "checkpoint").chmod(0o500)
+
+
+@pytest.mark.parametrize(
+    ("disturb", "told"),
+    [
+        (shutil.rmtree, "No such file or directory. Put the run's folder back, then resume"),
+        (lambda run_dir: run_dir.rename(run_dir.with_name("moved")), "No such file or directory. Put the run's folder"),
+        (replaced_by_another, "another folder has taken the place of the run's own. Put the run's folder back"),
+        (checkpoint_is_a_file, "File exists. See that it can be written"),
+        (checkpoint_is_a_link, "it is a symbolic link. See that it can be written"),
+        (read_only, "Permission denied. See that it can be written"),
+    ],
+    ids=["removed", "moved", "replaced", "a file", "a link", "read-only"],
+)
+async def test_a_folder_that_can_no_longer_be_written(
+    disturb: Callable[[Path], object], told: str, reference: str, tmp_path: Path
+) -> None:
+    found: list[dict[Path, bytes]] = []
+
+    def disturbing(run_dir: Path) -> None:
+        disturb(run_dir)
+        found.append({path: path.read_bytes() for path in run_dir.rglob("checkpoint/*")})
+
+    with pytest.raises(WriteError) as caught:
+        await run_with(tmp_path, disturbing)
+    assert str(caught.value).startswith(f"can't write {tmp_path / 'run' / 'checkpoint'}")
+    assert told in str(caught.value)
+    run_dir = tmp_path / "run"
+    if disturb is not read_only:
+        assert {path: path.read_bytes() for path in run_dir.rglob("checkpoint/*")} == found[
+            0
+        ]  # nobody else's is touched
+    moved = tmp_path / "moved"
+    if moved.exists():  # put it back, and it goes on
+        if run_dir.exists():
+            shutil.rmtree(run_dir)
+        moved.rename(run_dir)
+        async with Pipeline.resume(run_dir) as resumed:
+            assert (await resumed.run()).digest == reference
+
+
+async def test_a_checkpoint_that_vanished_is_written_again(reference: str, tmp_path: Path) -> None:
+    pipeline = await run_with(tmp_path, lambda run_dir: shutil.rmtree(run_dir / "checkpoint"))
+    assert (await pipeline.run()).digest == reference
+    assert CheckpointFolder(tmp_path / "run").read() is not None
+
+
+def test_a_folder_that_is_gone_ends_the_command_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write = CheckpointFolder.write
+
+    def removing(folder: CheckpointFolder, checkpoint: Any) -> None:
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        write(folder, checkpoint)
+
+    monkeypatch.setattr(CheckpointFolder, "write", removing)
+    assert main([*options(tmp_path), "--quiet"]) == FAILED
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith(f"error: can't write {tmp_path / 'run' / 'checkpoint'}: No such file or directory. Put the")
+    assert not list(tmp_path.iterdir())
+
+
+# --- nobody gets out ---
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", "../x", "a/b", "/x", ".x", "-x", "", "a\n", "a\0b", "a\\b", "~", "a" * 101]
+)
+def test_a_run_can_not_be_named_out_of_the_log_folder(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "logs").mkdir()
+    assert main([*options(tmp_path / "logs", run_name=name)]) == USAGE
+    err = capsys.readouterr().err
+    assert err.startswith("error: --run-name ")
+    assert err.removesuffix("\n").isprintable()
+    assert [path.name for path in tmp_path.rglob("*")] == ["logs"]
+
+
+@pytest.mark.parametrize("name", ["training_log.csv", "gp_sampling_log.csv", "events.jsonl", "summary.json", ".lock"])
+def test_a_link_in_a_run_that_was_handed_over_is_not_written_through(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    assert main([*options(tmp_path, total_episodes=8), "--quiet"]) == OK
+    (tmp_path / "run" / name).unlink()
+    (tmp_path / "run" / name).symlink_to(victim)
+    assert main(["resume", str(tmp_path / "run"), "--quiet"]) == {"summary.json": OK, ".lock": USAGE}.get(name, FAILED)
+    assert victim.read_text() == "precious"
+    err = capsys.readouterr().err
+    assert ("symbolic links" in err) == (name != "summary.json")  # which is replaced, link and all
+    assert "Traceback" not in err
+
+
+def modes_of_segments() -> list[int]:
+    segments = Path("/dev/shm").glob(f"c2p-{os.getpid()}-*")  # noqa: S108  # what is there is the test
+    return [stat.S_IMODE(path.stat().st_mode) for path in segments]
+
+
+async def test_shared_memory_is_this_users_alone(tmp_path: Path) -> None:
+    async with Pipeline(Config(**RUN, log_dir=tmp_path)):
+        modes = modes_of_segments()
+    assert len(modes) >= 2
+    assert set(modes) == {0o600}
+
+
+# --- nothing executes ---
+
+SOURCES = sorted(path for package in ("pipeline", "native_buffers") for path in (ROOT / package).rglob("*.py"))
+EXECUTING_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib", "yaml", "code", "runpy"}
+EXECUTING_CALLS = {"eval", "exec", "compile", "__import__"}
+
+
+def test_nothing_in_the_program_executes_what_it_reads() -> None:
+    """`multiprocessing` and Ray pickle between the run's own processes; the program itself does nowhere."""
+    assert len(SOURCES) > 60
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: set[str] = set()
+            if isinstance(node, ast.Import):
+                names = {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names = {(node.module or "").partition(".")[0]}
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in EXECUTING_CALLS, f"{path}:{node.lineno}"
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                call = ast.unparse(node.func)
+                assert call not in {"torch.load", "os.system", "os.popen", "np.load"}, f"{path}:{node.lineno}"
+                assert not [keyword for keyword in node.keywords if keyword.arg == "shell"], f"{path}:{node.lineno}"
+            assert not names & EXECUTING_MODULES, f"{path}:{node.lineno}"
+
+
+def test_reading_a_run_unpickles_nothing(tmp_path: Path) -> None:
+    """The interpreter itself tells of every class that is unpickled."""
+    found: list[object] = []
+    listening = True
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if listening and event == "pickle.find_class":
+            found.append(arguments)
+
+    assert main([*options(tmp_path, total_episodes=8), "--quiet"]) == OK
+    sys.addaudithook(hook)  # can't be taken away again
+    assert CheckpointFolder(tmp_path / "run").read() is not None
+    listening = False
+    assert found == []
+
+
+# --- the clock ---
+
+
+def test_the_wall_clock_is_asked_for_names_only() -> None:
+    """It may jump. What is measured or waited for goes by the monotonic clock."""
+    asked = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                call = ast.unparse(node.func)
+                if call in {"time.time", "time.time_ns", "time.localtime", "time.gmtime"} or (
+                    node.func.attr in {"now", "utcnow", "today"} and "date" in call
+                ):
+                    asked.add((path.relative_to(ROOT).as_posix(), call))
+    assert asked == {("pipeline/persist/runs.py", "datetime.now")}
