@@ -251,13 +251,11 @@ class Collection:
         for slots, submitted_s in self._tasks.items():
             headers = [self._ring.header(slot) for slot in slots]
             pids = {int(header["worker_pid"]) for header in headers}
-            if UNTOLD in pids:  # it may have waited for another one of its size
-                limit_s, since_s = self._deadline.limit_s(2 * len(slots)), submitted_s
-            else:
-                limit_s = self._deadline.limit_s()
-                since_s = max(submitted_s, *(max(h["started_s"], h["finished_s"]).item() for h in headers))
-                if pids == {0}:  # nobody has begun: that is no wonder while others end
-                    since_s = max(since_s, self._landed_s)
+            # who is not told of its start must allow for the task, and for another one that it may have waited for
+            limit_s = self._deadline.limit_s(2 * len(slots) if UNTOLD in pids else 1)
+            since_s = max(submitted_s, *(max(h["started_s"], h["finished_s"]).item() for h in headers))
+            if pids == {0}:  # nobody has begun: that is no wonder while others end
+                since_s = max(since_s, self._landed_s)
             if now_s - since_s > limit_s:
                 overdue.append((slots, limit_s))
         return overdue

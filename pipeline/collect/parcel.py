@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,9 @@ def pack(ring: EpisodeRing, slots: Sequence[int]) -> npt.NDArray[np.uint8]:
     """
     headers = np.empty((len(slots), HEADER.size_bytes), np.uint8)
     for index, slot in enumerate(slots):
-        ring.header(slot)["worker_pid"][...] = UNTOLD
+        header = ring.header(slot)
+        header["worker_pid"][...] = UNTOLD
+        header["started_s"][...] = time.monotonic()  # until the worker's own time comes back
         headers[index] = ring.image(slot)[: HEADER.size_bytes]
     return headers
 

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -48,6 +50,8 @@ except Exception as error:
     print(error)
     raise SystemExit(1)
 """
+_SIGACTION_BYTES = 1024
+"""More than any system's `struct sigaction`."""
 MIN_STORE_BYTES = 100 * 2**20
 """Of a cluster of our own; Ray refuses less than about 75 MiB."""
 _TOKEN = secrets.token_hex(32)
@@ -158,7 +162,8 @@ def leave(user: object) -> None:
     if connection.is_ours:
         import ray
 
-        ray.shutdown(wait_for_processes=True)
+        with _signals():
+            ray.shutdown(wait_for_processes=True)
     if connection.folder is not None:
         shutil.rmtree(connection.folder, ignore_errors=True)
 
@@ -188,7 +193,7 @@ def _start(num_workers: int, store_bytes: int) -> str:
     try:
         # without a token of ours Ray would leave one in the user's home, and lock out later clusters with it
         told = any(name.startswith("RAY_AUTH_") for name in os.environ)
-        with _environment(**({} if told else {"RAY_AUTH_TOKEN": _TOKEN})):
+        with _signals(), _environment(**({} if told else {"RAY_AUTH_TOKEN": _TOKEN})):
             ray.init(
                 address="local",
                 num_cpus=num_workers,
@@ -217,7 +222,7 @@ def _join_running(address: str) -> None:
         raise RayUnreachableError(address, "Ray Client (ray://) can't carry episodes")
     _rehearse(address)
     try:
-        with _environment():
+        with _signals(), _environment():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
         ray.shutdown()
@@ -251,17 +256,37 @@ def _rehearse(address: str) -> None:
 
 
 @contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Put back the handlers that Ray replaces: beneath Python's, where `signal.getsignal` doesn't see it."""
+    system = ctypes.CDLL(None)
+    before = {}
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        action = ctypes.create_string_buffer(_SIGACTION_BYTES)
+        if system.sigaction(number, None, action) == 0:
+            before[number] = signal.getsignal(number), action
+    try:
+        yield
+    finally:
+        for number, (handler, action) in before.items():
+            if signal.getsignal(number) == handler:  # else the host program has set another one meanwhile
+                system.sigaction(number, action, None)
+
+
+@contextlib.contextmanager
 def _environment(**changes: str) -> Iterator[None]:
-    """Lend Ray the environment's variables of its name, changed; all that becomes of them meanwhile is undone."""
-    before = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
+    """Lend Ray the environment's variables that it takes for its own; all that becomes of them meanwhile is undone."""
+    before = {name: value for name, value in os.environ.items() if _is_rays(name)}
     os.environ.update(changes)
     try:
         yield
     finally:
-        for name in [name for name in os.environ if name.startswith("RAY_")]:
-            if name not in before:
-                del os.environ[name]
+        for name in [name for name in os.environ if _is_rays(name) and name not in before]:
+            del os.environ[name]
         os.environ.update(before)
+
+
+def _is_rays(name: str) -> bool:
+    return name.startswith("RAY_") or name == "PYTHONBREAKPOINT"
 
 
 def _first_line(text: str) -> str:
