@@ -13,6 +13,7 @@ import asyncio
 import json
 import sys
 import tempfile
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,12 +100,11 @@ async def _measure(config: Config | None, seconds: float) -> tuple[list[float], 
 
 
 async def _heartbeat(seconds: float) -> list[float]:
-    loop = asyncio.get_running_loop()
     lags = []
-    end_s = loop.time() + seconds
-    while (asked_s := loop.time()) < end_s:
+    end_s = time.monotonic() + seconds
+    while (asked_s := time.monotonic()) < end_s:
         await asyncio.sleep(BEAT_S)
-        lags.append(loop.time() - asked_s - BEAT_S)
+        lags.append(time.monotonic() - asked_s - BEAT_S)
     return lags
 
 
