@@ -17,13 +17,13 @@ from pipeline.cage2.cyborg_env import require_cyborg
 from pipeline.cage2.spec import EPISODE_STEPS
 from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
+from pipeline.collect.ray_cluster import require_ray
 from pipeline.collect.record import HEADER, record_layout
 from pipeline.learn.learner import Learner, LearnerSettings
 from pipeline.learn.ppo import resolve_device
 from pipeline.learn.recipe import RECIPES
-from pipeline.observe.csv_log import CsvLog
-from pipeline.observe.logs import EventLog
-from pipeline.observe.tensorboard import TensorBoardLog, require_tensorboard
+from pipeline.observe.run_logs import RunLogs
+from pipeline.observe.tensorboard import require_tensorboard
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolder
@@ -54,8 +54,8 @@ class Parts:
 
     folder: RunFolder
     checkpoints: CheckpointFolder
-    recorders: tuple[Callable[[Event], None], ...]
-    """Told of every event, in this order, before anybody else."""
+    logs: RunLogs
+    """Told of every event before anybody else."""
     disk_thread: ThreadPoolExecutor
     ring: EpisodeRing
     collector: Collector
@@ -93,6 +93,8 @@ async def assemble(
         require_cyborg(config.cyborg)
     if config.tensorboard:
         require_tensorboard()
+    if config.collector == "ray":
+        require_ray()
     device = resolve_device(config.device)
     sweep_stale()
     ring = stack.enter_context(
@@ -104,10 +106,11 @@ async def assemble(
     stack.callback(folder.close)
     checkpoints = CheckpointFolder(folder.path)
     checkpoint = checkpoints.read()
-    recorders, log_sizes = _open_logs(config, folder.path, checkpoint, stack)
+    disk_thread = await stack.enter_async_context(_thread("disk"))
+    logs = RunLogs(folder.path, checkpoint, disk_thread, tensorboard=config.tensorboard)
+    stack.callback(logs.close)
     learner_thread = await stack.enter_async_context(_thread("learner"))
     search_thread = await stack.enter_async_context(_thread("search"))
-    disk_thread = await stack.enter_async_context(_thread("disk"))
 
     faults_path = folder.path / WORKER_FAULTS
     stack.callback(_remove_if_empty, faults_path)
@@ -139,7 +142,7 @@ async def assemble(
         learner,
         search_thread=search_thread,
         emit=emit,
-        log_sizes=log_sizes,
+        log_sizes=logs.sizes,
         write_checkpoint=write_checkpoint,
     )
     if checkpoint is not None:
@@ -148,23 +151,7 @@ async def assemble(
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             msg = f"{checkpoints.path} holds a state that can't be ({error!r}): go on with the version that wrote it"
             raise CheckpointError(msg) from error
-    return Parts(folder, checkpoints, recorders, disk_thread, ring, collector, collection, learner, training)
-
-
-def _open_logs(
-    config: Config, run_dir: Path, checkpoint: Checkpoint | None, stack: contextlib.AsyncExitStack
-) -> tuple[tuple[Callable[[Event], None], ...], Callable[[], dict[str, int]]]:
-    """Open the run's logs; return who records events, and what tells the sizes of the logs."""
-    sizes = checkpoint.log_sizes if checkpoint else None
-    logs = (CsvLog(run_dir, sizes), EventLog(run_dir, sizes))
-    recorders: list[Callable[[Event], None]] = [*logs]
-    for log in logs:
-        stack.callback(log.close)
-    if config.tensorboard:
-        tensorboard = TensorBoardLog(run_dir, checkpoint.total_episodes if checkpoint else 0)
-        stack.callback(tensorboard.close)
-        recorders.append(tensorboard)
-    return tuple(recorders), lambda: {name: size for log in logs for name, size in log.sizes().items()}
+    return Parts(folder, checkpoints, logs, disk_thread, ring, collector, collection, learner, training)
 
 
 def _remove_if_empty(path: Path) -> None:

@@ -267,7 +267,12 @@ class Pipeline:
 
     async def _write_checkpoint(self, state: Checkpoint) -> None:
         parts = self._parts
-        await asyncio.get_running_loop().run_in_executor(parts.disk_thread, parts.checkpoints.write, state)
+
+        def write() -> None:
+            parts.logs.check()  # a checkpoint must not promise lines that aren't there
+            parts.checkpoints.write(state)
+
+        await asyncio.get_running_loop().run_in_executor(parts.disk_thread, write)
         self._last_checkpoint_s = time.monotonic()
         self._emit(CheckpointWritten(str(parts.checkpoints.path), state.total_episodes))
 
@@ -303,8 +308,7 @@ class Pipeline:
         return finished
 
     def _emit(self, event: Event) -> None:
-        for record in self._parts.recorders:
-            record(event)
+        self._parts.logs(event)
         self._feed.emit(event)
 
     def _note_episode(self) -> None:

@@ -10,6 +10,7 @@ from pipeline.persist.files import Log
 from pipeline.types import UpdateResult, WorkflowFinished
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from pipeline.types import Event
@@ -32,19 +33,20 @@ GP_SAMPLING_COLUMNS = (
 class CsvLog:
     """Writes both files, line by line. Resuming cuts off the lines that came after the checkpoint."""
 
-    def __init__(self, run_dir: Path, sizes: dict[str, int] | None = None) -> None:
+    def __init__(self, run_dir: Path, sizes: dict[str, int] | None = None, thread: Executor | None = None) -> None:
         """Open both files.
 
         Args:
             run_dir: The run's folder.
             sizes: Bytes to keep of each file, when resuming.
+            thread: Writes the lines; see `Log`.
 
         Raises:
             WriteError: If one can't be opened.
         """
-        self._training = _open(run_dir / TRAINING_LOG, TRAINING_COLUMNS, sizes)
+        self._training = _open(run_dir / TRAINING_LOG, TRAINING_COLUMNS, sizes, thread)
         try:
-            self._gp_sampling = _open(run_dir / GP_SAMPLING_LOG, GP_SAMPLING_COLUMNS, sizes)
+            self._gp_sampling = _open(run_dir / GP_SAMPLING_LOG, GP_SAMPLING_COLUMNS, sizes, thread)
         except BaseException:
             self._training.close()
             raise
@@ -64,14 +66,19 @@ class CsvLog:
         """Return the bytes written to each file so far."""
         return {TRAINING_LOG: self._training.size_bytes, GP_SAMPLING_LOG: self._gp_sampling.size_bytes}
 
+    def check(self) -> None:
+        """Raise `WriteError` if a line could not be written."""
+        self._training.check()
+        self._gp_sampling.check()
+
     def close(self) -> None:
         """Close both files."""
         self._training.close()
         self._gp_sampling.close()
 
 
-def _open(path: Path, columns: tuple[str, ...], sizes: dict[str, int] | None) -> Log:
-    log = Log(path, sizes.get(path.name) if sizes is not None else None)
+def _open(path: Path, columns: tuple[str, ...], sizes: dict[str, int] | None, thread: Executor | None) -> Log:
+    log = Log(path, sizes.get(path.name) if sizes is not None else None, thread)
     if log.size_bytes == 0:
         try:
             _write(log, columns)

@@ -17,6 +17,7 @@ from pipeline.types import EpisodesCollected, UpdateResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from pipeline.types import Event
@@ -64,17 +65,18 @@ class LogLines:
 class EventLog:
     """The run's `events.jsonl`, one object per event. Resuming cuts off what came after the checkpoint."""
 
-    def __init__(self, run_dir: Path, sizes: dict[str, int] | None = None) -> None:
+    def __init__(self, run_dir: Path, sizes: dict[str, int] | None = None, thread: Executor | None = None) -> None:
         """Open the file.
 
         Args:
             run_dir: The run's folder.
             sizes: Bytes to keep, when resuming.
+            thread: Writes the lines; see `Log`.
 
         Raises:
             WriteError: If it can't be opened.
         """
-        self._log = Log(run_dir / EVENT_LOG, sizes.get(EVENT_LOG) if sizes is not None else None)
+        self._log = Log(run_dir / EVENT_LOG, sizes.get(EVENT_LOG) if sizes is not None else None, thread)
         self._lines = LogLines(terminal_logger(self._log, as_json=True))
 
     def __call__(self, event: Event) -> None:
@@ -88,6 +90,10 @@ class EventLog:
     def sizes(self) -> dict[str, int]:
         """Return the bytes written so far."""
         return {EVENT_LOG: self._log.size_bytes}
+
+    def check(self) -> None:
+        """Raise `WriteError` if a line could not be written."""
+        self._log.check()
 
     def close(self) -> None:
         """Close the file."""

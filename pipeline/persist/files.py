@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
     from pathlib import Path
 
 
@@ -49,20 +50,23 @@ class WriteError(PipelineError):
 class Log:
     """A file that grows by whole lines. One that can't be written whole is taken back: a full disk leaves no half."""
 
-    def __init__(self, path: Path, size_bytes: int | None = None) -> None:
+    def __init__(self, path: Path, size_bytes: int | None = None, thread: Executor | None = None) -> None:
         """Open a log to append lines to.
 
         Args:
             path: The file.
             size_bytes: How much of it to keep, when a run is resumed; a new log is empty. If lines were lost since,
                 that is no reason not to go on: the whole lines that are there are kept.
+            thread: One thread that writes, so that the caller needn't wait for the disk; by default the caller's own.
 
         Raises:
             WriteError: If it can't be opened.
         """
         self.path = path
         self.size_bytes = 0
-        """Bytes of the lines written so far, those that were kept included."""
+        """Bytes of the lines so far, those that were kept included."""
+        self._thread = thread
+        self._failure: WriteError | None = None
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _PLAIN, 0o666)
             try:
@@ -77,22 +81,25 @@ class Log:
             raise WriteError(path, error) from None
 
     def write(self, lines: str) -> int:
-        """Append whole lines.
+        """Append whole lines, or have the thread do so.
 
         Raises:
-            WriteError: If the disk is full, say; then nothing is appended.
+            WriteError: If the disk is full, say; then nothing is appended. What the thread could not append is told by
+                the next call, and nothing follows it.
         """
-        content = lines.encode()
-        try:
-            written = 0
-            while written < len(content):
-                written += os.write(self._file, content[written:])
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._file, self.size_bytes)
-            raise WriteError(self.path, error) from None
-        self.size_bytes += len(content)
+        self.check()
+        content, start = lines.encode(), self.size_bytes
+        if self._thread is None:
+            self._append(content, start)
+        else:
+            self._thread.submit(self._append_or_remember, content, start)
+        self.size_bytes = start + len(content)
         return len(lines)
+
+    def check(self) -> None:
+        """Raise `WriteError` if a line could not be written."""
+        if self._failure is not None:
+            raise self._failure
 
     def flush(self) -> None:
         """Do nothing, as nothing is held back; who writes to a stream expects to be able to ask for it."""
@@ -102,8 +109,28 @@ class Log:
         return False
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)
+        """Close the file, once the thread has written all."""
+        if self._thread is not None:
+            self._thread.submit(os.close, self._file).result()
+        else:
+            os.close(self._file)
+
+    def _append(self, content: bytes, start: int) -> None:
+        try:
+            written = 0
+            while written < len(content):
+                written += os.write(self._file, content[written:])
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, start)
+            raise WriteError(self.path, error) from None
+
+    def _append_or_remember(self, content: bytes, start: int) -> None:
+        if self._failure is None:
+            try:
+                self._append(content, start)
+            except WriteError as error:
+                self._failure = error
 
 
 def read_bytes(path: Path) -> bytes:

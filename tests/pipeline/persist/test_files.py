@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +181,43 @@ def test_a_line_that_does_not_fit_is_taken_back(
     log.close()
     assert (tmp_path / "log").read_bytes() == b"one\nthird\n"
     assert log.size_bytes == len(b"one\nthird\n")
+
+
+def test_a_thread_writes_in_order_and_tells_what_it_could_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, write = threading.Event(), os.write
+    with ThreadPoolExecutor(1) as thread:
+        log = Log(tmp_path / "log", thread=thread)
+        thread.submit(gate.wait)
+        log.write("one\n")
+        log.write("two\n")
+        assert log.size_bytes == 8
+        assert (tmp_path / "log").read_bytes() == b""  # nobody waited for the disk
+        gate.set()
+        thread.submit(int).result()
+        assert (tmp_path / "log").read_bytes() == b"one\ntwo\n"
+        log.check()
+
+        def full(file: int, content: bytes) -> int:
+            if file == log._file:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(file, content)
+
+        monkeypatch.setattr(os, "write", full)
+        log.write("three\n")
+        thread.submit(int).result()
+        monkeypatch.undo()
+        with pytest.raises(WriteError, match="No space left"):
+            log.write("four\n")  # after a gap nothing is written
+        with pytest.raises(WriteError, match="No space left"):
+            log.check()
+        log.close()
+    assert (tmp_path / "log").read_bytes() == b"one\ntwo\n"
+
+
+def test_close_waits_for_the_thread(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        log = Log(tmp_path / "log", thread=thread)
+        for index in range(100):
+            log.write(f"{index}\n")
+        log.close()
+        assert (tmp_path / "log").read_text().splitlines() == [str(index) for index in range(100)]
