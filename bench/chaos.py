@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fault_kinds import Weather, is_finished
+from fault_kinds import NEED_MOUNT, Weather, is_finished
 from rich.console import Console
 from rich.table import Table
 from storm import HangError, Run
@@ -34,15 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EPISODES = 1920
-OPTIONS = (
-    f"--total-episodes={EPISODES}",
-    "--episodes-per-update=16",
-    "--max-episodes-per-workflow=320",
-    "--compliance-threshold=0.5",
-    "--checkpoint-interval-s=0",
-    "--seed=11",
-)
-"""Some seconds' worth: several visits, a search that is fitted, a checkpoint after each of 120 updates."""
+"""Of each run, by default: some seconds' worth."""
+NUM_VISITS = 6
+"""At least: the search is fitted, and policies come and go."""
+EPISODES_PER_UPDATE = 16
 MEAN_CALM_S = 0.3
 """Between a recovery and the next fault."""
 DISK_BYTES = 48 << 20
@@ -63,6 +58,8 @@ class Report:
     """The median of each kind."""
     throughput_kept: float = 0.0
     """Undisturbed over disturbed wall time, per run."""
+    left_out: list[str] = field(default_factory=list)
+    """Kinds of faults that can't be caused here."""
     episodes_lost: int = 0
     bits_differ: int = 0
     left_behind: list[str] = field(default_factory=list)
@@ -73,16 +70,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0, metavar="N", help="how long to go on starting runs [10]")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="draws the faults [1]")
+    parser.add_argument("--episodes", type=int, default=EPISODES, metavar="N", help=f"of each run [{EPISODES}]")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options = parser.parse_args()
     if options.minutes <= 0:
         parser.error("--minutes must be above 0")
+    if options.episodes < NUM_VISITS * EPISODES_PER_UPDATE:
+        parser.error(f"--episodes must be at least {NUM_VISITS * EPISODES_PER_UPDATE}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave nothing mounted or running
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cage2-chaos-")))
         disk = _small_disk(folder, stack)
         try:
-            report = _storm(disk or folder, disk, options.seed, options.minutes * 60)
+            report = _storm(disk or folder, disk, options.seed, options.minutes * 60, options.episodes)
+        except KeyboardInterrupt:
+            return 130
         except HangError as error:
             print(f"error: a hang: {error}", file=sys.stderr)
             return 1
@@ -93,15 +95,28 @@ def main() -> int:
     return 1 if report.episodes_lost or report.bits_differ or report.left_behind else 0
 
 
-def _storm(folder: Path, disk: Path | None, seed: int, duration_s: float) -> Report:
+def _options(num_episodes: int) -> tuple[str, ...]:
+    """Return what the results of every run depend on; each writes a checkpoint after every update."""
+    return (
+        f"--total-episodes={num_episodes}",
+        f"--episodes-per-update={EPISODES_PER_UPDATE}",
+        f"--max-episodes-per-workflow={num_episodes // NUM_VISITS}",
+        "--compliance-threshold=0.5",
+        "--checkpoint-interval-s=0",
+        "--seed=11",
+    )
+
+
+def _storm(folder: Path, disk: Path | None, seed: int, duration_s: float, num_episodes: int) -> Report:
     rng = random.Random(seed)  # noqa: S311  # faults are no secret
     weather = Weather(rng, disk)
-    report = Report(seed)
+    report = Report(seed, left_out=list(weather.left_out))
     begin_s = time.monotonic()
-    calm = Run(folder / "calm", OPTIONS)
+    calm = Run(folder / "calm", _options(num_episodes))
     _tell("a run in peace, to compare with ...")
-    calm.start(["--workers=2"])
-    code, err = calm.ended()
+    with calm:
+        calm.start(["--workers=2"])
+        code, err = calm.ended()
     if code:
         raise SystemExit(f"the undisturbed run failed:\n{err}")
     expected, calm_s = calm.outcome(), time.monotonic() - begin_s
@@ -109,19 +124,16 @@ def _storm(folder: Path, disk: Path | None, seed: int, duration_s: float) -> Rep
     recoveries: dict[str, list[float]] = {}
     begin_s = time.monotonic()
     while time.monotonic() - begin_s < duration_s:
-        run = Run(folder / f"storm-{report.runs}", OPTIONS)
-        try:
+        run = Run(folder / f"storm-{report.runs}", _options(num_episodes))
+        with run:
             for kind, recovery_s in _disturb(run, weather, rng):
                 kinds[kind] += 1
                 if recovery_s is not None:
                     recoveries.setdefault(kind, []).append(recovery_s)
                 _tell(f"run {report.runs + 1}, fault {kinds.total()}: {kind}, {_seconds(recovery_s)}")
-        finally:
-            if run.is_alive and run.process is not None:
-                run.process.kill()
         outcome = run.outcome()
         report.runs += 1
-        report.episodes_lost += EPISODES - outcome["episodes"]
+        report.episodes_lost += num_episodes - outcome["episodes"]
         report.bits_differ += _differing_bits(expected, outcome)
         report.left_behind += run.leftovers()
         shutil.rmtree(run.folder)
@@ -148,7 +160,8 @@ def _disturb(run: Run, weather: Weather, rng: random.Random) -> Iterator[tuple[s
             if is_finished(run):
                 return
             raise SystemExit(f"a run ended by itself with exit code {code}:\n{err}")
-        yield weather.strike(run)
+        if (struck := weather.strike(run)) is not None:
+            yield struck
 
 
 def _differing_bits(expected: dict[str, Any], outcome: dict[str, Any]) -> int:
@@ -167,7 +180,7 @@ def _small_disk(folder: Path, stack: ExitStack) -> Path | None:
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "none", str(disk)]
     if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        _tell("no file system can be mounted (root can): full disks and full shared memory are left out")
+        _tell("no file system can be mounted (root can), so these are left out: " + ", ".join(NEED_MOUNT))
         return None
     stack.callback(subprocess.run, ["umount", "--lazy", str(disk)], check=False)
     return disk
@@ -184,6 +197,8 @@ def _print(report: Report) -> None:
     console.print(table)
     if report.recovery_s:
         console.print(f"recovery: median {report.recovery_s['median']:.2f} s, worst {report.recovery_s['worst']:.2f} s")
+    if report.left_out:
+        console.print(f"left out, for want of a mount: {', '.join(report.left_out)}")
     console.print(f"throughput kept: {report.throughput_kept:.0%}")
     console.print(f"episodes lost: {report.episodes_lost}")
     console.print(f"bits that differ: {report.bits_differ}")

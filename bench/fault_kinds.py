@@ -25,8 +25,12 @@ INTERRUPTED = 130
 """Exit code of a run that was asked to stop."""
 
 
+NEED_MOUNT = ("disk full", "shared memory full")
+"""Kinds that need a file system of their own, which root can mount."""
+
+
 class NothingToHitError(RuntimeError):
-    """The run has no such part now: a run in one process has no workers."""
+    """The fault can't be caused now, and counts for nothing: the run has no such part, or has just ended."""
 
 
 class Weather:
@@ -54,17 +58,25 @@ class Weather:
             "resumed while alive": (self._resume_while_alive, 2),
             "checkpoint damaged": (self._damage_checkpoint, 4),
         }
+        self.left_out = NEED_MOUNT if disk is None else ()
+        """Kinds that can't be caused here."""
         if disk is not None:
             self.kinds["disk full"] = (self._fill_disk, 4)
             self.kinds["shared memory full"] = (self._start_without_shared_memory, 3)
 
-    def strike(self, run: Run) -> tuple[str, float | None]:
-        """Cause a fault; return its kind, and the seconds until the next update, or None if the run ended before it."""
+    def strike(self, run: Run) -> tuple[str, float | None] | None:
+        """Cause a fault.
+
+        Returns:
+            Its kind, and the seconds until the next update, or None if the run ended before it. None if the run ended
+            by itself before anything could be done to it.
+        """
         names = list(self.kinds)
-        while True:
+        while run.is_alive:
             kind = self._rng.choices(names, [self.kinds[name][1] for name in names])[0]
             with contextlib.suppress(NothingToHitError):
                 return kind, self.kinds[kind][0](run)
+        return None
 
     def speed(self) -> list[str]:
         """Return options that results don't depend on, drawn anew for each start."""
@@ -89,8 +101,7 @@ class Weather:
 
     def _kill_parent(self, run: Run) -> float | None:
         since_s = time.time()
-        run.signal(signal.SIGKILL)
-        run.ended()
+        _kill(run)
         return self._go_on(run, since_s)
 
     def _kill_parent_at_checkpoint(self, run: Run) -> float | None:
@@ -99,13 +110,14 @@ class Weather:
                 return any((run.folder / "checkpoint").glob(".*.tmp"))
             return False
 
-        wait_until(lambda: not run.is_alive or is_writing(), "a checkpoint to be written")
+        wait_until(lambda: not run.is_alive or is_writing(), "a checkpoint to be written", poll_s=0)
         return self._kill_parent(run)
 
     def _kill_parent_and_tracker(self, run: Run) -> float | None:
-        if (tracker := run.tracker()) is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(tracker.pid, signal.SIGKILL)
+        if (tracker := run.tracker()) is None:
+            raise NothingToHitError
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(tracker.pid, signal.SIGKILL)
         return self._kill_parent(run)
 
     def _ask_to_stop(self, run: Run, *numbers: signal.Signals) -> float | None:
@@ -113,32 +125,41 @@ class Weather:
         for number in numbers:
             run.signal(number)
         code, err = run.ended()
+        if code == 0:
+            raise NothingToHitError  # it was over before
         # before its handlers are there, a signal ends a process as it ends any
-        _require(code in {0, INTERRUPTED, *(-number for number in numbers)}, f"exit code {code} after {numbers}", err)
+        _require(code in {INTERRUPTED, *(-number for number in numbers)}, f"exit code {code} after {numbers}", err)
         return self._go_on(run, since_s)
 
     def _resume_while_alive(self, run: Run) -> float | None:
         since_s = time.time()
-        was_alive = run.is_alive
+        if not (run.folder / "config.json").exists():
+            raise NothingToHitError  # nor is there anything to resume
         code, err = _resume(run)
-        if was_alive and run.is_alive:
-            _require(code != 0 and "Traceback" not in err, "a living run was resumed", err)
+        if not run.is_alive:
+            raise NothingToHitError  # it may have ended before
+        _require(code != 0 and "Traceback" not in err, "a living run was resumed", err)
         return run.wait_for_update(since_s)
 
     def _damage_checkpoint(self, run: Run) -> float | None:
         """Stop the run, damage a file of its checkpoint: it must be refused. Then the file is put back."""
+        if not (run.folder / "checkpoint" / "manifest.json").exists():
+            raise NothingToHitError
         since_s = time.time()
-        run.signal(signal.SIGKILL)
-        run.ended()
-        files = sorted((run.folder / "checkpoint").glob("[!.]*"))
-        if files:
-            file = self._rng.choice(files)
-            whole = file.read_bytes()
-            file.write_bytes(self._damaged(whole))
-            code, err = _resume(run)
-            file.write_bytes(whole)
-            _require(code != 0 and "Traceback" not in err, f"a damaged {file.name} was taken", err)
+        _kill(run)
+        file = self._rng.choice(self._files_in_use(run))
+        whole = file.read_bytes()
+        file.write_bytes(self._damaged(whole))
+        code, err = _resume(run)
+        file.write_bytes(whole)
+        _require(code != 0 and "Traceback" not in err, f"a damaged {file.name} was taken", err)
         return self._go_on(run, since_s)
+
+    def _files_in_use(self, run: Run) -> list[Path]:
+        """Return a checkpoint's files, without one that its manifest doesn't name yet, or no longer."""
+        manifest = run.folder / "checkpoint" / "manifest.json"
+        named = manifest.read_text()
+        return [manifest, *sorted(file for file in manifest.parent.glob("*.safetensors") if file.name in named)]
 
     def _damaged(self, content: bytes) -> bytes:
         position = self._rng.randrange(len(content))
@@ -155,18 +176,20 @@ class Weather:
                 file.write(bytes(1 << 12))
         code, err = run.ended()
         filler.unlink()
+        if code == 0:
+            raise NothingToHitError  # it had written all that it had to
         _require("Traceback" not in err, f"a full disk ended in a traceback, exit code {code}", err)
         return self._go_on(run, since_s)
 
     def _start_without_shared_memory(self, run: Run) -> float | None:
         """Stop the run, and resume it where there is next to no shared memory: it must say so."""
+        if not (run.folder / "config.json").exists():
+            raise NothingToHitError  # nor is there anything to resume
         since_s = time.time()
-        run.signal(signal.SIGKILL)
-        run.ended()
+        _kill(run)
         mount = 'mount -t tmpfs -o size=64k none /dev/shm && exec "$@"'
         code, err = _resume(run, "unshare", "--mount", "sh", "-c", mount, "sh")
-        if (run.folder / "config.json").exists():
-            _require(code != 0 and "Traceback" not in err and "shared memory" in err, "64 KiB were enough", err)
+        _require(code != 0 and "Traceback" not in err and "shared memory" in err, "64 KiB were enough", err)
         return self._go_on(run, since_s)
 
     def _go_on(self, run: Run, since_s: float) -> float | None:
@@ -186,13 +209,22 @@ def is_finished(run: Run) -> bool:
 
 
 def _hit(run: Run, targets: Sequence[psutil.Process], number: signal.Signals) -> float | None:
-    if not targets and run.is_alive:
-        raise NothingToHitError
     since_s = time.time()
+    num_hit = 0
     for target in targets:
         with contextlib.suppress(ProcessLookupError):
             os.kill(target.pid, number)
+            num_hit += 1
+    if not num_hit:
+        raise NothingToHitError
     return run.wait_for_update(since_s)
+
+
+def _kill(run: Run) -> None:
+    run.signal(signal.SIGKILL)
+    code, _ = run.ended()
+    if code != -signal.SIGKILL:
+        raise NothingToHitError  # it ended by itself before
 
 
 def _resume(run: Run, *before: str) -> tuple[int, str]:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
+from native_buffers.segment import sweep_stale
+
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).parents[1]
 RUN_PY = ROOT / "run.py"
 PATIENCE_S = 180.0
 """What anything may take before it counts as a hang; a stopped worker's deadline is the longest, two minutes."""
+GRACE_S = 20.0
+"""What a run that is no longer wanted has to clean up by itself."""
 POLL_S = 0.005
 
 
@@ -37,25 +41,40 @@ class Run:
     folder: Path
     options: tuple[str, ...]
     """That results depend on, the same for all runs."""
-    shm: str | None = None
-    """What to put before the command to give it shared memory of its own; None to share the machine's."""
     process: subprocess.Popen[str] | None = None
     pids: set[int] = field(default_factory=set)
     """All processes that ever belonged to it."""
 
-    def start(self, speed: Sequence[str], before: Sequence[str] = ()) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End it, if the bench is ended before it, and wait until all that belongs to it is gone."""
+        if kind is None or self.process is None:
+            return
+        self.workers()  # so that they are known
+        for number in (signal.SIGTERM, signal.SIGINT):  # the second ends it at once; killed, it leaves temporary files
+            self.signal(number)
+        try:
+            self.process.communicate(timeout=GRACE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+        self.leftovers()
+        sweep_stale()  # what its tracker, if that was killed, can't remove
+
+    def start(self, speed: Sequence[str]) -> None:
         """Start it, or go on with it if there is a checkpoint.
 
         Args:
             speed: Options that results don't depend on.
-            before: What the command is wrapped in.
         """
         if (self.folder / "config.json").exists():
             arguments = ["resume", str(self.folder), *speed]
         else:
             arguments = [*self.options, f"--log-dir={self.folder.parent}", f"--run-name={self.folder.name}", *speed]
         self.process = subprocess.Popen(
-            [*before, sys.executable, str(RUN_PY), *arguments, "--quiet"],
+            [sys.executable, str(RUN_PY), *arguments, "--quiet"],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -159,8 +178,8 @@ class Run:
         return []
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Wait for a condition.
+def wait_until(condition: Callable[[], object], what: str, poll_s: float = POLL_S) -> None:
+    """Wait for a condition, asking every `poll_s` seconds.
 
     Raises:
         HangError: It took longer than anything may.
@@ -169,7 +188,7 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         if time.monotonic() > deadline_s:
             raise HangError(f"waited {PATIENCE_S:.0f} s for {what}")
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
 
 
 def _command(process: psutil.Process) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from native_buffers.errors import NativeBufferError, SharedMemoryFull
-from pipeline.config import SPEED_FIELDS, Config, num_cores
+from pipeline.config import SPEED_FIELDS, Config, change_speed, num_cores
 from pipeline.errors import PipelineError, SetupError
 from pipeline.options import (
     Parser,
@@ -132,7 +132,7 @@ def _resume(options: argparse.Namespace) -> int:
 
     config = read_config(options.run)
     speed = given_options(options)
-    make_config({**config.model_dump(), **speed})
+    make_config(change_speed(config, speed))
 
     from pipeline.runtime import Pipeline
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RedAgent = Literal["B_lineAgent", "RedMeanderAgent", "SleepAgent"]
 MAX_EPISODES_PER_TASK = {"fast": 64, "cyborg": 4}
@@ -17,8 +20,17 @@ SPEED_FIELDS = ("workers", "collector", "transport", "ray_address", "engine", "s
 """What may change when a run is resumed: results don't depend on it."""
 
 
-RAY_ADDRESS = r"^(local|auto|([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})$"
+RAY_ADDRESS = r"^(local|auto|([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})$"
 """What `ray_address` looks like; an IPv6 address stands in brackets."""
+
+
+def change_speed(config: Config, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration's values with changed `SPEED_FIELDS`.
+
+    Who names another collector means that one with its own defaults: the transport or address of the one before goes.
+    """
+    others = {"transport": "shm", "ray_address": "local"} if "collector" in changes else {}
+    return {**config.model_dump(), **others, **changes}
 
 
 def num_cores() -> int:
@@ -79,7 +91,8 @@ class Config(BaseModel):
     """Episodes that a worker plays per call; by default up to 64 (CybORG: 4) while all stay busy; always one where
     workers step together. *(speed only)*"""
     slots: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Slots of the episode ring, at least one per worker; by default two tasks per worker. *(speed only)*"""
+    """Slots of the episode ring, at least one per worker; by default two tasks per worker, or one episode each where
+    workers step together. *(speed only)*"""
     checkpoint_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
     """Seconds between checkpoints; one is also written whenever the run ends. *(no effect on results)*"""
     log_dir: Path = Path("logs")
@@ -123,10 +136,10 @@ class Config(BaseModel):
             msg = f"profile: CybORG plays the game of today only; {self.profile} needs --engine fast"
             raise ValueError(msg)
         if self.transport != "shm" and self.collector != "executor":
-            msg = f"only the executor pickles: --collector {self.collector} needs --transport shm"
+            msg = "--transport pickle is for --collector executor: choose that, or leave the transport out"
             raise ValueError(msg)
         if self.ray_address != "local" and self.collector != "ray":
-            msg = f"an address is for --collector ray: --collector {self.collector} needs --ray-address local"
+            msg = "--ray-address is for --collector ray: choose that, or leave the address out"
             raise ValueError(msg)
         if self.slots is not None and self.slots < self.num_players:
             msg = (
@@ -134,9 +147,9 @@ class Config(BaseModel):
                 "or leave --slots out"
             )
             raise ValueError(msg)
-        if self.slots is not None and self.episodes_per_task is not None and self.slots < self.episodes_per_task:
+        if self.slots is not None and self.slots < self.task_size:
             msg = (
-                f"a task of {self.episodes_per_task} episodes needs as many slots, not {self.slots}: "
+                f"a task of {self.task_size} episodes needs as many slots, not {self.slots}: "
                 "raise --slots, or leave it out"
             )
             raise ValueError(msg)

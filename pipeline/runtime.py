@@ -18,7 +18,8 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
-from pipeline.config import SPEED_FIELDS
+from pipeline.collect.processes import START_TIMEOUT_S, WorkersDidNotStartError
+from pipeline.config import SPEED_FIELDS, change_speed
 from pipeline.observe.feed import Feed
 from pipeline.observe.statistics import PipelineStatistics
 from pipeline.parts import assemble
@@ -88,7 +89,7 @@ class Pipeline:
             msg = f"can't change {', '.join(sorted(refused))} of a run: only {', '.join(SPEED_FIELDS)}"
             raise TypeError(msg)
         config = read_config(run_dir)
-        pipeline = cls(config.model_validate({**config.model_dump(), **speed}))
+        pipeline = cls(config.model_validate(change_speed(config, speed)))
         pipeline._resume_dir = run_dir
         return pipeline
 
@@ -98,6 +99,8 @@ class Pipeline:
         Raises:
             CyborgNotInstalledError: If the CybORG that was asked for can't be had.
             TensorBoardMissingError: If TensorBoard was asked for and can't be had.
+            RayMissingError: If Ray was asked for and can't be had.
+            TooFewOpenFilesError: If the system allows fewer open files than the workers need.
             NoSuchDeviceError: If CUDA was asked for and can't be had.
             SharedMemoryFull: If the segments don't fit.
             RunFolderError: If the folder can't be had, or the run to be resumed is still alive.
@@ -248,7 +251,12 @@ class Pipeline:
 
     async def _collect(self) -> None:
         started_s = time.monotonic()
-        await self._parts.collector.start()
+        # a Ray cluster may be waited for: a node that joins later brings the first worker
+        try:
+            async with asyncio.timeout(None if self.config.collector == "ray" else START_TIMEOUT_S):
+                await self._parts.collector.start()
+        except TimeoutError:
+            raise WorkersDidNotStartError from None
         self._emit(WorkersStarted(time.monotonic() - started_s))
         await self._parts.collection.run()
 

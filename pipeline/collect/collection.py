@@ -240,13 +240,16 @@ class Collection:
         """Have workers killed that hang; what they played is then lost, and played again."""
         while True:
             await asyncio.sleep(WATCH_INTERVAL_S)
-            for slots, limit_s in self._overdue(time.monotonic()):
-                self._hung[slots] = f"it did not end within {limit_s:.0f} s, and its worker was killed"
+            for slots, submitted_s, limit_s in self._overdue(time.monotonic()):
+                if self._tasks.get(slots) != submitted_s:
+                    continue  # it ended while another one was seen to
                 self._tasks[slots] = time.monotonic()  # as long again for the kill to show
-                await self._collector.kill(slots)
+                self._hung[slots] = f"it did not end within {limit_s:.0f} s, and its worker was killed"
+                if not await self._collector.kill(slots):
+                    self._hung.pop(slots, None)
 
-    def _overdue(self, now_s: float) -> list[tuple[tuple[int, ...], float]]:
-        """Return the tasks that hang, each with the time that it had."""
+    def _overdue(self, now_s: float) -> list[tuple[tuple[int, ...], float, float]]:
+        """Return the tasks that hang, each with when it was submitted and the time that it had."""
         overdue = []
         for slots, submitted_s in self._tasks.items():
             headers = [self._ring.header(slot) for slot in slots]
@@ -257,5 +260,5 @@ class Collection:
             if pids == {0}:  # nobody has begun: that is no wonder while others end
                 since_s = max(since_s, self._landed_s)
             if now_s - since_s > limit_s:
-                overdue.append((slots, limit_s))
+                overdue.append((slots, submitted_s, limit_s))
         return overdue

@@ -44,11 +44,14 @@ class Collector(Protocol):
         """
         ...
 
-    async def kill(self, slots: tuple[int, ...]) -> None:
+    async def kill(self, slots: tuple[int, ...]) -> bool:
         """Kill the workers that hold a task, because it hangs; its `play` then raises `WorkersDiedError`.
 
         Args:
-            slots: As they were given to `play`. A task that has ended meanwhile is no harm.
+            slots: As they were given to `play`, of a task that has not ended.
+
+        Returns:
+            Whether anybody was killed.
         """
         ...
 

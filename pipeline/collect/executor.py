@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from signal import SIGTERM
 from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.collect.processes import (
+    MAX_FORKSERVERS,
     ForkserverDiedError,
     WorkersDiedError,
     block_ctrl_c,
     dump_and_kill,
+    is_running,
     ready,
     see_off,
+    wake,
     worker_context,
 )
 
@@ -43,7 +46,7 @@ class ExecutorCollector:
         self._generation = 0
         self._casualties: frozenset[int] = frozenset()
         self._replacing = asyncio.Lock()
-        self._closed = False
+        self._end: Future[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cage2-pool")
 
     @property
@@ -59,7 +62,8 @@ class ExecutorCollector:
     @property
     def num_alive(self) -> int:
         """Worker processes that run now."""
-        return sum(process.is_alive() for process in self._processes)
+        # not by asking the processes: of two threads that do, one gets the exit code and the other a wrong one
+        return sum(is_running(process.pid) for process in self._processes if process.pid)
 
     async def start(self) -> None:
         """Start the forkserver and the workers.
@@ -77,12 +81,15 @@ class ExecutorCollector:
         """Have a worker play leased slots; it marks those that it fills, and writes to the others why it couldn't.
 
         Raises:
-            WorkersDiedError: If the pool broke. Its processes are all gone by then, and new ones ready to start.
+            WorkersDiedError: If the pool broke. Its processes are all gone by then, and new ones have started.
+            ForkserverDiedError: If these could not be started.
         """
         generation = self._generation
         call, arguments = self._transport.task(slots)
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._pool, call, *arguments)
+            asked = asyncio.get_running_loop().run_in_executor(self._pool, call, *arguments)
+            asked.add_done_callback(_look_at)
+            answer = await asyncio.shield(asked)  # a pool that breaks stumbles over futures that were cancelled
         except BrokenProcessPool:
             async with self._replacing:
                 if generation == self._generation:
@@ -90,47 +97,61 @@ class ExecutorCollector:
             raise WorkersDiedError(generation, self._casualties) from None
         self._transport.deliver(slots, answer)
 
-    async def kill(self, slots: tuple[int, ...]) -> None:
+    async def kill(self, slots: tuple[int, ...]) -> bool:
         """Kill the worker that holds a task, or all where nobody is told which; see `Collector.kill`."""
-        pid = self._transport.player(slots)
-        suspects = [process for process in self._processes if process.pid and pid in (None, process.pid)]
-        await dump_and_kill([process.pid for process in suspects if process.pid and process.is_alive()])
+        player = self._transport.player(slots)
+        pids = [process.pid for process in self._processes if process.pid and player in (None, process.pid)]
+        suspects = [pid for pid in pids if is_running(pid)]
+        await dump_and_kill(suspects)
+        return bool(suspects)
 
     async def close(self) -> None:
         """End all workers at once and wait until they are gone. Slots that were being written stay as they are."""
-        if self._closed:
-            return
-        self._closed = True
-        for process in self._processes:
-            if process.is_alive():
-                process.kill()
-        await asyncio.get_running_loop().run_in_executor(self._thread, _shut_down, self._pool, self._processes)
-        self._thread.shutdown(wait=False)
+        if self._end is None:
+            for process in self._processes:
+                if process.is_alive():
+                    process.kill()
+            self._end = self._thread.submit(_shut_down, self._pool, self._processes)
+            self._thread.shutdown(wait=False)
+        await asyncio.shield(asyncio.wrap_future(self._end))
 
     async def _start_workers(self) -> None:
         """Start them off the loop, and wait for the first that is ready."""
 
         def start() -> None:
             block_ctrl_c()
-            self._pool.submit(ready).result()
+            pool = self._pool
+            pool.submit(ready).result()
+            # all have been started by now, and only they answer: as long as this process could as well, a worker that
+            # is killed in the midst of a long answer would leave the pool waiting for its end for ever
+            pool._result_queue._writer.close()  # type: ignore[attr-defined]  # noqa: SLF001
 
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, start)
-        except (EOFError, ConnectionError) as error:
-            raise ForkserverDiedError from error
+        for attempt in range(MAX_FORKSERVERS):
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._thread, start)
+                return
+            except (EOFError, ConnectionError) as error:  # multiprocessing starts another one when it is asked again
+                if attempt == MAX_FORKSERVERS - 1:
+                    raise ForkserverDiedError from error
+                await self._renew()
 
     async def _replace(self) -> None:
-        broken, processes = self._pool, self._processes
-        await asyncio.get_running_loop().run_in_executor(self._thread, _shut_down, broken, processes)
+        processes = await self._renew()
         # the executor ends the survivors of a broken pool by SIGTERM: any other end was a worker's own
         self._casualties = frozenset(
-            process.pid for process in processes if process.pid and process.exitcode not in (0, -SIGTERM)
+            process.pid for process in processes if process.pid and process.exitcode != -SIGTERM
         )
-        self._processes = []
-        self._pool = self._new_pool()
         self._generation += 1
         with contextlib.suppress(BrokenProcessPool):  # the next task will find it broken
             await self._start_workers()
+
+    async def _renew(self) -> list[BaseProcess]:
+        """See off the pool, and make another one, with nobody in it yet; return the processes that there were."""
+        broken, processes = self._pool, self._processes
+        await asyncio.get_running_loop().run_in_executor(self._thread, _shut_down, broken, processes)
+        self._processes = []
+        self._pool = self._new_pool()
+        return processes
 
     def _new_pool(self) -> ProcessPoolExecutor:
         recording = _Recording(self._context, self._processes)
@@ -168,6 +189,13 @@ class _Recording:
         return getattr(self._context, name)
 
 
+def _look_at(asked: asyncio.Future[Any]) -> None:
+    """Note how a task ended that nobody waits for any more, or the loop would complain about it."""
+    if not asked.cancelled():
+        asked.exception()
+
+
 def _shut_down(pool: ProcessPoolExecutor, members: list[BaseProcess]) -> None:
+    wake([process.pid for process in members if process.pid])  # one that is stopped would not hear that it is to end
     pool.shutdown(wait=True, cancel_futures=True)
     see_off([process.pid for process in members if process.pid])

@@ -8,6 +8,7 @@ from pipeline.cage2.compliance import Compromised
 from pipeline.cage2.spec import EPISODE_STEPS
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.game import GameSpec
+from pipeline.collect.processes import require_open_files
 from pipeline.collect.sequential import SequentialCollector
 from pipeline.collect.synchronous import SynchronousCollector
 from pipeline.collect.transport import Pickled, SharedMemory, Transport
@@ -46,6 +47,7 @@ def make_collector(
 
     Raises:
         RayMissingError: Ray was asked for and can't be had.
+        TooFewOpenFilesError: The system allows fewer open files than the workers need.
     """
     if config.collector == "sequential":
         return SequentialCollector(game, ring, board)
@@ -53,6 +55,7 @@ def make_collector(
         from pipeline.collect.ray import RayCollector  # an extra, and slow to import
 
         return RayCollector(game, ring, board, config.workers, config.ray_address, debug=config.debug)
+    require_open_files(config.workers)
     spec = WorkerSpec(game, ring.name, board.name, config.num_slots, config.num_slabs, config.debug, faults_path)
     if config.collector == "synchronous":
         return SynchronousCollector(spec, ring, board, config.workers)

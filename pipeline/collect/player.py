@@ -89,7 +89,7 @@ class Player:
                 actions_seed=int(header["actions_seed"]),
                 record=record,
             )
-        except Exception:  # noqa: BLE001  # told by the header
+        except (Exception, SystemExit):  # noqa: BLE001  # told by the header; one that exits takes nobody along
             write_failure(header, traceback.format_exc())
             return False
         finished_s = time.monotonic()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 PRELOAD = "pipeline.collect.preload"
 _PR_SET_PDEATHSIG = 1
+START_TIMEOUT_S = 300.0
+"""For the first worker to be ready, on a machine that compiles the engine slowly and does much else."""
+MAX_FORKSERVERS = 3
+"""That may die at their start, one after the other, before that counts as hopeless."""
+OPEN_FILES_PER_WORKER = 4
+OPEN_FILES_BESIDE = 256
 GONE_S = 5.0
 """How long a process that was killed may take to be gone, at most."""
 DUMP_S = 0.2
@@ -48,6 +54,44 @@ class ForkserverDiedError(PipelineError):
 
     def __init__(self) -> None:
         super().__init__("the process that starts the workers died at its start; was it killed, or is memory short?")
+
+
+class WorkersDidNotStartError(PipelineError):
+    """No worker was ready within the time that is enough for any machine."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"no worker was ready within {START_TIMEOUT_S:.0f} s. Is the machine short of memory, or the disk with "
+            "Python's packages very slow? `run.py --collector sequential` shows how far one gets"
+        )
+
+
+class TooFewOpenFilesError(SetupError):
+    """The system lets this process open fewer files than its workers need."""
+
+    def __init__(self, num_workers: int, num_needed: int, limit: int) -> None:
+        super().__init__(
+            f"{num_workers} workers need {num_needed} open files, and the limit is {limit}: `ulimit -n {num_needed}`, "
+            "or fewer --workers"
+        )
+
+
+def require_open_files(num_workers: int) -> None:
+    """See that this process may open the files that its workers' processes need; raise its own limit if it may.
+
+    Raises:
+        TooFewOpenFilesError: It may not.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    num_needed = OPEN_FILES_PER_WORKER * num_workers + OPEN_FILES_BESIDE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < num_needed:
+        if hard != resource.RLIM_INFINITY and hard < num_needed:
+            raise TooFewOpenFilesError(num_workers, num_needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (num_needed, hard))
 
 
 def worker_context() -> BaseContext:
@@ -103,16 +147,28 @@ def see_off(pids: Sequence[int]) -> None:
     When the forkserver dies, its workers' ends are told a moment before the kernel has ended them.
     """
     end_s = time.monotonic() + GONE_S
-    while any(map(_is_running, pids)) and time.monotonic() < end_s:
+    while any(map(is_running, pids)) and time.monotonic() < end_s:
         time.sleep(0.001)
 
 
-def _is_running(pid: int) -> bool:
-    """Whether there is such a process that is no zombie; False where the system does not tell."""
+def wake(pids: Sequence[int]) -> None:
+    """Have processes go on that were stopped."""
+    for pid in pids:
+        _send(pid, signal.SIGCONT)
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process that is no zombie, as far as the system tells."""
+    if sys.platform == "linux":
+        try:
+            return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
+        except OSError:
+            return False
     try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
+        os.kill(pid, 0)
     except OSError:
         return False
+    return True
 
 
 def _send(pid: int, number: signal.Signals) -> None:

@@ -128,10 +128,13 @@ class RayCollector:
         else:
             parcel.unpack(self._ring, slots, answer)
 
-    async def kill(self, slots: tuple[int, ...]) -> None:
+    async def kill(self, slots: tuple[int, ...]) -> bool:
         """Kill the actor that holds a task, if one does yet; see `Collector.kill`."""
-        if actor := self._crew.holder(slots):
-            await self._crew.kill(actor)
+        actor = self._crew.holder(slots)
+        if actor is None:
+            return False
+        await self._crew.kill(actor)
+        return True
 
     async def close(self) -> None:
         """Kill all actors, and wait until they are gone; the last collector of this process lets go of Ray."""

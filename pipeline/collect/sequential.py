@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from typing import TYPE_CHECKING
 
-from pipeline.collect.player import Player
+from native_buffers.errors import UnwrittenFields
+from pipeline.collect.player import Player, write_failure
 
 if TYPE_CHECKING:
     from native_buffers.ring import EpisodeRing
@@ -44,12 +46,17 @@ class SequentialCollector:
         """Play leased slots; other coroutines have their turn between two episodes."""
         assert self._player is not None, "started"  # noqa: S101
         for slot in slots:
-            if self._player.play(self._ring.header(slot), self._ring.record(slot)):
-                self._ring.fill(slot)
+            header = self._ring.header(slot)
+            if self._player.play(header, self._ring.record(slot)):
+                try:
+                    self._ring.fill(slot)
+                except UnwrittenFields:
+                    write_failure(header, traceback.format_exc())
             await asyncio.sleep(0)
 
-    async def kill(self, slots: tuple[int, ...]) -> None:
+    async def kill(self, slots: tuple[int, ...]) -> bool:
         """Do nothing: an episode that hangs holds up who would ask for it."""
+        return False
 
     async def close(self) -> None:
         """Let go of the environment."""

@@ -20,35 +20,25 @@ the slowest environment.
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-import time
+import contextlib
 import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING
 
 from pipeline import seeding
-from pipeline.cage2.compliance import Verdicts
 from pipeline.cage2.engine import game_batch
 from pipeline.collect import processes, rollout
-from pipeline.collect.episode import play_stepwise
 from pipeline.collect.player import Policies, write_failure
 from pipeline.collect.processes import ForkserverDiedError, WorkersDiedError
-from pipeline.workflows.orders import ORDERS
+from pipeline.collect.stepped import ACTING, GO, serve
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
     from native_buffers.ring import EpisodeRing
     from native_buffers.weights import WeightBoard
-    from pipeline.cage2.env import Cage2Env
     from pipeline.collect.worker import WorkerSpec
-
-IDLE, ACTING, GO = b"i", b"a", b"g"
-"""An environment process has no episode; it waits for its slot's next action; the action is written."""
 
 
 class SynchronousCollector:
@@ -97,14 +87,17 @@ class SynchronousCollector:
 
         Raises:
             WorkersDiedError: If processes died. The others have played to their end, and new ones are ready by then.
+            ForkserverDiedError: If these could not be started.
         """
         await asyncio.get_running_loop().run_in_executor(self._thread, self._play, slots)
 
-    async def kill(self, slots: tuple[int, ...]) -> None:
+    async def kill(self, slots: tuple[int, ...]) -> bool:
         """Kill the environments that the others wait for; see `Collector.kill`."""
-        if slots == self._playing:
-            suspects = [environment for environment in self._environments if environment.is_awaited()]
-            await processes.dump_and_kill([environment.pid for environment in suspects])
+        suspects = [environment.pid for environment in self._environments if environment.is_awaited()]
+        if slots != self._playing or not suspects:
+            return False
+        await processes.dump_and_kill(suspects)
+        return True
 
     async def close(self) -> None:
         """End all processes at once, and wait until they are gone. Slots that were being written stay as they are."""
@@ -127,16 +120,27 @@ class SynchronousCollector:
         """Start the processes that are missing, side by side, then wait for each."""
         fresh: list[EnvironmentProcess] = []
         while len(self._environments) < self._num_workers and not self._is_closing:
-            fresh.append(EnvironmentProcess(self._spec))
+            fresh.append(self._start_one())
             self._environments.append(fresh[-1])
         for environment in fresh:
             environment.hear()
 
+    def _start_one(self) -> EnvironmentProcess:
+        for _ in range(processes.MAX_FORKSERVERS - 1):
+            with contextlib.suppress(ForkserverDiedError):  # multiprocessing starts another one when it is asked again
+                return EnvironmentProcess(self._spec)
+        return EnvironmentProcess(self._spec)
+
     def _play(self, slots: tuple[int, ...]) -> None:
         assert len(slots) <= len(self._environments), "started, and an environment for each slot"  # noqa: S101
         self._playing = slots
-        self._step_together(slots)
-        self._playing = ()
+        try:
+            self._step_together(slots)
+            self._replace_dead()
+        finally:
+            self._playing = ()
+
+    def _replace_dead(self) -> None:
         dead = [environment for environment in self._environments if environment.is_gone]
         if dead:
             for environment in dead:
@@ -238,62 +242,3 @@ class EnvironmentProcess:
         self.kill()
         self._process.join()
         self._pipe.close()
-
-
-def serve(spec: WorkerSpec, pipe: Connection) -> None:
-    """Be an environment process, until the parent's end of the pipe is closed."""
-    processes.become_worker(spec.faults_path)
-    environment = SteppedEnvironment(spec, pipe)
-    while True:
-        environment.play(int.from_bytes(_ask(pipe, IDLE), "little"))
-
-
-class SteppedEnvironment:
-    """What an environment process holds between episodes."""
-
-    def __init__(self, spec: WorkerSpec, pipe: Connection) -> None:
-        """Attach to the run's ring and build the environment. If that fails, each slot is told why."""
-        self._pipe = pipe
-        self._ring = spec.attach_ring()
-        self._env: Cage2Env | None = None
-        self._start_failure = ""
-        try:
-            self._env = spec.game.env()
-        except Exception:  # noqa: BLE001  # told by `play`
-            self._start_failure = traceback.format_exc()
-        self._verdicts = cache(lambda workflow_id: Verdicts(ORDERS[workflow_id].tolist(), spec.game.compromised))
-
-    def play(self, slot: int) -> None:
-        """Play the episode that a slot's header asks for, and fill the slot; if it fails, the header says why."""
-        header = self._ring.header(slot)
-        header["worker_pid"][...] = os.getpid()
-        if self._env is None:
-            write_failure(header, self._start_failure)
-            return
-        started_s = time.monotonic()
-        header["started_s"][...] = started_s
-        waited_s = 0.0
-        try:
-            for _ in play_stepwise(
-                self._env,
-                self._verdicts(int(header["workflow_id"])),
-                environment_seed=int(header["environment_seed"]),
-                record=self._ring.record(slot),
-            ):
-                asked_s = time.monotonic()
-                _ask(self._pipe, ACTING)
-                waited_s += time.monotonic() - asked_s
-            finished_s = time.monotonic()
-            header["finished_s"][...] = finished_s
-            header["busy_s"][...] = finished_s - started_s - waited_s
-            self._ring.fill(slot)
-        except Exception:  # noqa: BLE001  # told by the header
-            write_failure(header, traceback.format_exc())
-
-
-def _ask(pipe: Connection, message: bytes) -> bytes:
-    try:
-        pipe.send_bytes(message)
-        return pipe.recv_bytes()
-    except (EOFError, ConnectionError):
-        sys.exit()  # the parent is gone

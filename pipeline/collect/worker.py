@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """All that a worker is told at its start; small, and the only thing besides slot indices that is ever pickled."""
+    """All that a worker is told at its start; small: this and slot indices are all that is pickled."""
 
     game: GameSpec
     ring_name: str

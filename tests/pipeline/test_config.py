@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.config import MAX_EPISODES_PER_TASK, Config, num_cores
+from pipeline.config import MAX_EPISODES_PER_TASK, Config, change_speed, num_cores
 
 SIZES = st.fixed_dictionaries(
     {
@@ -85,6 +85,7 @@ def test_a_configuration_can_not_be_changed() -> None:
         {"tensorboard": 2},
         {"collector": "threads"},
         {"collector": "ray", "ray_address": "10.0.0.7"},
+        {"collector": "ray", "ray_address": "ray://head:10001"},
         {"collector": "ray", "ray_address": "10.0.0.7:port"},
         {"collector": "ray", "ray_address": "a b:6379"},
         {"collector": "ray", "ray_address": "auto\n"},
@@ -101,8 +102,8 @@ def test_what_makes_no_run_is_refused(values: dict[str, Any]) -> None:
     [
         ({"workers": 4, "slots": 3}, "3 slots can't keep 4 workers busy: give at least 4, or leave --slots out"),
         ({"workers": 1, "slots": 3, "episodes_per_task": 4}, "a task of 4 episodes needs as many slots, not 3"),
-        ({"collector": "sequential", "transport": "pickle"}, "--collector sequential needs --transport shm"),
-        ({"ray_address": "auto"}, "--collector executor needs --ray-address local"),
+        ({"collector": "sequential", "transport": "pickle"}, "--transport pickle is for --collector executor"),
+        ({"ray_address": "auto"}, "--ray-address is for --collector ray"),
         ({"engine": "cyborg", "profile": "leaderboard"}, "needs --engine fast"),
     ],
 )
@@ -151,3 +152,21 @@ def test_only_cores_that_the_process_may_use_count() -> None:
     finally:
         os.sched_setaffinity(0, allowed)
     assert num_cores() == len(allowed)
+
+
+@pytest.mark.parametrize("address", ["local", "auto", "head_1:6379", "10.0.0.7:6379", "[fe80::1]:6379"])
+def test_addresses_of_clusters(address: str) -> None:
+    assert Config(collector="ray", ray_address=address).ray_address == address
+
+
+def test_another_collector_comes_with_its_own_defaults() -> None:
+    pickled = Config(transport="pickle", workers=3)
+    assert Config(**change_speed(pickled, {"workers": 2})) == Config(transport="pickle", workers=2)
+    assert Config(**change_speed(pickled, {"collector": "synchronous"})) == Config(collector="synchronous", workers=3)
+    clustered = Config(collector="ray", ray_address="auto")
+    assert Config(**change_speed(clustered, {"collector": "executor", "transport": "pickle"})).transport == "pickle"
+    assert Config(**change_speed(clustered, {"collector": "ray", "ray_address": "head:1"})).ray_address == "head:1"
+
+
+def test_who_steps_together_needs_a_slot_each_whatever_a_task_is_elsewhere() -> None:
+    Config(collector="synchronous", workers=4, slots=4, episodes_per_task=8)

@@ -18,7 +18,7 @@ from native_buffers.slots import SlotState
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.player import read_failure
 from pipeline.collect.processes import WorkersDiedError
-from pipeline.collect.transport import SharedMemory
+from pipeline.collect.transport import Pickled, SharedMemory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -170,12 +170,12 @@ async def test_a_task_that_hangs_is_killed(endless: Stage) -> None:
         tasks = [asyncio.create_task(collector.play((slot,))) for slot in slots]
         await until(lambda: all(player(endless, slot) for slot in slots))
         killed = player(endless, slots[1])
-        await collector.kill((slots[1],))
+        assert await collector.kill((slots[1],))
         errors = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), TIMEOUT_S)
         for error in errors:
             assert isinstance(error, WorkersDiedError)
             assert error.casualties == {killed}
-        await collector.kill((slots[1],))  # it has ended: no harm
+        assert not await collector.kill((slots[1],))  # it is gone
         endless.drop(*slots)
 
 
@@ -268,3 +268,59 @@ async def test_close_before_and_during_the_start(stage: Stage) -> None:
     await asyncio.wait_for(collector.close(), TIMEOUT_S)
     assert starting.cancelled()
     assert not alive(worker_pids(collector))
+
+
+LONG_ANSWER = 64
+"""Episodes of a parcel that no pipe holds at once."""
+
+
+@contextlib.asynccontextmanager
+async def answering(open_stage: OpenStage) -> AsyncIterator[tuple[ExecutorCollector, list[asyncio.Task[None]], Stage]]:
+    """Two workers that send long pickled answers all the time, half of which wait in a pipe that is full."""
+    with open_stage(num_slots=4 * LONG_ANSWER) as cyborg:
+        stage = cyborg.playing(engine="fast")
+        collector = ExecutorCollector(Pickled(stage.spec.game, stage.ring, stage.board), 2)
+        await collector.start()
+        tasks = [
+            asyncio.create_task(collector.play(tuple(stage.lease() for _ in range(LONG_ANSWER)))) for _ in range(4)
+        ]
+        try:
+            yield collector, tasks, stage
+        finally:
+            await asyncio.wait_for(collector.close(), TIMEOUT_S)
+            await asyncio.wait(tasks, timeout=TIMEOUT_S)
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.01, 0.02, 0.03, 0.05])
+async def test_a_worker_killed_in_the_midst_of_an_answer(open_stage: OpenStage, delay_s: float) -> None:
+    async with answering(open_stage) as (collector, tasks, _):
+        await asyncio.sleep(delay_s)  # any moment will do: none may end in a hang
+        os.kill(min(worker_pids(collector)), signal.SIGKILL)
+        _, pending = await asyncio.wait(tasks, timeout=0.5)
+        if pending:  # the others wait for the one that died: the collection's watch has them killed
+            await collector.kill((0,))
+        results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), TIMEOUT_S)
+        assert {type(result) for result in results} <= {type(None), WorkersDiedError}
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.01, 0.02, 0.03, 0.05])
+async def test_closing_in_the_midst_of_an_answer(open_stage: OpenStage, delay_s: float) -> None:
+    async with answering(open_stage) as (collector, tasks, _):
+        await asyncio.sleep(delay_s)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait_for(asyncio.gather(collector.close(), collector.close()), TIMEOUT_S)
+        assert collector.num_alive == 0
+
+
+async def test_a_stopped_survivor_does_not_hold_up_the_next_pool(endless: Stage) -> None:
+    async with collecting(endless, 2) as collector:
+        slot = endless.lease()
+        task = asyncio.create_task(collector.play((slot,)))
+        await until(lambda: player(endless, slot))
+        (idle,) = worker_pids(collector) - {player(endless, slot)}
+        os.kill(idle, signal.SIGSTOP)
+        os.kill(player(endless, slot), signal.SIGKILL)
+        (error,) = await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), TIMEOUT_S)
+        assert isinstance(error, WorkersDiedError)
+        endless.drop(slot)

@@ -1,13 +1,26 @@
 from __future__ import annotations
 
 import importlib
+import resource
 import signal
+import subprocess
 import sys
 import threading
 
 import pytest
 
-from pipeline.collect.processes import PRELOAD, WorkersDiedError, block_ctrl_c, worker_context
+from pipeline.collect.processes import (
+    OPEN_FILES_BESIDE,
+    OPEN_FILES_PER_WORKER,
+    PRELOAD,
+    TooFewOpenFilesError,
+    WorkersDiedError,
+    block_ctrl_c,
+    is_running,
+    require_open_files,
+    see_off,
+    worker_context,
+)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no forkserver to speak of")
@@ -34,3 +47,29 @@ def test_ctrl_c_is_blocked_in_one_thread_alone() -> None:
 def test_a_death_names_who_died() -> None:
     assert "[7, 12]" in str(WorkersDiedError(0, frozenset({12, 7})))
     assert "unknown" in str(WorkersDiedError(0, frozenset()))
+
+
+def test_few_open_files_are_told_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
+        require_open_files(10)
+        raised = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        assert raised == OPEN_FILES_PER_WORKER * 10 + OPEN_FILES_BESIDE
+        require_open_files(2)  # never lowered
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == raised
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 128))
+    with pytest.raises(TooFewOpenFilesError, match=r"10 workers need 296 open files, and the limit is 128: `ulimit -n"):
+        require_open_files(10)
+
+
+def test_who_runs_is_told_without_asking_for_the_exit_code() -> None:
+    child = subprocess.Popen(["sleep", "60"])  # noqa: S607  # wherever it is
+    assert is_running(child.pid)
+    child.kill()
+    see_off([child.pid])  # a zombie, until it is waited for
+    assert not is_running(child.pid)
+    assert child.wait() == -signal.SIGKILL
+    assert not is_running(child.pid)

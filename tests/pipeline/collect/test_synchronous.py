@@ -18,7 +18,7 @@ import pytest_asyncio
 from native_buffers.slots import SlotState
 from pipeline.collect.player import read_failure
 from pipeline.collect.processes import ForkserverDiedError, WorkersDiedError
-from pipeline.collect.synchronous import SteppedEnvironment, SynchronousCollector
+from pipeline.collect.synchronous import SynchronousCollector
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -376,19 +376,6 @@ async def test_a_forkserver_that_dies_is_told(poisoned: Stage, monkeypatch: pyte
         with pytest.raises(ForkserverDiedError):
             await asyncio.wait_for(collector.start(), TIMEOUT_S)
     await close(collector)
-
-
-async def test_an_environment_ends_with_its_parent(poisoned: Stage) -> None:
-    ours, theirs = multiprocessing.Pipe()
-    environment = SteppedEnvironment(poisoned.spec, theirs)
-    slot = poisoned.lease()
-    ours.close()
-    with pytest.raises(SystemExit):
-        environment.play(slot)
-    assert read_failure(poisoned.ring.header(slot)) is None
-    poisoned.drop(slot)
-    theirs.close()
-    environment._ring.close()
 
 
 def _text(path: Path) -> str:
