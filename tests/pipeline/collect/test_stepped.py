@@ -19,7 +19,7 @@ def test_an_environment_plays_what_its_slot_asks_for(open_stage: OpenStage) -> N
         environment = SteppedEnvironment(stage.playing(engine="fast").spec, theirs)
         slot = stage.lease()
         record, actions = stage.ring.record(slot), stage.expected()["action"]
-        for action in actions:  # all answers beforehand: a pipe keeps them
+        for _ in actions:  # all answers beforehand: a pipe keeps them
             ours.send_bytes(GO)
         record["action"][:] = actions
         record["log_prob"][:] = 0.0
