@@ -38,7 +38,7 @@ EPISODES = 1920
 NUM_VISITS = 6
 """At least: the search is fitted, and policies come and go."""
 EPISODES_PER_UPDATE = 16
-MEAN_CALM_S = 0.3
+MEAN_CALM_S = 0.15
 """Between a recovery and the next fault."""
 DISK_BYTES = 48 << 20
 

@@ -41,28 +41,28 @@ class Weather:
         self._rng = rng
         self._disk = disk
         self.kinds: dict[str, tuple[Callable[[Run], float | None], int]] = {
-            "worker killed": (lambda run: self._hit_worker(run, signal.SIGKILL), 12),
-            "worker crashed (SIGSEGV)": (lambda run: self._hit_worker(run, signal.SIGSEGV), 8),
-            "worker aborted": (lambda run: self._hit_worker(run, signal.SIGABRT), 6),
-            "worker terminated": (lambda run: self._hit_worker(run, signal.SIGTERM), 6),
-            "all workers killed": (self._kill_all_workers, 8),
+            "worker killed": (lambda run: self._hit_worker(run, signal.SIGKILL), 20),
+            "worker crashed (SIGSEGV)": (lambda run: self._hit_worker(run, signal.SIGSEGV), 14),
+            "worker aborted": (lambda run: self._hit_worker(run, signal.SIGABRT), 10),
+            "worker terminated": (lambda run: self._hit_worker(run, signal.SIGTERM), 10),
+            "all workers killed": (self._kill_all_workers, 12),
             "worker stopped (hangs)": (lambda run: self._hit_worker(run, signal.SIGSTOP), 1),
-            "forkserver killed": (self._kill_forkserver, 5),
+            "forkserver killed": (self._kill_forkserver, 8),
             "resource tracker killed": (self._kill_tracker, 3),
-            "parent killed": (self._kill_parent, 5),
-            "parent killed at a checkpoint": (self._kill_parent_at_checkpoint, 5),
-            "parent killed, resource tracker too": (self._kill_parent_and_tracker, 3),
-            "SIGTERM": (lambda run: self._ask_to_stop(run, signal.SIGTERM), 3),
+            "parent killed": (self._kill_parent, 4),
+            "parent killed at a checkpoint": (self._kill_parent_at_checkpoint, 4),
+            "parent killed, resource tracker too": (self._kill_parent_and_tracker, 2),
+            "SIGTERM": (lambda run: self._ask_to_stop(run, signal.SIGTERM), 2),
             "SIGHUP": (lambda run: self._ask_to_stop(run, signal.SIGHUP), 2),
-            "Ctrl-C twice": (lambda run: self._ask_to_stop(run, signal.SIGINT, signal.SIGINT), 3),
-            "resumed while alive": (self._resume_while_alive, 2),
-            "checkpoint damaged": (self._damage_checkpoint, 4),
+            "Ctrl-C twice": (lambda run: self._ask_to_stop(run, signal.SIGINT, signal.SIGINT), 2),
+            "resumed while alive": (self._resume_while_alive, 1),
+            "checkpoint damaged": (self._damage_checkpoint, 2),
         }
         self.left_out = NEED_MOUNT if disk is None else ()
         """Kinds that can't be caused here."""
         if disk is not None:
-            self.kinds["disk full"] = (self._fill_disk, 4)
-            self.kinds["shared memory full"] = (self._start_without_shared_memory, 3)
+            self.kinds["disk full"] = (self._fill_disk, 2)
+            self.kinds["shared memory full"] = (self._start_without_shared_memory, 2)
 
     def strike(self, run: Run) -> tuple[str, float | None] | None:
         """Cause a fault.

@@ -202,6 +202,8 @@ def _traffic(job: Job, tap: PipeTap, num_episodes: int, task_size: int, slot_byt
     if job.method == "synchronous":
         return Traffic(raw=(tap.num_sent_bytes + tap.num_received_bytes) / num_episodes, shared=slot_bytes)
     call, answer = tap.last_sent, tap.last_received
+    if job.method != "ray" and not (call and answer):
+        raise PipelineError("no message passed while it was measured: give it longer --seconds")
     if job.method == "ray":
         call, answer = _ray_messages(task_size, slot_bytes)
     return Traffic(

@@ -67,7 +67,7 @@ class Row:
     """From one task's arrival to a later one's."""
     episodes_per_s: float
     first_episode_s: float
-    """From nothing to the first episode in the parent, start of the processes included."""
+    """From the making of the collector to the first episode in the parent, start of the processes included."""
     idle_share: float
     """Of the workers' time: not spent in an episode."""
     parent_cpu_share: float
@@ -137,7 +137,7 @@ def import_pyplot() -> Any:
     try:
         import matplotlib as mpl
     except ImportError:
-        raise UsageError("--plot needs the extra: pip install 'cage2-pipeline[plot]'") from None
+        raise UsageError("--plot needs the extra: pip install '.[plot]'") from None
     mpl.use("Agg")
     from matplotlib import pyplot
 

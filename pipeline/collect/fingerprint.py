@@ -36,6 +36,7 @@ PACKAGES = ("numpy", "numba", "llvmlite", "csle-cyborg")
 _FOLDERS = ("cage2", "collect", "policy", "workflows")
 _WORKFLOW_ID = 37
 _SEED = 20220722
+_UNLISTED = "not listed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,11 @@ class Fingerprint:
 
     def differences(self, other: Fingerprint) -> list[str]:
         """Return how `other` differs from this one in what counts, each in a few words; empty if it doesn't."""
+        names = dict.fromkeys([*self.versions, *other.versions])  # other sources may list other packages
         told = [
-            f"{name} is {theirs} there, {self.versions[name]} here"
-            for name, theirs in other.versions.items()
-            if theirs != self.versions[name]
+            f"{name} is {other.versions.get(name, _UNLISTED)} there, {self.versions.get(name, _UNLISTED)} here"
+            for name in names
+            if other.versions.get(name) != self.versions.get(name)
         ]
         if other.layout != self.layout:
             told.append(f"slots are laid out otherwise (digest {other.layout[:12]} there, {self.layout[:12]} here)")

@@ -16,6 +16,7 @@ this process's own.
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,10 @@ from pipeline.collect import parcel, ray_cluster
 from pipeline.collect.fingerprint import take_fingerprint
 from pipeline.collect.player import write_failure
 from pipeline.collect.processes import WorkersDiedError
-from pipeline.collect.ray_crew import MAX_TASKS_PER_ACTOR, RayCrew
+from pipeline.collect.ray_crew import RayCrew
+from pipeline.collect.ray_errors import RayStoreError
+from pipeline.collect.ray_player import in_pieces
+from pipeline.collect.ray_roster import MAX_TASKS_PER_ACTOR
 
 if TYPE_CHECKING:
     from native_buffers.ring import EpisodeRing
@@ -32,8 +36,6 @@ if TYPE_CHECKING:
     from pipeline.collect.fingerprint import Fingerprint
     from pipeline.collect.game import GameSpec
 
-MAX_PUBLISHED = 4
-"""Weight versions that the object store keeps for us: those of two updates, and as many at a workflow's seam."""
 CLOSE_TIMEOUT_S = 30.0
 """For Ray to end what we started."""
 
@@ -65,6 +67,8 @@ class RayCollector:
         self._address = address
         self._crew = RayCrew(game, num_workers, debug=debug)
         self._weights: OrderedDict[int, asyncio.Future[Any]] = OrderedDict()
+        self._max_published = board.statistics().num_slabs  # the object store keeps what the board keeps
+        self._is_own = False
         self._closed = False
 
     @property
@@ -104,24 +108,23 @@ class RayCollector:
             RayNodeDiffersError: A node that joined would play other bits than this process.
             RayActorsFailError: Actors can't run our code.
             RayWithoutCpusError: The cluster has lost all its CPUs.
+            RayStoreError: Ray's object store does not take the weights.
         """
         from ray.exceptions import RayError, RayTaskError
 
         weights = await self._publish(int(self._ring.header(slots[0])["weight_version"]))
-        actor = await self._crew.idlest()
-        call = actor.handle.play.remote(weights, parcel.pack(self._ring, slots))
-        actor.tasks.append(slots)
+        actor = await self._crew.assign(slots)
         try:
+            call = actor.handle.play.remote(weights, *in_pieces(parcel.pack(self._ring, slots)))
             answer = await asyncio.wrap_future(call.future())
         except RayTaskError as error:
             answer = str(error)
         except RayError:  # it died, or its node did, with the answer perhaps
             self._crew.replace(actor)
             casualties = frozenset({actor.pid}) if actor.killer == slots else frozenset[int]()
-            raise WorkersDiedError(actor.generation, casualties) from None
+            raise WorkersDiedError(actor.death, casualties) from None
         finally:
-            actor.tasks.remove(slots)
-            self._crew.note_change()
+            self._crew.release(actor, slots)
         if isinstance(answer, str):
             for slot in slots:
                 write_failure(self._ring.header(slot), answer)
@@ -137,11 +140,27 @@ class RayCollector:
         return True
 
     async def close(self) -> None:
-        """Kill all actors, and wait until they are gone; the last collector of this process lets go of Ray."""
+        """Kill all actors, and wait until they are gone; the last collector of this process lets go of Ray.
+
+        Warns:
+            RuntimeWarning: Some may not be gone.
+
+        Raises:
+            RayError: Ray failed at it.
+        """
         self._closed = True
         self._crew.close()
         self._weights.clear()
-        await asyncio.wait({asyncio.wrap_future(ray_cluster.submit(self._leave))}, timeout=CLOSE_TIMEOUT_S)
+        leaving = asyncio.wrap_future(ray_cluster.submit(self._leave))
+        try:
+            num_left = await asyncio.wait_for(asyncio.shield(leaving), CLOSE_TIMEOUT_S)
+        except TimeoutError:
+            told = f"Ray has not ended what this run started within {CLOSE_TIMEOUT_S:.0f} s: `ray stop` ends all of it"
+            warnings.warn(told, RuntimeWarning, stacklevel=2)
+        else:
+            if num_left and not self._is_own:  # a cluster of our own is gone, and they with it
+                told = f"{num_left} Ray actors were killed and have not been seen to end: `ray status` shows their CPUs"
+                warnings.warn(told, RuntimeWarning, stacklevel=2)
 
     def _prepare(self) -> Fingerprint:
         self._game.prepare()
@@ -150,18 +169,20 @@ class RayCollector:
     def _join(self) -> None:
         if self._closed:
             return
-        is_own = ray_cluster.join(
+        self._is_own = ray_cluster.join(
             self,
             self._address,
             num_workers=self._num_workers,
             store_bytes=2 * self._ring.statistics().size_bytes,  # all that can be in flight, and as much again
         )
         # in a cluster of our own nobody else needs CPUs, and two runs of this process must not wait for each other
-        self._crew.open(num_cpus=0 if is_own else 1)
+        self._crew.open(num_cpus=0 if self._is_own else 1)
 
-    def _leave(self) -> None:
-        self._crew.dismiss_all()
-        ray_cluster.leave(self)
+    def _leave(self) -> int:
+        try:
+            return self._crew.dismiss_all()
+        finally:
+            ray_cluster.leave(self)
 
     async def _publish(self, version: int) -> Any:
         """Return the object store's reference to a version's weights, put there when first asked for."""
@@ -171,6 +192,11 @@ class RayCollector:
 
             weights = self._board.read(version)
             putting = self._weights[version] = asyncio.wrap_future(ray_cluster.submit(partial(ray.put, weights)))
-            if len(self._weights) > MAX_PUBLISHED:
+            if len(self._weights) > self._max_published:
                 self._weights.popitem(last=False)
-        return await asyncio.shield(putting)
+        try:
+            return await asyncio.shield(putting)
+        except Exception as error:  # whatever Ray raises, nobody can play without
+            if self._weights.get(version) is putting:
+                del self._weights[version]
+            raise RayStoreError(version, str(error)) from error

@@ -30,7 +30,7 @@ from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
-from pipeline.errors import SetupError
+from pipeline.collect.ray_errors import RayElsewhereError, RayMissingError, RayUnreachableError
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -56,34 +56,6 @@ MIN_STORE_BYTES = 100 * 2**20
 """Of a cluster of our own; Ray refuses less than about 75 MiB."""
 _TOKEN = secrets.token_hex(32)
 """Keeps other users of this machine out of a cluster that this process starts."""
-
-
-class RayMissingError(SetupError):
-    """Ray was asked for and isn't installed."""
-
-    def __init__(self) -> None:
-        super().__init__("--collector ray needs the extra: pip install 'cage2-pipeline[ray]'")
-
-
-class RayUnreachableError(SetupError):
-    """There is no Ray cluster to be joined at the address."""
-
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(
-            f"can't join the Ray cluster at {address}: {reason}. Look with `ray status`; start a cluster with "
-            "`ray start --head --port=6379`, or make this machine a node of one with `ray start --address=HOST:PORT` "
-            "(docs/distributed.md)"
-        )
-
-
-class RayElsewhereError(SetupError):
-    """The process is connected to another Ray cluster than the one that was asked for."""
-
-    def __init__(self, address: str, connected: str) -> None:
-        super().__init__(
-            f"this process uses the Ray cluster at {connected} already, and can't join {address} beside it: Ray has "
-            f"one connection per process. Ask for --ray-address {connected}, or use another process"
-        )
 
 
 def require_ray() -> None:
@@ -217,7 +189,10 @@ def _join_running(address: str) -> None:
     import ray
 
     if address == "auto":
-        address = os.environ.get("RAY_ADDRESS", address)
+        address = os.environ.get("RAY_ADDRESS") or address  # one that is empty counts as none, as to Ray
+        if address == "local":
+            reason = "RAY_ADDRESS says so, and `auto` joins one that runs. Unset it, or ask for --ray-address local"
+            raise RayUnreachableError(address, reason)
     if "://" in address:
         raise RayUnreachableError(address, "Ray Client (ray://) can't carry episodes")
     _rehearse(address)
@@ -233,9 +208,13 @@ def _rehearse(address: str) -> None:
     """Join a cluster in a process of its own first: where it fails, Ray may take minutes, or abort its process."""
     if address != "auto":
         host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal():
+            raise RayUnreachableError(address, "an address is HOST:PORT, whether asked for or in RAY_ADDRESS")
         try:
             socket.create_connection((host.strip("[]"), int(port)), ANSWER_TIMEOUT_S).close()
-        except (OSError, OverflowError) as error:
+        except UnicodeError as error:  # from the coding of host names
+            raise RayUnreachableError(address, "no host can have that name") from error
+        except (OSError, ValueError, OverflowError) as error:
             raise RayUnreachableError(address, str(error)) from error
     try:
         rehearsal = subprocess.run(  # noqa: S603  # our own code, and an address that was validated

@@ -2,9 +2,12 @@
 
 ```
  hire() -> placed by Ray, whenever a node has room -> introduces itself -> up -> dies, alone or with its node
-   ^                                                   | other bits: the run ends              |
+   ^                                                   | other bits: the run ends              | told by `watch`
    +---------------------------------------------------+---------------------------------------+
 ```
+
+On each that is up a call is pending that fails when it dies, so that who dies with nothing to play is noticed too. A
+node's actors are told one after the other: on any death the idle ones get nothing to play until they answer.
 
 The event loop's side keeps the books and never waits for Ray; what may block is called on Ray's thread.
 """
@@ -12,24 +15,26 @@ The event loop's side keeps the books and never waits for Ray; what may block is
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+import contextlib
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from pipeline.collect import ray_cluster
-from pipeline.collect.ray_player import RayPlayer
-from pipeline.errors import PipelineError
+from pipeline.collect.ray_errors import RayActorsFailError, RayNodeDiffersError, RayWithoutCpusError
+from pipeline.collect.ray_player import WATCH, RayPlayer
+from pipeline.collect.ray_roster import RayActor, RayRoster
 
 if TYPE_CHECKING:
     import concurrent.futures
+    from collections.abc import Callable
 
     from pipeline.collect.fingerprint import Fingerprint
     from pipeline.collect.game import GameSpec
     from pipeline.collect.ray_player import Introduction
 
-MAX_TASKS_PER_ACTOR = 2
-"""One being played, and one that waits there, so that the actor need not wait for the network."""
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 NO_CPU_PATIENCE_S = 30.0
 """For which no actor is up and the cluster has no CPU at all, before that counts as hopeless."""
 MAX_STILLBORN_GENERATIONS = 5
@@ -38,49 +43,18 @@ GONE_TIMEOUT_S = 10.0
 """For killed actors to be gone."""
 
 
-class RayNodeDiffersError(PipelineError):
-    """An actor would not play the bits that this machine would."""
+def _told(call: Callable[Concatenate[RayCrew, _P], None]) -> Callable[Concatenate[RayCrew, _P], None]:
+    """Have what a callback raises end the run: the loop would only log it, and the run would wait for ever."""
 
-    def __init__(self, node: str, differences: list[str]) -> None:
-        super().__init__(
-            f"Ray node {node} would give other results than this machine: {'; '.join(differences)}. Install the same "
-            "versions on both, or take the node out of the cluster (`ray stop` there)"
-        )
+    @wraps(call)
+    def told(crew: RayCrew, /, *args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            call(crew, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001  # told by `assign` and `start`
+            crew._failure = crew._failure or error  # noqa: SLF001  # it is one of the crew's own methods
+            crew._note_change()  # noqa: SLF001
 
-
-class RayActorsFailError(PipelineError):
-    """Actors can't even say who they are."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"Ray actors can't start: {reason}. Is cage2-pipeline installed on every node, in the Python that runs "
-            "`ray start`, and is the token the same everywhere (`ray get-auth-token`)?"
-        )
-
-
-class RayWithoutCpusError(PipelineError):
-    """The cluster has no CPU that an actor could get."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"the Ray cluster has had no CPU for {NO_CPU_PATIENCE_S:.0f} s: add a machine with `ray start "
-            "--address=HOST:PORT`, and look with `ray status`"
-        )
-
-
-@dataclass(eq=False)
-class RayActor:
-    """One actor, from the moment that Ray is asked for it."""
-
-    handle: Any
-    generation: int
-    """Which set it belongs to: those that were there between two deaths."""
-    pid: int = 0
-    """0 until it has introduced itself."""
-    tasks: deque[tuple[int, ...]] = field(default_factory=deque)
-    """Slots that it was given, in the order in which it plays them."""
-    killer: tuple[int, ...] | None = None
-    """What it was playing when it died; what waited behind it was not started."""
+    return told
 
 
 class RayCrew:
@@ -91,11 +65,11 @@ class RayCrew:
         self._game = game
         self._num_actors = num_actors
         self._debug = debug
-        self._actors: set[RayActor] = set()
-        self._generation = 0
-        self._stillborn: set[int] = set()  # generations of which actors died, since one last came up
+        self._roster = RayRoster()
+        self._stillborn: set[int] = set()  # generations that died before they were up, since one last was
         self._fingerprint: Fingerprint | None = None
-        self._failure: PipelineError | None = None
+        self._failure: Exception | None = None
+        self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._closed = False
         self._make_actor: Any = None  # this and the next are only touched on Ray's thread
@@ -104,12 +78,12 @@ class RayCrew:
     @property
     def num_alive(self) -> int:
         """Actors that are up."""
-        return sum(bool(actor.pid) for actor in self._actors)
+        return self._roster.num_up
 
     @property
     def generation(self) -> int:
         """Times that actors died, those that died together counted once."""
-        return self._generation
+        return self._roster.generation
 
     def open(self, num_cpus: int) -> None:
         """Get ready to hire; to be called on Ray's thread, when it is connected.
@@ -119,7 +93,8 @@ class RayCrew:
         """
         import ray
 
-        self._make_actor = ray.remote(RayPlayer).options(num_cpus=num_cpus, scheduling_strategy="SPREAD")
+        options: Any = {"num_cpus": num_cpus, "scheduling_strategy": "SPREAD", "concurrency_groups": {WATCH: 1}}
+        self._make_actor = ray.remote(**options)(RayPlayer)
 
     async def start(self, fingerprint: Fingerprint) -> None:
         """Ask for all actors, and wait until the first is up.
@@ -137,68 +112,75 @@ class RayCrew:
             self._hire()
         await self._wait_until_up()
 
-    async def idlest(self) -> RayActor:
-        """Wait for an actor that is up and has room for a task; of several return the one with the fewest.
+    async def assign(self, slots: tuple[int, ...]) -> RayActor:
+        """Wait for an actor that is up and has room for a task; of several choose the one with the fewest.
+
+        Args:
+            slots: The task; the actor returned holds it until `release`.
 
         Raises:
             PipelineError: As `start`.
         """
-        while True:
-            if self._failure is not None:
-                raise self._failure
-            free = [actor for actor in self._actors if actor.pid and len(actor.tasks) < MAX_TASKS_PER_ACTOR]
-            if free:
-                return min(free, key=lambda actor: len(actor.tasks))
-            await (self._changed.wait() if self.num_alive else self._wait_until_up())
+        async with self._turn:  # one looks at a time: a place that gets free wakes one, not all who wait
+            while True:
+                if self._failure is not None:
+                    raise self._failure
+                if actor := self._roster.idlest():
+                    actor.tasks.append(slots)
+                    return actor
+                await (self._changed.wait() if self.num_alive else self._wait_until_up())
+
+    def release(self, actor: RayActor, slots: tuple[int, ...]) -> None:
+        """Note that an actor is done with a task."""
+        actor.tasks.remove(slots)
+        self._note_change()
 
     def holder(self, slots: tuple[int, ...]) -> RayActor | None:
         """Return the actor that was given a task, if one was."""
-        return next((actor for actor in self._actors if slots in actor.tasks), None)
+        return self._roster.holder(slots)
 
     def replace(self, actor: RayActor) -> None:
         """Note that an actor died, once, and ask for another."""
-        if actor not in self._actors or self._closed:
+        doubtful = self._roster.bury(actor)
+        if doubtful is None:
             return
-        self._actors.remove(actor)
-        actor.killer = actor.tasks[0] if actor.tasks else None
-        if actor.generation == self._generation:
-            self._generation += 1
         ray_cluster.submit(partial(self._dismiss, actor.handle))  # make sure that it is dead
+        for other in doubtful:
+            self._when_done(other.handle.ping.remote().future(), self._on_answer, other)
         self._hire()
-        self.note_change()
+        self._note_change()
 
     async def kill(self, actor: RayActor) -> None:
         """Kill an actor that hangs; what it plays then fails."""
         await ray_cluster.on_thread(partial(self._kill, actor.handle))
 
-    def note_change(self) -> None:
-        """Wake all who wait for an actor."""
-        self._changed.set()
-        self._changed = asyncio.Event()
-
     def close(self) -> None:
         """Ask for no more actors, and forget those that there are."""
         self._closed = True
-        self._actors.clear()
-        self.note_change()
+        self._roster.clear()
+        self._note_change()
 
-    def dismiss_all(self) -> None:
-        """Kill all actors and wait until they are gone; to be called on Ray's thread, after `close`."""
+    def dismiss_all(self) -> int:
+        """Kill all actors and wait until they are gone; to be called on Ray's thread, after `close`.
+
+        Returns:
+            How many were not seen to end in time.
+        """
         self._make_actor = None
-        if not self._handles:
-            return
+        handles, self._handles = self._handles, []
+        if not handles:
+            return 0
         import ray
 
-        for handle in self._handles:
+        for handle in handles:
             ray.kill(handle)
-        gone = [handle.introduce.remote() for handle in self._handles]  # answered, with an error, once it is
-        ray.wait(gone, num_returns=len(gone), timeout=GONE_TIMEOUT_S)
-        self._handles.clear()
+        gone = [handle.ping.remote() for handle in handles]  # answered, with an error, once it is
+        return len(ray.wait(gone, num_returns=len(gone), timeout=GONE_TIMEOUT_S)[1])
 
     def _hire(self) -> None:
         """Ask Ray for an actor, which may take any time to come up."""
         hiring = asyncio.wrap_future(ray_cluster.submit(self._hire_on_thread))
-        hiring.add_done_callback(partial(self._on_hired, self._generation))
+        hiring.add_done_callback(self._on_hired)
 
     def _hire_on_thread(self) -> tuple[Any, concurrent.futures.Future[Introduction]] | None:
         if self._make_actor is None:  # closed meanwhile
@@ -207,21 +189,21 @@ class RayCrew:
         self._handles.append(handle)
         return handle, handle.introduce.remote().future()
 
-    def _on_hired(
-        self, generation: int, hiring: asyncio.Future[tuple[Any, concurrent.futures.Future[Introduction]] | None]
-    ) -> None:
+    @_told
+    def _on_hired(self, hiring: asyncio.Future[tuple[Any, concurrent.futures.Future[Introduction]] | None]) -> None:
         if hiring.cancelled():
             return
         if error := hiring.exception():
-            self._fail(RayActorsFailError(_last_line(error)))
-        elif (hired := hiring.result()) and not self._closed:
+            raise RayActorsFailError(_last_line(error))
+        if (hired := hiring.result()) and not self._closed:
             handle, introduction = hired
-            actor = RayActor(handle, generation)
-            self._actors.add(actor)
-            asyncio.wrap_future(introduction).add_done_callback(partial(self._on_introduced, actor))
+            actor = RayActor(handle)
+            self._roster.add(actor)
+            self._when_done(introduction, self._on_introduced, actor)
 
-    def _on_introduced(self, actor: RayActor, future: asyncio.Future[Introduction]) -> None:
-        if future.cancelled():
+    @_told
+    def _on_introduced(self, actor: RayActor, future: concurrent.futures.Future[Introduction]) -> None:
+        if self._closed:
             return
         if error := future.exception():
             self._on_stillborn(actor, error)
@@ -230,24 +212,48 @@ class RayCrew:
         self._stillborn.clear()
         assert self._fingerprint is not None, "taken before there were actors"  # noqa: S101
         if differences := self._fingerprint.differences(introduction.fingerprint):
-            self._fail(RayNodeDiffersError(introduction.host, differences))
-            return
+            raise RayNodeDiffersError(introduction.host, differences)
         actor.pid = introduction.pid
-        self.note_change()
+        self._roster.come_up(actor)
+        self._when_done(actor.handle.watch.options(concurrency_group=WATCH).remote().future(), self._on_end, actor)
+        self._note_change()
+
+    @_told
+    def _on_end(self, actor: RayActor, _: concurrent.futures.Future[None]) -> None:
+        self.replace(actor)
+
+    @_told
+    def _on_answer(self, actor: RayActor, future: concurrent.futures.Future[None]) -> None:
+        if future.exception():
+            self.replace(actor)
+        else:
+            self._roster.come_up(actor)
+            self._note_change()
 
     def _on_stillborn(self, actor: RayActor, error: BaseException) -> None:
         from ray.exceptions import ActorDiedError, RayTaskError
 
-        if self._closed:
-            return
-        self._stillborn.add(actor.generation)
-        raised = isinstance(error, RayTaskError) or (
-            isinstance(error, ActorDiedError) and "creation task" in str(error)
-        )
-        if raised or (len(self._stillborn) >= MAX_STILLBORN_GENERATIONS and not self.num_alive):
-            self._fail(RayActorsFailError(_last_line(error)))
-        else:
-            self.replace(actor)
+        if isinstance(error, RayTaskError) or (isinstance(error, ActorDiedError) and "creation task" in str(error)):
+            raise RayActorsFailError(_last_line(error))
+        self.replace(actor)
+        self._stillborn.add(actor.death)
+        if len(self._stillborn) >= MAX_STILLBORN_GENERATIONS and not self.num_alive:
+            raise RayActorsFailError(_last_line(error))
+
+    def _when_done(
+        self,
+        future: concurrent.futures.Future[_T],
+        call: Callable[[RayActor, concurrent.futures.Future[_T]], None],
+        actor: RayActor,
+    ) -> None:
+        """Have the loop call, once Ray is done with something for an actor."""
+        loop = asyncio.get_running_loop()
+
+        def tell(done: concurrent.futures.Future[_T]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody is interested any more
+                loop.call_soon_threadsafe(call, actor, done)
+
+        future.add_done_callback(tell)
 
     async def _wait_until_up(self) -> None:
         """Wait until an actor is up, however long it takes, as long as the cluster has CPUs at all."""
@@ -259,11 +265,12 @@ class RayCrew:
                     await self._changed.wait()
             except TimeoutError:
                 if not await ray_cluster.on_thread(_num_cpus):
-                    raise RayWithoutCpusError from None
+                    raise RayWithoutCpusError(NO_CPU_PATIENCE_S) from None
 
-    def _fail(self, failure: PipelineError) -> None:
-        self._failure = self._failure or failure
-        self.note_change()
+    def _note_change(self) -> None:
+        """Wake who waits for an actor."""
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _dismiss(self, handle: Any) -> None:
         self._kill(handle)

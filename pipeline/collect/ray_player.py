@@ -7,10 +7,12 @@ import os
 import signal
 import socket
 import sys
+import threading
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pipeline.collect.fingerprint import Fingerprint, take_fingerprint
@@ -19,10 +21,14 @@ from pipeline.collect.parcel import ParcelPlayer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     import numpy.typing as npt
 
     from pipeline.collect.game import GameSpec
+
+WATCH = "watch"
+"""An actor's second thread, for the call that lasts as long as the actor."""
+MAX_PIECE_BYTES = 64 * 2**10
+"""Well below the 100 kB from which on Ray puts an argument into its object store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +62,35 @@ class RayPlayer:
         """Return who this is, and what its bits come from."""
         return Introduction(os.getpid(), socket.gethostname(), take_fingerprint(self._game))
 
-    def play(self, weights: npt.NDArray[np.float32], headers: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | str:
-        """Play a parcel; see `ParcelPlayer.play`. If this actor could not start, return why."""
-        return self._start_failure if self._player is None else self._player.play(weights, headers)
+    def ping(self) -> None:
+        """Answer, as one can that is alive."""
+
+    def watch(self) -> None:
+        """Return never: the call fails when this actor dies. To be called in the group `WATCH`, beside `play`."""
+        threading.Event().wait()
+
+    def play(self, weights: npt.NDArray[np.float32], *headers: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | str:
+        """Play a parcel; see `ParcelPlayer.play`. If this actor could not start, return why.
+
+        Args:
+            weights: `[ACTOR.num_values]` float32.
+            headers: From `in_pieces`.
+        """
+        if self._player is None:
+            return self._start_failure
+        return self._player.play(weights, np.concatenate(headers))
+
+
+def in_pieces(headers: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.uint8]]:
+    """Return headers in pieces that Ray sends with a call: a larger one it would put into its object store, and wait.
+
+    Args:
+        headers: `[num_episodes, header_bytes]` uint8.
+
+    Returns:
+        Pieces of at most `MAX_PIECE_BYTES`, at least one.
+    """
+    return np.array_split(headers, max(1, -(-headers.nbytes // MAX_PIECE_BYTES)))
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ class TensorBoardMissingError(SetupError):
     """TensorBoard was asked for and isn't installed."""
 
     def __init__(self) -> None:
-        super().__init__("--tensorboard needs the extra: pip install 'cage2-pipeline[tensorboard]'")
+        super().__init__("--tensorboard needs the extra: pip install '.[tensorboard]'")
 
 
 def require_tensorboard() -> None:

@@ -31,7 +31,7 @@ from pipeline import Config, Pipeline
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytest.importorskip("ray", reason="an extra: pip install 'cage2-pipeline[ray]'")
+pytest.importorskip("ray", reason="an extra: pip install '.[ray]'")
 
 ROOT = Path(__file__).parents[2]
 # long enough that there is something left when the node is killed

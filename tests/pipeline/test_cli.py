@@ -156,7 +156,7 @@ def test_a_full_shared_memory(mistake: Told) -> None:
 
 def test_tensorboard_without_its_extra(mistake: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)  # as if it were not installed
-    assert mistake("--tensorboard") == "--tensorboard needs the extra: pip install 'cage2-pipeline[tensorboard]'"
+    assert mistake("--tensorboard") == "--tensorboard needs the extra: pip install '.[tensorboard]'"
 
 
 def test_a_device_that_is_not_there(mistake: Told, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,12 @@ def test_another_version_is_named(here: Fingerprint) -> None:
     ]
 
 
+def test_packages_that_one_side_does_not_list_are_told(here: Fingerprint) -> None:
+    there = replace(here, versions={**here.versions, "torch": "2.0"})
+    assert here.differences(there) == ["torch is 2.0 there, not listed here"]
+    assert there.differences(here) == ["torch is not listed there, 2.0 here"]
+
+
 def test_other_layouts_and_sources_are_told(here: Fingerprint) -> None:
     told = " ".join(here.differences(replace(here, layout="1" * 64, sources="2" * 64)))
     assert "slots are laid out otherwise (digest 111111111111 there" in told

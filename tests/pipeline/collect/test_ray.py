@@ -8,6 +8,7 @@ import importlib.util
 import os
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,20 +21,26 @@ import uvloop
 
 from native_buffers.slots import SlotState
 from pipeline.collect import ray as ray_collector
-from pipeline.collect import ray_cluster, ray_crew
+from pipeline.collect import ray_cluster, ray_crew, ray_player
 from pipeline.collect.game import GameSpec, PlayEpisode
 from pipeline.collect.player import read_failure
 from pipeline.collect.processes import WorkersDiedError
 from pipeline.collect.ray import RayCollector
-from pipeline.collect.ray_cluster import RayElsewhereError, RayMissingError
-from pipeline.collect.ray_crew import RayActorsFailError, RayNodeDiffersError, RayWithoutCpusError
+from pipeline.collect.ray_errors import (
+    RayActorsFailError,
+    RayElsewhereError,
+    RayMissingError,
+    RayNodeDiffersError,
+    RayStoreError,
+    RayWithoutCpusError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from conftest import OpenStage, Stage
 
-ray = pytest.importorskip("ray", reason="an extra: pip install 'cage2-pipeline[ray]'")
+ray = pytest.importorskip("ray", reason="an extra: pip install '.[ray]'")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TIMEOUT_S = 60
@@ -109,7 +116,7 @@ async def collecting(stage: Stage, num_workers: int = 2, address: str = "local")
         await asyncio.wait_for(collector.start(), TIMEOUT_S)
         yield collector
     finally:
-        pids = {actor.pid for actor in collector._crew._actors if actor.pid}
+        pids = {actor.pid for actor in collector._crew._roster._known if actor.pid}
         await asyncio.wait_for(collector.close(), TIMEOUT_S)
         assert collector.num_alive == 0
         await until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
@@ -149,22 +156,38 @@ async def test_actors_play_the_same_bits_as_this_process(stage: Stage, collector
     for slots, task in zip(tasks, (asked, others), strict=True):
         for slot, one in zip(slots, task, strict=True):
             header = stage.ring.header(slot)
-            assert int(header["worker_pid"]) in {actor.pid for actor in collector._crew._actors}
+            assert int(header["worker_pid"]) in {actor.pid for actor in collector._crew._roster._known}
             assert int(header["episode_index"]) == one["episode_index"]
             assert 0 < float(header["busy_s"]) <= float(header["finished_s"]) - float(header["started_s"])
             assert same(stage.take(slot), stage.expected(**one))
 
 
-async def test_a_version_is_published_once_and_only_the_latest_are_kept(open_stage: OpenStage) -> None:
+async def test_a_version_is_published_once_and_as_many_are_kept_as_on_the_board(open_stage: OpenStage) -> None:
     with open_stage() as stage:
         async with collecting(stage, 1) as collector:
             references = [await collector._publish(version) for version in (0, 1, 0)]
             assert references[0] is references[2]
             assert (ray.get(references[1]) == stage.board.read(1)).all()
-            for version in range(2, 2 + ray_collector.MAX_PUBLISHED):
+            later = range(2, 2 + stage.spec.num_slabs)
+            for version in later:
                 stage.board.publish(version, stage.board.read(1))
                 await collector._publish(version)
-            assert set(collector._weights) == set(range(2, 2 + ray_collector.MAX_PUBLISHED))
+            assert set(collector._weights) == set(later)
+
+
+async def test_weights_that_the_store_refuses_are_told_and_tried_again(
+    stage: Stage, collector: RayCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise ray.exceptions.ObjectStoreFullError("no room")
+
+    collector._weights.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(ray, "put", refuse)
+        both = await asyncio.gather(*(collector._publish(0) for _ in range(2)), return_exceptions=True)
+        assert [type(error) for error in both] == [RayStoreError] * 2
+        assert "weight version 0 into Ray's object store: no room" in str(both[0])
+    assert (ray.get(await collector._publish(0)) == stage.board.read(0)).all()
 
 
 async def test_the_host_program_keeps_its_signal_handlers_and_its_environment(host: dict[str, Any]) -> None:
@@ -199,7 +222,7 @@ async def test_who_was_not_told_of_a_death_is_not_blamed(troubled: tuple[Stage, 
         file.write_text("hang")
         playing, waiting = (stage.lease(), stage.lease(episode_index=1)), (stage.lease(episode_index=2),)
         plays = [asyncio.ensure_future(collector.play(slots)) for slots in (playing, waiting)]
-        (actor,) = collector._crew._actors
+        (actor,) = collector._crew._roster._known
         await until(lambda: len(actor.tasks) == 2)
         file.write_text("die")
         deaths = await asyncio.gather(*plays, return_exceptions=True)
@@ -224,8 +247,8 @@ async def test_actors_that_die_together_count_once(troubled: tuple[Stage, Path])
         file.write_text("hang")
         slots = stage.lease(), stage.lease(episode_index=1)
         plays = [asyncio.ensure_future(collector.play((slot,))) for slot in slots]
-        await until(lambda: [len(actor.tasks) for actor in collector._crew._actors] == [1, 1])
-        pids = {actor.pid for actor in collector._crew._actors}
+        await until(lambda: [len(actor.tasks) for actor in collector._crew._roster._known] == [1, 1])
+        pids = {actor.pid for actor in collector._crew._roster._known}
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         file.write_text("")
@@ -237,6 +260,32 @@ async def test_actors_that_die_together_count_once(troubled: tuple[Stage, Path])
         stage.drop(*slots)
 
 
+async def test_actors_that_die_with_nothing_to_play_are_replaced_and_nobody_is_blamed(stage: Stage) -> None:
+    async with collecting(stage) as collector:
+        await until(lambda: collector.num_alive == 2)
+        pids = {actor.pid for actor in collector._crew._roster._known}
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: collector.num_rebuilds == 1)  # noticed without a task
+        slot = stage.lease()
+        await collector.play((slot,))
+        assert int(stage.ring.header(slot)["worker_pid"]) not in pids
+        assert same(stage.take(slot), stage.expected())
+        await until(lambda: collector.num_alive == 2)
+        assert collector.num_rebuilds == 1
+
+
+async def test_a_task_beyond_what_ray_sends_with_a_call(
+    stage: Stage, collector: RayCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_player, "MAX_PIECE_BYTES", 1000)
+    slots = tuple(stage.lease(episode_index=index) for index in range(5))
+    await collector.play(slots)
+    for index, slot in enumerate(slots):
+        assert int(stage.ring.header(slot)["episode_index"]) == index
+        assert same(stage.take(slot), stage.expected(episode_index=index))
+
+
 @pytest.mark.parametrize("stopped", [False, True], ids=["hangs", "stopped"])
 async def test_one_that_hangs_is_killed(troubled: tuple[Stage, Path], stopped: bool) -> None:
     stage, file = troubled
@@ -244,7 +293,7 @@ async def test_one_that_hangs_is_killed(troubled: tuple[Stage, Path], stopped: b
         file.write_text("hang")
         slots = (stage.lease(),)
         play = asyncio.ensure_future(collector.play(slots))
-        (actor,) = collector._crew._actors
+        (actor,) = collector._crew._roster._known
         await until(lambda: actor.tasks)
         if stopped:
             os.kill(actor.pid, signal.SIGSTOP)
@@ -360,6 +409,40 @@ async def test_may_be_closed_before_while_and_after_it_starts(stage: Stage) -> N
     assert ray.is_initialized(), "somebody else uses it"
 
 
+async def test_what_goes_wrong_at_the_end_is_told_and_ray_is_left_all_the_same(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> int:
+        raise ray.exceptions.RaySystemError("it is gone")
+
+    async with collecting(stage, 1) as collector:
+        with monkeypatch.context() as patch:
+            patch.setattr(ray_crew.RayCrew, "dismiss_all", fail)
+            with pytest.raises(ray.exceptions.RaySystemError, match="it is gone"):
+                await collector.close()
+        assert ray_cluster._connection is not None
+        assert collector not in ray_cluster._connection.users
+
+
+async def test_an_end_that_takes_too_long_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(ray_collector, "CLOSE_TIMEOUT_S", 0.05)
+    collector = RayCollector(stage.spec.game, stage.ring, stage.board, 1, "local", debug=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(collector._crew, "dismiss_all", lambda: released.wait(TIMEOUT_S) and 0)
+        with pytest.warns(RuntimeWarning, match="not ended what this run started"):
+            await collector.close()
+        released.set()
+        await ray_cluster.on_thread(lambda: None)
+
+
+async def test_actors_that_were_not_seen_to_end_are_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    collector = RayCollector(stage.spec.game, stage.ring, stage.board, 1, "local", debug=False)
+    monkeypatch.setattr(collector._crew, "dismiss_all", lambda: 2)
+    with pytest.warns(RuntimeWarning, match="2 Ray actors were killed and have not been seen to end"):
+        await collector.close()
+
+
 async def test_an_abandoned_play_does_no_harm(stage: Stage, collector: RayCollector) -> None:
     slots = stage.lease(), stage.lease()
     play = asyncio.ensure_future(collector.play(slots))
@@ -384,5 +467,5 @@ async def test_debug_finds_what_an_actor_has_not_written(open_stage: OpenStage) 
 async def test_without_the_extra_it_says_what_to_install(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(ray_cluster, "find_spec", lambda name: None if name == "ray" else find_spec(name))
-    with pytest.raises(RayMissingError, match=r"pip install 'cage2-pipeline\[ray\]'"):
+    with pytest.raises(RayMissingError, match=r"pip install '\.\[ray\]' in"):
         RayCollector(stage.spec.game, stage.ring, stage.board, 1, "local", debug=False)

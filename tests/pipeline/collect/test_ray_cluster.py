@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.collect import ray_cluster
-from pipeline.collect.ray_cluster import RayUnreachableError
+from pipeline.collect.ray_errors import RayUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytest.importorskip("ray", reason="an extra: pip install 'cage2-pipeline[ray]'")
+pytest.importorskip("ray", reason="an extra: pip install '.[ray]'")
 
 
 @pytest.fixture
@@ -41,6 +41,30 @@ def test_nobody_at_the_address() -> None:
 def test_no_such_address(address: str) -> None:
     with pytest.raises(RayUnreachableError, match=f"at {address}"):
         ray_cluster._rehearse(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("myhead", "an address is HOST:PORT, whether asked for or in RAY_ADDRESS"),
+        (":6379", "an address is HOST:PORT"),
+        ("myhead:", "an address is HOST:PORT"),
+        ("a..b:6379", "no host can have that name"),
+        (f"{'a' * 64}:6379", "no host can have that name"),
+        ("local", "RAY_ADDRESS says so, and `auto` joins one that runs"),
+    ],
+)
+def test_no_address_in_the_environment(address: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(RayUnreachableError, match=reason):
+        ray_cluster._join_running("auto")
+
+
+def test_an_empty_address_in_the_environment_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "")
+    monkeypatch.setattr(ray_cluster, "_REHEARSAL", "import sys; print('asked for', sys.argv[1]); raise SystemExit(1)")
+    with pytest.raises(RayUnreachableError, match=r"at auto: asked for auto\."):
+        ray_cluster._join_running("auto")
 
 
 def test_somebody_who_never_answers(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

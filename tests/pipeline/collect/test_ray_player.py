@@ -4,6 +4,10 @@ import subprocess
 import sys
 import textwrap
 
+import numpy as np
+
+from pipeline.collect.ray_player import MAX_PIECE_BYTES, in_pieces
+
 
 def run(script: str) -> str:
     """Run a script in a process of its own, for an actor's class changes the process that it is made in."""
@@ -73,3 +77,11 @@ def test_prepares_one_after_the_other_on_a_machine() -> None:
     both = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     intervals = sorted([float(word) for word in one.communicate(timeout=60)[0].split()] for one in both)
     assert intervals[0][1] <= intervals[1][0]
+
+
+def test_headers_travel_in_pieces_that_ray_sends_with_a_call() -> None:
+    for num_episodes in (1, 112, 113, 10_000):
+        headers = np.arange(num_episodes * 584).astype(np.uint8).reshape(num_episodes, 584)
+        pieces = in_pieces(headers)
+        assert max(piece.nbytes for piece in pieces) <= MAX_PIECE_BYTES < 100_000
+        assert (np.concatenate(pieces) == headers).all()
