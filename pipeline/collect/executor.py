@@ -84,10 +84,11 @@ class ExecutorCollector:
             WorkersDiedError: If the pool broke. Its processes are all gone by then, and new ones have started.
             ForkserverDiedError: If these could not be started.
         """
-        generation = self._generation
+        async with self._replacing:  # a pool whose workers are being started is not to be given anything yet
+            generation, pool = self._generation, self._pool
         call, arguments = self._transport.task(slots)
         try:
-            asked = asyncio.get_running_loop().run_in_executor(self._pool, call, *arguments)
+            asked = asyncio.get_running_loop().run_in_executor(pool, call, *arguments)
             asked.add_done_callback(_look_at)
             answer = await asyncio.shield(asked)  # a pool that breaks stumbles over futures that were cancelled
         except BrokenProcessPool:

@@ -44,7 +44,7 @@ class WorkersDiedError(RuntimeError):
     def __init__(self, generation: int, casualties: frozenset[int]) -> None:
         super().__init__(f"worker processes died: {sorted(casualties) or 'unknown'}")
         self.generation = generation
-        """Which deaths these were, counted from 0: those that belong together share one, later ones have a later one."""
+        """Which deaths these were, counted from 0: those that belong together share one, later ones get a later one."""
         self.casualties = casualties
         """Process ids of those that died of themselves; others may have been ended with them."""
 

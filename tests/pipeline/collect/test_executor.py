@@ -196,6 +196,32 @@ async def test_a_replaced_pool_plays(stage: Stage) -> None:
         assert collector.num_rebuilds == 2
 
 
+async def test_a_task_waits_for_a_pool_that_is_being_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with collecting(stage, 1) as collector:
+        gate, start_workers = asyncio.Event(), collector._start_workers
+
+        async def start_later() -> None:
+            await gate.wait()
+            await start_workers()
+
+        monkeypatch.setattr(collector, "_start_workers", start_later)
+        (worker_pid,) = worker_pids(collector)
+        os.kill(worker_pid, signal.SIGKILL)
+        slots = stage.lease(), stage.lease()
+        lost = asyncio.create_task(collector.play((slots[0],)))
+        await until(lambda: collector.num_rebuilds)
+        waiting = asyncio.create_task(collector.play((slots[1],)))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert collector._processes == []  # it is not given to a pool without workers, which would start them at once
+        gate.set()
+        with pytest.raises(WorkersDiedError):
+            await asyncio.wait_for(lost, TIMEOUT_S)
+        await asyncio.wait_for(waiting, TIMEOUT_S)
+        stage.take(slots[1])
+        stage.drop(slots[0])
+
+
 async def test_many_tasks_that_are_lost_at_once_replace_the_pool_once(endless: Stage) -> None:
     async with collecting(endless, 2) as collector:
         slots = [endless.lease() for _ in range(8)]
