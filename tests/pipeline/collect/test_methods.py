@@ -3,13 +3,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pipeline.collect.ray import RayCollector
 
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.compliance import Compromised
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.methods import game_spec, make_collector
+from pipeline.collect.ray import RayCollector
 from pipeline.collect.record import HEADER, record_layout
 from pipeline.collect.sequential import SequentialCollector
 from pipeline.collect.synchronous import SynchronousCollector
