@@ -19,7 +19,7 @@ from pipeline.collect.processes import (
     WorkersDiedError,
     block_ctrl_c,
     dump_and_kill,
-    is_running,
+    exists,
     ready,
     see_off,
     wake,
@@ -63,7 +63,7 @@ class ExecutorCollector:
     def num_alive(self) -> int:
         """Worker processes that run now."""
         # not by asking the processes: of two threads that do, one gets the exit code and the other a wrong one
-        return sum(is_running(process.pid) for process in self._processes if process.pid)
+        return sum(exists(process.pid) for process in self._processes if process.pid)
 
     async def start(self) -> None:
         """Start the forkserver and the workers.
@@ -102,7 +102,7 @@ class ExecutorCollector:
         """Kill the worker that holds a task, or all where nobody is told which; see `Collector.kill`."""
         player = self._transport.player(slots)
         pids = [process.pid for process in self._processes if process.pid and player in (None, process.pid)]
-        suspects = [pid for pid in pids if is_running(pid)]
+        suspects = [pid for pid in pids if exists(pid)]
         await dump_and_kill(suspects)
         return bool(suspects)
 

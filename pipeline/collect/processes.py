@@ -159,11 +159,19 @@ def wake(pids: Sequence[int]) -> None:
 
 def is_running(pid: int) -> bool:
     """Whether there is such a process that is no zombie, as far as the system tells."""
-    if sys.platform == "linux":
-        try:
-            return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
-        except OSError:
-            return False
+    if sys.platform != "linux":
+        return exists(pid)
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
+    except OSError:
+        return False
+
+
+def exists(pid: int) -> bool:
+    """Whether there is such a process. Reads no file, and so can be asked on the loop; a zombie counts as well.
+
+    Of the forkserver's children none stays one: it waits for each.
+    """
     try:
         os.kill(pid, 0)
     except OSError:

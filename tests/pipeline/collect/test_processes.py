@@ -16,6 +16,7 @@ from pipeline.collect.processes import (
     TooFewOpenFilesError,
     WorkersDiedError,
     block_ctrl_c,
+    exists,
     is_running,
     require_open_files,
     see_off,
@@ -67,9 +68,9 @@ def test_few_open_files_are_told_before_anything_starts(monkeypatch: pytest.Monk
 
 def test_who_runs_is_told_without_asking_for_the_exit_code() -> None:
     child = subprocess.Popen(["sleep", "60"])  # noqa: S607  # wherever it is
-    assert is_running(child.pid)
+    assert (is_running(child.pid), exists(child.pid)) == (True, True)
     child.kill()
-    see_off([child.pid])  # a zombie, until it is waited for
-    assert not is_running(child.pid)
+    see_off([child.pid])
+    assert (is_running(child.pid), exists(child.pid)) == (False, True)  # a zombie, until it is waited for
     assert child.wait() == -signal.SIGKILL
-    assert not is_running(child.pid)
+    assert (is_running(child.pid), exists(child.pid)) == (False, False)
