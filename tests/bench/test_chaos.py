@@ -26,6 +26,7 @@ def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_short_storm(tmp_path: Path) -> None:
     process = start(tmp_path, "--minutes=0.01", "--seed=1", "--episodes=480", "--json")

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 RUN: dict[str, Any] = {"total_episodes": 48, "max_episodes_per_workflow": 32, "episodes_per_update": 16, "workers": 2}
 TIMEOUT_S = 60
 
+PREFIXES = tuple(f"cage2-{name}" for name in ("learner", "search", "disk", "pool", "step"))
+"""Of a pipeline's own threads; the one for Ray stays for as long as the process."""
+
 
 async def run(pipeline: Pipeline) -> str:
     async with pipeline:
@@ -58,7 +61,7 @@ async def assert_nothing_left() -> None:
 
 
 def thread_names() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("cage2-")]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(PREFIXES)]
 
 
 def worker_pids() -> list[int]:

@@ -257,6 +257,7 @@ def start_run(tmp_path: Path) -> subprocess.Popen[str]:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_reaches_the_run_and_not_its_actors(number: signal.Signals, tmp_path: Path) -> None:
     run = start_run(tmp_path)
@@ -275,6 +276,7 @@ def test_a_signal_reaches_the_run_and_not_its_actors(number: signal.Signals, tmp
     assert not [*Path("/tmp").glob(f"c2p-ray-{run.pid}-*")]  # noqa: S108  # where it was
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_nothing_that_computes(tmp_path: Path) -> None:
     run = start_run(tmp_path)
     members = family(run)[1:]

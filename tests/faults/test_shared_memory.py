@@ -68,7 +68,7 @@ def run_py(before: Sequence[str], *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("method", [{}, {"collector": "synchronous"}], ids=str)
+@pytest.mark.parametrize("method", [{}, pytest.param({"collector": "synchronous"}, marks=pytest.mark.slow)], ids=str)
 def test_what_a_container_has_is_enough(
     method: dict[str, Any], reference: str, own_shm: list[str], tmp_path: Path
 ) -> None:
