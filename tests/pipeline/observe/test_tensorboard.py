@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)  # as if it were not installed
-    with pytest.raises(TensorBoardMissingError, match=r"pip install 'cage2-pipeline\[tensorboard\]'"):
+    with pytest.raises(TensorBoardMissingError, match=r"pip install '\.\[tensorboard\]'"):
         require_tensorboard()
 
 
