@@ -82,7 +82,7 @@ class Intake:
         while self._num_opened * self._plan_size < self._meter.num_episodes + 2 * self._plan_size:
             index = self._num_opened
             first_episode = index * self._plan_size
-            collection.open(BatchPlan(index, WORKFLOW_ID, first_episode, self._plan_size, weight_version=0))
+            collection.open(BatchPlan(index, (WORKFLOW_ID,) * self._plan_size, first_episode, weight_version=0))
             self._num_opened += 1
 
     def take(self, plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
@@ -90,7 +90,7 @@ class Intake:
         batch = self._batches.get(plan.batch_index)
         if batch is None:
             batch = self._batches[plan.batch_index] = self._spare.pop() if self._spare else self._new_batch()
-        batch.put(row, record)
+        batch.put(row, record, WORKFLOW_ID)
         if batch.num_filled == plan.num_episodes:
             batch.clear()
             self._spare.append(self._batches.pop(plan.batch_index))

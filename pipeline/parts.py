@@ -19,6 +19,7 @@ from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray_cluster import require_ray
 from pipeline.collect.record import HEADER, record_layout
+from pipeline.learn.intake import Intake
 from pipeline.learn.learner import Learner, LearnerSettings
 from pipeline.learn.ppo import resolve_device
 from pipeline.learn.recipe import RECIPES
@@ -60,6 +61,7 @@ class Parts:
     ring: EpisodeRing
     collector: Collector
     collection: Collection
+    intake: Intake
     learner: Learner
     training: Training
 
@@ -119,7 +121,7 @@ async def assemble(
 
     def take(plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
         on_episode()
-        learner.take(plan, row, record)
+        intake.take(plan, row, record)
 
     collection = Collection(
         ring, collector, run_seed=config.seed, episodes_per_task=config.task_size, take=take, on_lost=on_lost
@@ -131,15 +133,17 @@ async def assemble(
         episodes_per_update=config.episodes_per_update,
         policy_lag=config.policy_lag,
         alignment_lambda=config.alignment_lambda,
-        max_episodes_per_workflow=config.max_episodes_per_workflow,
+        episode_cap=config.episode_cap,
         recipe=recipe,
         device=device,
     )
-    learner = Learner(settings, board, collection, learner_thread)
+    intake = Intake(board, collection)
+    learner = Learner(settings, intake, learner_thread)
     training = Training(
         config,
         PolicyStore(config.seed, recipe.initialisation),
         learner,
+        intake,
         search_thread=search_thread,
         emit=emit,
         log_sizes=logs.sizes,
@@ -151,7 +155,7 @@ async def assemble(
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             msg = f"{checkpoints.path} holds a state that can't be ({error!r}): go on with the version that wrote it"
             raise CheckpointError(msg) from error
-    return Parts(folder, checkpoints, logs, disk_thread, ring, collector, collection, learner, training)
+    return Parts(folder, checkpoints, logs, disk_thread, ring, collector, collection, intake, learner, training)
 
 
 def _remove_if_empty(path: Path) -> None:

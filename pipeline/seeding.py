@@ -11,6 +11,7 @@ Flood, 2014), keyed by the stream and counted by the episode's index: stateless,
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,9 @@ class Stream(IntEnum):
     POLICY_INIT = 2
     MINIBATCHES = 3
     SEARCH = 4
+    EVALUATION_ENVIRONMENT = 5
+    EVALUATION_ACTIONS = 6
+    SHARED_ORDERS = 7
 
 
 def generator(run_seed: int, stream: Stream, *indices: int) -> np.random.Generator:
@@ -53,21 +57,30 @@ def seed(run_seed: int, stream: Stream, *indices: int) -> int:
 
 
 def episode_seeds(
-    run_seed: int, workflow_id: int, episode_indices: npt.ArrayLike
+    run_seed: int, workflow_ids: npt.ArrayLike, episode_indices: npt.ArrayLike, *, evaluation: bool = False
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Return the seeds of a workflow's episodes.
+    """Return the seeds of episodes.
 
     Args:
         run_seed: The run's seed, `>= 0`.
-        workflow_id: The workflow, 0 to 119.
-        episode_indices: `[B]`, indices among the workflow's own episodes, from 0.
+        workflow_ids: `[B]`, or one for all: each episode's workflow, 0 to 119.
+        episode_indices: `[B]`, from 0. Of training's episodes a policy plays each index once.
+        evaluation: Return seeds apart from those that policies are trained with.
 
     Returns:
         `(environment, actions)`, each `[B]` uint64: what seeds the game's generator, and what `uniforms` starts from.
     """
     indices = np.asarray(episode_indices, dtype=np.uint64)
-    environment = _key(run_seed, Stream.ENVIRONMENT, workflow_id)
-    actions = _key(run_seed, Stream.ACTIONS, workflow_id)
+    streams = (
+        (Stream.EVALUATION_ENVIRONMENT, Stream.EVALUATION_ACTIONS)
+        if evaluation
+        else (Stream.ENVIRONMENT, Stream.ACTIONS)
+    )
+    distinct, which = np.unique(workflow_ids, return_inverse=True)
+    keys = np.array(
+        [[_key(run_seed, stream, int(workflow_id)) for workflow_id in distinct] for stream in streams], dtype=np.uint64
+    )  # [2, distinct workflows]
+    environment, actions = keys[:, which.reshape(np.shape(workflow_ids))]
     return splitmix64(environment, indices), splitmix64(actions, indices)
 
 
@@ -85,8 +98,13 @@ def uniforms(actions_seed: int, num_steps: int) -> npt.NDArray[np.float64]:
     return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def splitmix64(key: np.uint64, indices: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Return outputs `indices` of the SplitMix64 generator whose state starts at `key`; same shape as `indices`."""
+def splitmix64(key: np.uint64 | npt.NDArray[np.uint64], indices: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return outputs `indices` of the SplitMix64 generator whose state starts at `key`; same shape as `indices`.
+
+    Args:
+        key: One, or one for each index.
+        indices: From 0.
+    """
     with np.errstate(over="ignore"):
         word = key + (indices + np.uint64(1)) * np.uint64(GOLDEN_GAMMA)
         word = (word ^ (word >> np.uint64(30))) * np.uint64(MIX_1)
@@ -94,6 +112,7 @@ def splitmix64(key: np.uint64, indices: npt.NDArray[np.uint64]) -> npt.NDArray[n
         return word ^ (word >> np.uint64(31))
 
 
+@lru_cache(4 * 120)  # asked for every workflow again at every batch, and slow
 def _key(run_seed: int, stream: Stream, *indices: int) -> np.uint64:
     return np.uint64(_sequence(run_seed, stream, *indices).generate_state(1, np.uint64)[0])
 

@@ -93,7 +93,7 @@ class Batch:
         """Whether every row has been put."""
         return bool(self._filled.all())
 
-    def put(self, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    def put(self, row: int, record: Mapping[str, npt.NDArray[np.generic]], workflow_id: int) -> None:
         """Copy an episode; its slot may be freed afterwards.
 
         Args:

@@ -7,7 +7,7 @@ done: a policy is therefore always that of a whole number of updates.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor
@@ -17,10 +17,14 @@ from pipeline.errors import SetupError
 from pipeline.policy import network
 from pipeline.policy.network import ActorCritic, Initialisation
 from pipeline.policy.params import ACTOR, CRITIC
-from pipeline.workflows.orders import KENDALL
+from pipeline.workflows.orders import KENDALL, NUM_WORKFLOWS, order_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+SHARED_POLICY: Final = NUM_WORKFLOWS
+"""In the place of a workflow's id: the one policy that serves all orders."""
 
 
 class IncompatiblePolicyError(SetupError):
@@ -91,13 +95,13 @@ class PolicyStore:
         """Return a workflow's policy; the same object at every call.
 
         Args:
-            workflow_id: 0 to 119.
+            workflow_id: 0 to 119, or `SHARED_POLICY`.
             warm_start: Begin a new policy with the weights of the nearest trained order (by Kendall's tau; of
                 equally near ones the lowest id) instead of fresh ones. Adam starts afresh either way.
         """
         policy = self._policies.get(workflow_id)
         if policy is None:
-            trained = self.trained_ids() if warm_start else ()
+            trained = self.trained_ids() if warm_start and workflow_id != SHARED_POLICY else ()
             if trained:
                 nearest = min(trained, key=lambda other: (KENDALL[workflow_id, other], other))
                 weights = (p.detach().clone() for p in self._policies[nearest].network.parameters())
@@ -176,6 +180,11 @@ class PolicyStore:
     def _fresh(self, workflow_id: int) -> PolicyState:
         seed = seeding.seed(self._run_seed, seeding.Stream.POLICY_INIT, workflow_id)
         return PolicyState(workflow_id, network.create(seed, self._initialisation))
+
+
+def policy_name(workflow_id: int) -> str:
+    """Return whose policy it is: an order's name, or `all orders`."""
+    return "all orders" if workflow_id == SHARED_POLICY else order_name(workflow_id)
 
 
 def _optimizer(network: ActorCritic) -> torch.optim.Adam:

@@ -58,8 +58,14 @@ def test_names_and_fields(events: list[Event], update: UpdateResult, finished: W
         "episodes_lost",
         "checkpoint_written",
         "workflow_finished",
+        "orders_evaluated",
         "run_finished",
     ]
+    assert event_fields(events[-2]) == {
+        "num_episodes": 20,
+        "env_reward": [{"mean": -20.5, "stderr": 0.5}, {"mean": -30.25, "stderr": 1.5}],
+        "compliance": [0.5, 1.0],
+    }
     fields = event_fields(update)
     assert (fields["env_reward_mean"], fields["env_reward_stderr"]) == (-123.457, 4.5678)
     assert (fields["policy_loss"], fields["total_episodes"]) == (-0.0123457, 128)
