@@ -80,6 +80,10 @@ def test_names_and_fields(events: list[Event], update: UpdateResult, finished: W
         "num_episodes": 640,
         "reached_threshold": True,
         "reason": "threshold",
+        "num_evaluated": 200,
+        "greedy_env_reward_mean": -18.7654,
+        "greedy_env_reward_stderr": 0.87654,
+        "greedy_compliance": 0.98,
         "gp_updated": True,
     }
     assert event_fields(WorkflowStarted(0, 1, "", math.nan, resumed_policy=True))["ucb_score"] is None
