@@ -10,7 +10,7 @@ Flood, 2014), keyed by the stream and counted by the episode's index: stateless,
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import Enum, IntEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,19 @@ class Stream(IntEnum):
     SEARCH = 4
     EVALUATION_ENVIRONMENT = 5
     EVALUATION_ACTIONS = 6
-    SHARED_ORDERS = 7
+    COMPARISON_ENVIRONMENT = 7
+    COMPARISON_ACTIONS = 8
+    SHARED_ORDERS = 9
+
+
+class Purpose(Enum):
+    """What episodes are played for: a stream for the game and one for the actions, shared with no other purpose."""
+
+    TRAINING = (Stream.ENVIRONMENT, Stream.ACTIONS)
+    EVALUATION = (Stream.EVALUATION_ENVIRONMENT, Stream.EVALUATION_ACTIONS)
+    """A run looks at what it has trained, and goes by it."""
+    COMPARISON = (Stream.COMPARISON_ENVIRONMENT, Stream.COMPARISON_ACTIONS)
+    """Agents are compared (`run.py evaluate`), on episodes that no choice was made by."""
 
 
 def generator(run_seed: int, stream: Stream, *indices: int) -> np.random.Generator:
@@ -57,30 +69,26 @@ def seed(run_seed: int, stream: Stream, *indices: int) -> int:
 
 
 def episode_seeds(
-    run_seed: int, workflow_ids: npt.ArrayLike, episode_indices: npt.ArrayLike, *, evaluation: bool = False
+    run_seed: int, groups: npt.ArrayLike, episode_indices: npt.ArrayLike, purpose: Purpose = Purpose.TRAINING
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
     """Return the seeds of episodes.
 
     Args:
         run_seed: The run's seed, `>= 0`.
-        workflow_ids: `[B]`, or one for all: each episode's workflow, 0 to 119.
-        episode_indices: `[B]`, from 0. Of training's episodes a policy plays each index once.
-        evaluation: Return seeds apart from those that policies are trained with.
+        groups: `[B]`, or one for all: which episodes are counted together. Their workflow, 0 to 119, but in a
+            comparison, where `evaluate.scenario` numbers the groups.
+        episode_indices: `[B]`, indices within the group, from 0.
+        purpose: What they are played for.
 
     Returns:
         `(environment, actions)`, each `[B]` uint64: what seeds the game's generator, and what `uniforms` starts from.
     """
     indices = np.asarray(episode_indices, dtype=np.uint64)
-    streams = (
-        (Stream.EVALUATION_ENVIRONMENT, Stream.EVALUATION_ACTIONS)
-        if evaluation
-        else (Stream.ENVIRONMENT, Stream.ACTIONS)
-    )
-    distinct, which = np.unique(workflow_ids, return_inverse=True)
+    distinct, which = np.unique(groups, return_inverse=True)
     keys = np.array(
-        [[_key(run_seed, stream, int(workflow_id)) for workflow_id in distinct] for stream in streams], dtype=np.uint64
-    )  # [2, distinct workflows]
-    environment, actions = keys[:, which.reshape(np.shape(workflow_ids))]
+        [[_key(run_seed, stream, int(group)) for group in distinct] for stream in purpose.value], dtype=np.uint64
+    )  # [2, distinct groups]
+    environment, actions = keys[:, which.reshape(np.shape(groups))]
     return splitmix64(environment, indices), splitmix64(actions, indices)
 
 

@@ -111,7 +111,7 @@ class Collection:
             self._run_seed,
             plan.workflow_ids,
             range(plan.first_episode, plan.first_episode + plan.num_episodes),
-            evaluation=plan.evaluation,
+            seeding.Purpose.EVALUATION if plan.evaluation else seeding.Purpose.TRAINING,
         )
         self._seeds[plan.batch_index] = environment.tolist(), actions.tolist()
         self._scheduler.open(plan)
