@@ -10,7 +10,7 @@ Flood, 2014), keyed by the stream and counted by the episode's index: stateless,
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +34,20 @@ class Stream(IntEnum):
     POLICY_INIT = 2
     MINIBATCHES = 3
     SEARCH = 4
+    EVALUATION_ENVIRONMENT = 5
+    EVALUATION_ACTIONS = 6
+    COMPARISON_ENVIRONMENT = 7
+    COMPARISON_ACTIONS = 8
+
+
+class Purpose(Enum):
+    """What episodes are played for: a stream for the game and one for the actions, shared with no other purpose."""
+
+    TRAINING = (Stream.ENVIRONMENT, Stream.ACTIONS)
+    EVALUATION = (Stream.EVALUATION_ENVIRONMENT, Stream.EVALUATION_ACTIONS)
+    """A run looks at what it has trained, and goes by it."""
+    COMPARISON = (Stream.COMPARISON_ENVIRONMENT, Stream.COMPARISON_ACTIONS)
+    """Agents are compared (`run.py evaluate`), on episodes that no choice was made by."""
 
 
 def generator(run_seed: int, stream: Stream, *indices: int) -> np.random.Generator:
@@ -53,21 +67,22 @@ def seed(run_seed: int, stream: Stream, *indices: int) -> int:
 
 
 def episode_seeds(
-    run_seed: int, workflow_id: int, episode_indices: npt.ArrayLike
+    run_seed: int, group: int, episode_indices: npt.ArrayLike, purpose: Purpose = Purpose.TRAINING
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Return the seeds of a workflow's episodes.
+    """Return the seeds of a group's episodes.
 
     Args:
         run_seed: The run's seed, `>= 0`.
-        workflow_id: The workflow, 0 to 119.
-        episode_indices: `[B]`, indices among the workflow's own episodes, from 0.
+        group: Which episodes are counted together: a workflow's, 0 to 119, but in a comparison, where
+            `evaluate.scenario` numbers the groups.
+        episode_indices: `[B]`, indices among the group's own episodes, from 0.
+        purpose: What they are played for.
 
     Returns:
         `(environment, actions)`, each `[B]` uint64: what seeds the game's generator, and what `uniforms` starts from.
     """
     indices = np.asarray(episode_indices, dtype=np.uint64)
-    environment = _key(run_seed, Stream.ENVIRONMENT, workflow_id)
-    actions = _key(run_seed, Stream.ACTIONS, workflow_id)
+    environment, actions = (_key(run_seed, stream, group) for stream in purpose.value)
     return splitmix64(environment, indices), splitmix64(actions, indices)
 
 
