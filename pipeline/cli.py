@@ -1,4 +1,7 @@
-"""The command line: `train` (the default), `resume`, `info`. Only here are signal handlers and uvloop installed."""
+"""The command line: `train` (the default), `resume`, `evaluate`, `info`.
+
+Only here are signal handlers and uvloop installed.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from native_buffers.errors import NativeBufferError, SharedMemoryFull
+from pipeline import evaluation_cli
 from pipeline.config import SPEED_FIELDS, Config, change_speed, num_cores
 from pipeline.errors import PipelineError, SetupError
 from pipeline.options import (
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from pipeline.runtime import Pipeline
     from pipeline.types import Event, RunFinished
 
+COMMANDS = ("train", "resume", "evaluate", "info")
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
 LOG_INTERVAL_S = 5.0
@@ -37,17 +42,20 @@ LOG_INTERVAL_S = 5.0
 USAGE_LINES = """\
 run.py [train] [OPTION ...]
        run.py resume RUN [OPTION ...]
+       run.py evaluate RUN|CHECKPOINT|random|sleep|restore [OPTION ...]
        run.py info [OPTION ...]"""
 GUIDE = """\
 commands:
-  train   start a run; the default: `run.py --workers 2` is `run.py train --workers 2`
-  resume  go on with a run that was stopped or killed, exactly where it was (see run.py resume --help)
-  info    print versions, machine, and what a run with these options would allocate
+  train     start a run; the default: `run.py --workers 2` is `run.py train --workers 2`
+  resume    go on with a run that was stopped or killed, exactly where it was (see run.py resume --help)
+  evaluate  play a run's policy, or an agent to compare it with, as CAGE-2 evaluates (see run.py evaluate --help)
+  info      print versions, machine, and what a run with these options would allocate
 
 examples:
   python run.py --total-episodes 2000 --red-agent RedMeanderAgent
   python run.py --config my.toml --workers 8 --run-name tuesday
   python run.py resume logs/tuesday
+  python run.py evaluate logs/tuesday
   python run.py info --workers 100
 
 Ctrl-C ends a run after the update in progress, a second Ctrl-C at once; either way `resume` goes on exactly.
@@ -67,9 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options, unknown = _parser().parse_known_args(_with_command(arguments))
         if unknown:
-            known = SPEED_FIELDS if options.command == "resume" else tuple(Config.model_fields)
-            raise unknown_argument(unknown[0], known)
-        command = {"train": _train, "resume": _resume, "info": _info}[options.command]
+            known = {"resume": SPEED_FIELDS, "evaluate": evaluation_cli.OPTIONS}
+            raise unknown_argument(unknown[0], known.get(options.command, tuple(Config.model_fields)))
+        command = {"train": _train, "resume": _resume, "evaluate": evaluation_cli.run, "info": _info}[options.command]
         return command(options)
     except (SetupError, SharedMemoryFull) as error:
         _tell(f"error: {_in_one_line(str(error))}")
@@ -104,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         display.add_argument("--quiet", action="store_true", help="print the end of the run only")
         display.add_argument("--verbose", action="store_true", help="a log line for every update, no live display")
         display.add_argument("--json-logs", action="store_true", help="log lines as JSON, no live display")
+    evaluation_cli.set_up(commands.add_parser("evaluate"))
     info = commands.add_parser("info", description="Print versions, machine, and what a run would allocate.")
     info.add_argument("--config", type=Path, metavar="FILE.toml", help="read values from a file; options override it")
     add_options(info)
@@ -112,10 +121,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _with_command(arguments: list[str]) -> list[str]:
     """Put `train` in front unless a command is there."""
-    if arguments and arguments[0] in {"train", "resume", "info"}:
+    if arguments and arguments[0] in COMMANDS:
         return arguments
     if arguments and not arguments[0].startswith("-"):
-        raise UsageError(f"unknown command {arguments[0]!r:.60}: choose train, resume or info (see run.py --help)")
+        choices = f"{', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}"
+        raise UsageError(f"unknown command {arguments[0]!r:.60}: choose {choices} (see run.py --help)")
     return ["train", *arguments]
 
 

@@ -66,7 +66,7 @@ def mistake(capsys: pytest.CaptureFixture[str]) -> Told:
         ("--worker 2", "unknown option --worker: did you mean --workers?"),
         ("--nothing-like-it", "unknown option --nothing-like-it: see run.py --help"),
         ("train 2", "unexpected argument '2' (see run.py --help)"),
-        ("trayn", "unknown command 'trayn': choose train, resume or info (see run.py --help)"),
+        ("trayn", "unknown command 'trayn': choose train, resume, evaluate or info (see run.py --help)"),
         ("--run-name a/b", "--run-name a/b: doesn't fit. Name of the run's folder"),
         ("--run-name ../a", "--run-name ../a: doesn't fit. Name of the run's folder"),
         ("--run-name /a", "--run-name /a: doesn't fit. Name of the run's folder"),
@@ -247,7 +247,9 @@ def test_a_mistake_costs_no_time_and_no_traceback(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("arguments", [["-h"], ["train", "--help"], ["resume", "-h"], ["info", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["-h"], ["train", "--help"], ["resume", "-h"], ["evaluate", "-h"], ["info", "--help"]]
+)
 def test_every_command_has_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)

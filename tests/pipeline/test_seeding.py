@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import seeding
-from pipeline.seeding import Stream, episode_seeds, generator, seed, splitmix64, uniforms
+from pipeline.seeding import Purpose, Stream, episode_seeds, generator, seed, splitmix64, uniforms
 
 RUN_SEEDS = st.integers(0, 2**63 - 1)
 WORDS = st.integers(0, 2**64 - 1)
@@ -41,7 +41,17 @@ def test_splitmix64_is_the_generator_stepped_to_an_index(key: int, indices: list
 
 
 def test_the_streams_are_numbered_for_ever() -> None:
-    numbers = {"ENVIRONMENT": 0, "ACTIONS": 1, "POLICY_INIT": 2, "MINIBATCHES": 3, "SEARCH": 4}
+    numbers = {
+        "ENVIRONMENT": 0,
+        "ACTIONS": 1,
+        "POLICY_INIT": 2,
+        "MINIBATCHES": 3,
+        "SEARCH": 4,
+        "EVALUATION_ENVIRONMENT": 5,
+        "EVALUATION_ACTIONS": 6,
+        "COMPARISON_ENVIRONMENT": 7,
+        "COMPARISON_ACTIONS": 8,
+    }
     assert {stream.name: stream.value for stream in Stream}.items() >= numbers.items()
 
 
@@ -73,6 +83,18 @@ def test_episodes_have_the_seeds_that_they_always_had() -> None:
     environment, actions = episode_seeds(2**63 - 1, 119, [0, 7])
     assert environment.tolist() == [0x9AF50ACD0B10B3AF, 0xCF068A4F8CD16D07]
     assert actions.tolist() == [0xE04F8EB6DFD3F8A9, 0x522D13410F6F0544]
+
+
+@pytest.mark.parametrize(
+    ("purpose", "seeds"),
+    [
+        (Purpose.EVALUATION, (0x51D2BC1E52DC9EA4, 0xEE44CB6BB6B38884)),
+        (Purpose.COMPARISON, (0x303D794ECBF05109, 0xFE9E94E9BCFCA0D2)),
+    ],
+)
+def test_evaluations_have_the_seeds_that_they_always_had(purpose: Purpose, seeds: tuple[int, int]) -> None:
+    environment, actions = episode_seeds(0, 3, [7], purpose)
+    assert (int(environment[0]), int(actions[0])) == seeds
 
 
 def test_actions_are_sampled_with_the_numbers_that_they_always_were() -> None:
@@ -108,9 +130,13 @@ def test_no_two_uses_share_a_seed(run_seed: int) -> None:
     uses = [(stream, index) for stream in Stream for index in range(3)]
     assert len({seed(run_seed, stream, index) for stream, index in uses}) == len(uses)
     of_episodes = [
-        seeds for workflow_id in range(3) for kind in episode_seeds(run_seed, workflow_id, range(50)) for seeds in kind
+        seeds
+        for purpose in Purpose
+        for group in range(3)
+        for kind in episode_seeds(run_seed, group, range(50), purpose)
+        for seeds in kind
     ]
-    assert len({int(seeds) for seeds in of_episodes}) == 3 * 2 * 50
+    assert len({int(seeds) for seeds in of_episodes}) == len(Purpose) * 3 * 2 * 50
 
 
 @given(RUN_SEEDS, st.sampled_from(Stream))

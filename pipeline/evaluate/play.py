@@ -1,0 +1,136 @@
+"""Episodes of an evaluation as they are played, in any process: what a task is, and what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline import seeding
+from pipeline.cage2.compliance import episode_compliance
+from pipeline.collect.player import Player, read_failure
+from pipeline.collect.record import HEADER, record_layout
+from pipeline.errors import PipelineError
+from pipeline.evaluate.baselines import BASELINES
+from pipeline.policy.params import ACTOR
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from pipeline.collect.game import GameSpec
+
+_SHARPNESS = np.float32(2.0**60)
+"""Logits times this leave all probability to the highest. A power of two: nothing is rounded on the way."""
+
+
+class EpisodeFailedError(PipelineError):
+    """An episode could not be played."""
+
+    def __init__(self, task: Task, index: int, text: str) -> None:
+        game = task.game
+        super().__init__(
+            f"episode {index} of {game.num_steps} steps against {game.red_agent} failed (engine {game.engine}):\n{text}"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """A trained policy, and how it chooses."""
+
+    weights: npt.NDArray[np.float32]
+    """`[ACTOR.num_values]`, the actor's."""
+    workflow_id: int
+    """The order that it is to follow, 0 to 119."""
+    greedy: bool
+    """Whether it takes the likeliest action each time, or draws one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Episodes of one scenario, a few of them; small enough to be sent to a worker."""
+
+    agent: Policy | str
+    """A policy, or the name of one of the baselines."""
+    game: GameSpec
+    """With the scenario's Red agent and number of steps."""
+    seed: int
+    """Of the evaluation."""
+    group: int
+    """`Scenario.group`."""
+    first: int
+    """Index of the first episode."""
+    num_episodes: int
+
+    @property
+    def indices(self) -> range:
+        """Of its episodes, among the scenario's."""
+        return range(self.first, self.first + self.num_episodes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Episodes:
+    """What came of episodes, in the order of their indices."""
+
+    return_tenths: npt.NDArray[np.int64]
+    """`[B]`, raw environment reward of the whole episode, in tenths of a point."""
+    compliance: npt.NDArray[np.float64] | None
+    """`[B]`, 0 to 1, with the policy's order; None for a baseline, which follows none."""
+
+
+def play(task: Task) -> Episodes:
+    """Play a task's episodes, each a function of the task and its own index alone.
+
+    Raises:
+        EpisodeFailedError: If one can't be played.
+    """
+    environment, actions = seeding.episode_seeds(task.seed, task.group, task.indices, seeding.Purpose.COMPARISON)
+    if isinstance(task.agent, Policy):
+        return _play_policy(task, task.agent, environment, actions)
+    return _play_baseline(task, task.agent, environment, actions)
+
+
+def _play_policy(
+    task: Task, policy: Policy, environment: npt.NDArray[np.uint64], actions: npt.NDArray[np.uint64]
+) -> Episodes:
+    """Have a policy play as it does in training: by the workers' player, that is."""
+    weights = _sharpened(policy.weights) if policy.greedy else policy.weights
+    player = Player(task.game, lambda _: weights)
+    header, record = _memory(HEADER), _memory(record_layout(task.game.num_steps))
+    header["workflow_id"][...] = policy.workflow_id
+    return_tenths = np.empty(task.num_episodes, dtype=np.int64)
+    fixes = np.empty((task.num_episodes, task.game.num_steps), dtype=np.int8)
+    for row, index in enumerate(task.indices):
+        header["environment_seed"][...], header["actions_seed"][...] = environment[row], actions[row]
+        if not player.play(header, record):
+            raise EpisodeFailedError(task, index, read_failure(header) or "")
+        return_tenths[row] = record["reward_tenths"].sum(dtype=np.int64)
+        fixes[row] = record["fix"]
+    return Episodes(return_tenths, episode_compliance(fixes))
+
+
+def _play_baseline(
+    task: Task, name: str, environment: npt.NDArray[np.uint64], actions: npt.NDArray[np.uint64]
+) -> Episodes:
+    choose = BASELINES[name]
+    env = task.game.env()
+    return_tenths = np.zeros(task.num_episodes, dtype=np.int64)
+    for row in range(task.num_episodes):
+        observation = env.reset(int(environment[row]))
+        for uniform in seeding.uniforms(int(actions[row]), task.game.num_steps).tolist():
+            observation, reward = env.step(choose(observation, uniform))
+            return_tenths[row] += reward
+    return Episodes(return_tenths, None)
+
+
+def _sharpened(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return weights whose policy draws the likeliest action of the given ones' every time."""
+    sharpened = weights.copy()
+    parameters = ACTOR.views(sharpened)
+    for name in ("head.weight", "head.bias"):
+        parameters[name] *= _SHARPNESS
+    return sharpened
+
+
+def _memory(layout: Any) -> dict[str, npt.NDArray[Any]]:
+    return layout.views(memoryview(bytearray(layout.size_bytes)))  # type: ignore[no-any-return]  # a Layout's

@@ -1,0 +1,73 @@
+"""What an evaluation gives: numbers per scenario, and their sum."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.evaluate.scenario import PROTOCOL, Scenario
+from pipeline.types import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from pipeline.evaluate.play import Episodes
+
+TENTHS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioResult:
+    """How an agent did in one scenario."""
+
+    scenario: Scenario
+    num_episodes: int
+    env_reward: Estimate
+    """Raw environment reward of an episode, in points."""
+    std: float
+    """Standard deviation over the episodes, in points (of a sample: by n - 1); 0 for a single one."""
+    compliance: Estimate | None
+    """0 to 1; None for a baseline."""
+
+
+def summarize(scenario: Scenario, parts: Sequence[Episodes]) -> ScenarioResult:
+    """Return what a scenario's episodes come to.
+
+    Args:
+        scenario: Which.
+        parts: All its episodes, by ascending index.
+    """
+    tenths = np.concatenate([part.return_tenths for part in parts])  # [B]
+    # the sum of integers is exact, however they are cut into parts
+    mean = int(tenths.sum()) / (TENTHS * len(tenths))
+    std = _std(tenths / TENTHS)
+    shares = [part.compliance for part in parts if part.compliance is not None]
+    return ScenarioResult(
+        scenario=scenario,
+        num_episodes=len(tenths),
+        env_reward=Estimate(mean, std / math.sqrt(len(tenths))),
+        std=std,
+        compliance=_estimate(np.concatenate(shares)) if shares else None,
+    )
+
+
+def total_score(results: Sequence[ScenarioResult]) -> Estimate | None:
+    """Return the sum of the nine means, as CAGE-2's leaderboard adds them; None unless all nine were played."""
+    nine = [result.env_reward for result in results if result.scenario in PROTOCOL]
+    if len(nine) < len(PROTOCOL):
+        return None
+    # the nine have no episode in common: their errors are independent
+    return Estimate(math.fsum(each.mean for each in nine), math.hypot(*(each.stderr for each in nine)))
+
+
+def _estimate(values: npt.NDArray[np.float64]) -> Estimate:
+    return Estimate(float(values.mean()), _std(values) / math.sqrt(len(values)))
+
+
+def _std(values: npt.NDArray[np.float64]) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 else 0.0

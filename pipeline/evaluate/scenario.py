@@ -1,0 +1,32 @@
+"""What CAGE-2 evaluates on: nine scenarios, three lengths of an episode against three Red agents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.cage2.spec import RED_AGENTS
+
+LENGTHS = (30, 50, 100)
+"""Steps of an episode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Episodes of one length against one Red agent."""
+
+    red_agent: str
+    """One of `spec.RED_AGENTS`."""
+    num_steps: int
+
+    @property
+    def group(self) -> int:
+        """The scenario's number in the seeds of a comparison, whatever it is played along with.
+
+        Each has episodes of its own: those of 30 steps are not the beginnings of those of 100, so that the nine means
+        are independent and the error of their sum follows from theirs.
+        """
+        return self.num_steps * len(RED_AGENTS) + RED_AGENTS.index(self.red_agent)
+
+
+PROTOCOL = tuple(Scenario(red_agent, num_steps) for num_steps in LENGTHS for red_agent in RED_AGENTS)
+"""The nine, in CAGE-2's order. The sum of their means is its leaderboard's score."""

@@ -1,0 +1,133 @@
+"""Which of a run's policies is evaluated, and how it comes out of the run's checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.errors import SetupError
+from pipeline.persist.checkpoint import MANIFEST, CheckpointFolder
+from pipeline.persist.manifest import CheckpointError
+from pipeline.persist.runs import read_config
+from pipeline.policy.store import PolicyStore
+from pipeline.workflows.orders import KENDALL, order_name
+from pipeline.workflows.search import Search
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from pipeline.config import Config
+    from pipeline.persist.checkpoint import Checkpoint, SavedPolicy
+    from pipeline.types import Estimate
+
+
+class NoPolicyError(SetupError):
+    """A run has no policy to evaluate, or not the one that was asked for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A policy of a run."""
+
+    run_dir: Path
+    config: Config
+    """The run's."""
+    workflow_id: int
+    reason: str
+    """Why it is this one, in a few words."""
+    num_updates: int
+    num_episodes: int
+    """That it was trained with."""
+    weights: npt.NDArray[np.float32]
+    """The actor's, flat."""
+
+
+def find_run(path: Path) -> Path:
+    """Return the folder of the run that a path means: the folder itself, its checkpoint's, or a file in that."""
+    folder = path.parent if path.name == MANIFEST or path.suffix == ".safetensors" else path
+    is_checkpoint = folder.name == "checkpoint" and not (folder / "config.json").exists()
+    return folder.parent if is_checkpoint else folder
+
+
+def load_trained(path: Path, workflow_id: int | None) -> Trained:
+    """Return a policy of a run, which may still be training.
+
+    Args:
+        path: The run's folder, or its checkpoint.
+        workflow_id: Which order's, or None for the best.
+
+    Raises:
+        RunFolderError: There is no run.
+        CheckpointError: Its checkpoint is damaged.
+        NoPolicyError: It has no policy yet, or none of this order.
+    """
+    run_dir = find_run(path)
+    config = read_config(run_dir)
+    checkpoint = _read(run_dir)
+    if checkpoint is None or not checkpoint.policies:
+        raise NoPolicyError(f"{run_dir} has no checkpoint yet: go on with it (resume {run_dir}) until it has made one")
+    saved, reason = _choose(run_dir, checkpoint, workflow_id)
+    return Trained(
+        run_dir=run_dir,
+        config=config,
+        workflow_id=saved.workflow_id,
+        reason=reason,
+        num_updates=saved.num_updates,
+        num_episodes=saved.num_episodes,
+        weights=_weights(config, saved),
+    )
+
+
+def _read(run_dir: Path) -> Checkpoint | None:
+    """Read a run's checkpoint, once more whenever a run that is alive has put another one in its place meanwhile."""
+    while True:
+        before = _stamp(run_dir)
+        try:
+            return CheckpointFolder(run_dir).read()
+        except CheckpointError:
+            if _stamp(run_dir) == before:
+                raise
+
+
+def _stamp(run_dir: Path) -> tuple[int, int] | None:
+    try:
+        status = (run_dir / "checkpoint" / MANIFEST).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _choose(run_dir: Path, checkpoint: Checkpoint, workflow_id: int | None) -> tuple[SavedPolicy, str]:
+    policies = {policy.workflow_id: policy for policy in checkpoint.policies}
+    if workflow_id is not None:
+        if workflow_id not in policies:
+            nearest = min(policies, key=lambda other: (KENDALL[workflow_id, other], other))
+            raise NoPolicyError(
+                f"{run_dir} has no policy for {order_name(workflow_id)!r}, but for {len(policies)} of the 120 orders; "
+                f"the nearest is {order_name(nearest)!r}"
+            )
+        return policies[workflow_id], "as asked for"
+    best = _best(run_dir, checkpoint)
+    if best is not None and best[0] in policies:
+        _, reward = best
+        return policies[best[0]], f"the run's best, env reward {reward.mean:.1f} ± {reward.stderr:.1f} there"
+    longest = max(policies.values(), key=lambda policy: (policy.num_episodes, -policy.workflow_id))
+    which = "the one that was trained longest" if len(policies) > 1 else "the only one"
+    return longest, f"{which}; none has reached the compliance threshold"
+
+
+def _best(run_dir: Path, checkpoint: Checkpoint) -> tuple[int, Estimate] | None:
+    try:
+        return Search.from_state(checkpoint.search).best()
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        msg = f"{run_dir} holds a search that can't be ({error!r}): evaluate with the version that wrote it"
+        raise CheckpointError(msg) from error
+
+
+def _weights(config: Config, saved: SavedPolicy) -> npt.NDArray[np.float32]:
+    store = PolicyStore(config.seed, "orthogonal")  # which checks that the tensors are a policy's
+    policy = store.load(saved.workflow_id, saved.tensors, saved.num_updates, saved.num_episodes)
+    return policy.network.actor_weights()

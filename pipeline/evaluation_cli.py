@@ -1,0 +1,241 @@
+"""`run.py evaluate`: its options, what they mean, and what is told if they don't."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from pipeline.config import RedAgent, num_cores
+from pipeline.evaluate.baselines import BASELINES
+from pipeline.evaluate.scenario import LENGTHS, Scenario
+from pipeline.options import UsageError, given_options, make_config
+from pipeline.workflows.orders import UnknownOrderError, order_name, parse_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pipeline.config import Config
+    from pipeline.evaluate.report import AgentDescription, Report
+    from pipeline.evaluate.trained import Trained
+
+RED_AGENTS: tuple[str, ...] = get_args(RedAgent)
+OPTIONS = (
+    *("episodes", "steps", "red_agents", "workflow", "greedy", "sampled", "json"),
+    *("engine", "profile", "cyborg", "seed", "workers"),  # a run's too, and checked as such
+)
+MAX_EPISODES, MAX_STEPS = 10_000_000, 10_000
+DESCRIPTION = """\
+Evaluate an agent as CAGE-2 does: 30, 50 and 100 steps against B_lineAgent, RedMeanderAgent and SleepAgent, raw
+environment reward; the total score is the sum of the nine means."""
+EPILOG = """\
+examples:
+  python run.py evaluate logs/tuesday
+  python run.py evaluate logs/tuesday --workflow 'op_server -> enterprise -> user -> op_host -> defender' --greedy
+  python run.py evaluate restore --profile leaderboard
+  python run.py evaluate random --engine cyborg --episodes 100 --steps 100 --red-agents B_lineAgent,RedMeanderAgent
+  python run.py evaluate logs/tuesday --json > tuesday.json
+
+The same arguments give the same numbers, to the bit, on either engine and with any number of workers.
+"""
+
+
+def set_up(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `evaluate` its options."""
+    parser.description, parser.epilog = DESCRIPTION, EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "agent",
+        metavar="RUN|CHECKPOINT|random|sleep|restore",
+        help="a run's folder, e.g. logs/tuesday, its checkpoint, or one of the agents that learn nothing "
+        "(a folder of such a name: ./random)",
+    )
+    parser.add_argument("--episodes", default="1000", metavar="N", help="episodes of each scenario [1000]")
+    parser.add_argument("--steps", default=_joined(LENGTHS), metavar="N,...", help="lengths of an episode [30,50,100]")
+    parser.add_argument(
+        "--red-agents", default=_joined(RED_AGENTS), metavar="NAME,...", help=f"who attacks [{_joined(RED_AGENTS)}]"
+    )
+    parser.add_argument(
+        "--workflow", metavar="ORDER", help="whose policy to take, 'user -> defender -> ...'; by default the run's best"
+    )
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--sampled", action="store_true", help="a policy draws its actions, as it does in training (the default)"
+    )
+    choice.add_argument("--greedy", action="store_true", help="a policy takes its likeliest action each time")
+    parser.add_argument("--json", action="store_true", help="print JSON on stdout, and nothing else there")
+    for name, metavar, text in (
+        ("engine", "{fast,cyborg}", "what plays the game: the numbers are the same, to the bit [fast]"),
+        ("profile", "{head,leaderboard}", "which state of the game [the run's own, or head]"),
+        ("cyborg", "{csle,upstream}", "which CybORG [the run's own, or csle]"),
+        ("seed", "N", "of games and actions: the same for every agent, and apart from those of training [0]"),
+        ("workers", "N", "processes that play [one per core, where that is faster]"),
+    ):
+        parser.add_argument(f"--{name}", metavar=metavar, default=argparse.SUPPRESS, help=text)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluate what the options ask for, and print it.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        SetupError: There is no such agent, or an option doesn't fit.
+    """
+    given = given_options(options)
+    num_episodes = _number("--episodes", options.episodes, MAX_EPISODES)
+    lengths = [_number("--steps", text, MAX_STEPS) for text in _listed("--steps", options.steps)]
+    red_agents = [_red_agent(name) for name in _listed("--red-agents", options.red_agents)]
+    workflow_id = _workflow_id(options.workflow)
+    make_config(given)  # mistakes are told before anything is imported
+    _check_agent(options)
+
+    scenarios = tuple(Scenario(red_agent, steps) for steps in lengths for red_agent in red_agents)
+    trained = None
+    if options.agent not in BASELINES:
+        from pipeline.evaluate.trained import load_trained
+
+        trained = load_trained(Path(options.agent), workflow_id)
+    _print(_play(options, _game_config(given, trained), trained, scenarios, num_episodes), as_json=options.json)
+    return 0
+
+
+def _play(
+    options: argparse.Namespace,
+    config: Config,
+    trained: Trained | None,
+    scenarios: tuple[Scenario, ...],
+    num_episodes: int,
+) -> Report:
+    from pipeline.cage2.cyborg_env import require_cyborg
+    from pipeline.collect.methods import game_spec
+    from pipeline.evaluate.evaluation import Request, evaluate, useful_workers
+    from pipeline.evaluate.play import Policy
+    from pipeline.evaluate.progress import progress
+    from pipeline.evaluate.report import Report
+
+    if config.engine == "cyborg":
+        require_cyborg(config.cyborg)
+    agent = Policy(trained.weights, trained.workflow_id, options.greedy) if trained else options.agent
+    request = Request(agent, game_spec(config), scenarios, num_episodes, config.seed)
+    num_workers = config.workers if "workers" in options else useful_workers(request, num_cores())
+    with progress(num_episodes * len(scenarios)) as note_progress:
+        results = evaluate(request, num_workers, note_progress)
+    return Report(
+        agent=_describe(options.agent, trained, greedy=options.greedy),
+        engine=config.engine,
+        profile=config.profile,
+        cyborg=_cyborg(config.cyborg),
+        version=_version("cage2-pipeline"),
+        seed=config.seed,
+        num_episodes=num_episodes,
+        results=results,
+    )
+
+
+def _game_config(given: dict[str, Any], trained: Trained | None) -> Config:
+    """Return what is played: the run's game, with its interface and its rule of compliance, as far as not told."""
+    if trained is None:
+        return make_config(given)
+    from pipeline.persist.runs import what_results_depend_on
+
+    return make_config({**what_results_depend_on(trained.config), "seed": 0, **given})
+
+
+def _describe(name: str, trained: Trained | None, *, greedy: bool) -> AgentDescription:
+    from pipeline.evaluate.report import AgentDescription
+
+    if trained is None:
+        return AgentDescription(name)
+    return AgentDescription(
+        name="policy",
+        run=str(trained.run_dir),
+        workflow_id=trained.workflow_id,
+        workflow_order=order_name(trained.workflow_id),
+        chosen=trained.reason,
+        actions="greedy" if greedy else "sampled",
+        num_updates=trained.num_updates,
+        num_episodes=trained.num_episodes,
+        trained_against=trained.config.red_agent,
+        trained_on=trained.config.profile,
+    )
+
+
+def _print(report: Report, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from pipeline.evaluate import report as reports
+
+    if as_json:
+        sys.stdout.write(json.dumps(reports.as_json(report), indent=2) + "\n")
+    else:
+        # names of folders may look like markup
+        reports.print_report(report, Console(highlight=False, markup=False, soft_wrap=True))
+
+
+def _check_agent(options: argparse.Namespace) -> None:
+    if options.agent in BASELINES:
+        given = [f"--{name}" for name in ("workflow", "greedy", "sampled") if getattr(options, name)]
+        if given:
+            raise UsageError(f"{given[0]} is for policies: leave it out, {options.agent} has no use for it")
+    elif not _exists(Path(options.agent)):
+        near = difflib.get_close_matches(options.agent, BASELINES, n=1)
+        advice = f"did you mean {near[0]}?" if near else f"give one like logs/tuesday, or {', '.join(BASELINES)}"
+        raise UsageError(f"there is no run {options.agent!r:.60}: {advice}")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # too long a name, say
+        return False
+
+
+def _workflow_id(text: str | None) -> int | None:
+    try:
+        return None if text is None else parse_order(text)
+    except UnknownOrderError as error:
+        raise UsageError(f"--workflow {error}") from None
+
+
+def _joined(items: Iterable[object]) -> str:
+    return ",".join(map(str, items))
+
+
+def _listed(flag: str, text: str) -> list[str]:
+    items = [item.strip() for item in text.split(",")]
+    if len(set(items)) < len(items):
+        raise UsageError(f"{flag} {text!r:.60}: name each once")
+    return items
+
+
+def _number(flag: str, text: str, highest: int) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(highest)) and 1 <= int(text) <= highest):
+        raise UsageError(f"{flag} {text!r:.60}: must be a whole number from 1 to {highest}")
+    return int(text)
+
+
+def _red_agent(name: str) -> str:
+    if name in RED_AGENTS:
+        return name
+    near = difflib.get_close_matches(name, RED_AGENTS, n=1)
+    advice = f"did you mean {near[0]}?" if near else f"choose of {', '.join(RED_AGENTS)}"
+    raise UsageError(f"--red-agents {name!r:.60}: {advice}")
+
+
+def _cyborg(package: str) -> str:
+    """Return the name and version of the CybORG that a configuration names."""
+    name = {"csle": "csle-cyborg", "upstream": "CybORG"}[package]
+    return f"{name} {_version(name)}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(not installed)"
