@@ -119,7 +119,7 @@ class Learner:
     def take(self, plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Copy an episode into its row of its batch (the collecting side calls this)."""
         filling = self._open[plan.batch_index]
-        filling.batch.put(row, record)
+        filling.batch.put(row, record, plan.workflow_id)
         if filling.batch.full:
             filling.full_s = time.monotonic()
             filling.full.set()
