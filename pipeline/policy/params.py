@@ -76,6 +76,25 @@ class MlpShape:
         return views
 
 
-ACTOR = MlpShape(num_outputs=NUM_ACTIONS)
-"""18,577 values: 74,308 bytes per weight version."""
-CRITIC = MlpShape(num_outputs=1)
+@dataclass(frozen=True, slots=True)
+class PolicyShape:
+    """The sizes of a policy: actor and critic see the same."""
+
+    observation_size: int = OBSERVATION_SIZE
+    num_actions: int = NUM_ACTIONS
+
+    @property
+    def actor(self) -> MlpShape:
+        """The network that chooses; of a plain policy 18,577 values: 74,308 bytes per weight version."""
+        return MlpShape(self.num_actions, self.observation_size)
+
+    @property
+    def critic(self) -> MlpShape:
+        """The network that judges."""
+        return MlpShape(1, self.observation_size)
+
+
+PLAIN = PolicyShape()
+"""What sees the plain observation and may take every action."""
+ACTOR = PLAIN.actor
+CRITIC = PLAIN.critic

@@ -16,7 +16,7 @@ from pipeline import seeding
 from pipeline.errors import SetupError
 from pipeline.policy import network
 from pipeline.policy.network import ActorCritic, Initialisation
-from pipeline.policy.params import ACTOR, CRITIC
+from pipeline.policy.params import ACTOR, CRITIC, PLAIN
 from pipeline.workflows.orders import KENDALL, NUM_WORKFLOWS, order_name
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class PolicyState:
         weights = (p.detach().to(device, copy=True) for p in self.network.parameters())
         copied = PolicyState(
             self.workflow_id,
-            ActorCritic(*weights),
+            ActorCritic(*weights, self.network.shape),
             num_updates=self.num_updates,
             num_episodes=self.num_episodes,
         )
@@ -105,7 +105,7 @@ class PolicyStore:
             if trained:
                 nearest = min(trained, key=lambda other: (KENDALL[workflow_id, other], other))
                 weights = (p.detach().clone() for p in self._policies[nearest].network.parameters())
-                policy = PolicyState(workflow_id, ActorCritic(*weights))
+                policy = PolicyState(workflow_id, ActorCritic(*weights, self._policies[nearest].network.shape))
             else:
                 policy = self._fresh(workflow_id)
             self._policies[workflow_id] = policy
@@ -165,7 +165,7 @@ class PolicyStore:
 
         policy = PolicyState(
             workflow_id,
-            ActorCritic(tensors["actor"].clone(), tensors["critic"].clone()),
+            ActorCritic(tensors["actor"].clone(), tensors["critic"].clone(), PLAIN),
             num_updates=num_updates,
             num_episodes=num_episodes,
         )
