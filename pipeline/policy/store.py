@@ -16,11 +16,12 @@ from pipeline import seeding
 from pipeline.errors import SetupError
 from pipeline.policy import network
 from pipeline.policy.network import ActorCritic, Initialisation
-from pipeline.policy.params import ACTOR, CRITIC
 from pipeline.workflows.orders import KENDALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pipeline.policy.params import PolicyShape
 
 
 class IncompatiblePolicyError(SetupError):
@@ -55,7 +56,7 @@ class PolicyState:
         weights = (p.detach().to(device, copy=True) for p in self.network.parameters())
         copied = PolicyState(
             self.workflow_id,
-            ActorCritic(*weights),
+            ActorCritic(*weights, self.network.shape),
             num_updates=self.num_updates,
             num_episodes=self.num_episodes,
         )
@@ -80,11 +81,13 @@ class PolicyStore:
     Args:
         run_seed: The run's seed; each workflow's fresh weights follow from it and the workflow alone.
         initialisation: How fresh weights are drawn.
+        shape: The sizes of every policy.
     """
 
-    def __init__(self, run_seed: int, initialisation: Initialisation) -> None:
+    def __init__(self, run_seed: int, initialisation: Initialisation, shape: PolicyShape) -> None:
         self._run_seed = run_seed
         self._initialisation = initialisation
+        self._shape = shape
         self._policies: dict[int, PolicyState] = {}
 
     def get_or_create(self, workflow_id: int, warm_start: bool) -> PolicyState:
@@ -101,7 +104,7 @@ class PolicyStore:
             if trained:
                 nearest = min(trained, key=lambda other: (KENDALL[workflow_id, other], other))
                 weights = (p.detach().clone() for p in self._policies[nearest].network.parameters())
-                policy = PolicyState(workflow_id, ActorCritic(*weights))
+                policy = PolicyState(workflow_id, ActorCritic(*weights, self._shape))
             else:
                 policy = self._fresh(workflow_id)
             self._policies[workflow_id] = policy
@@ -146,7 +149,7 @@ class PolicyStore:
             IncompatiblePolicyError: A tensor is missing, or has another shape or dtype.
         """
         expected: dict[str, tuple[int, ...]] = {}
-        for name, shape in (("actor", ACTOR), ("critic", CRITIC)):
+        for name, shape in (("actor", self._shape.actor), ("critic", self._shape.critic)):
             size = (shape.num_values,)
             expected[name] = size
             if num_updates > 0:
@@ -161,7 +164,7 @@ class PolicyStore:
 
         policy = PolicyState(
             workflow_id,
-            ActorCritic(tensors["actor"].clone(), tensors["critic"].clone()),
+            ActorCritic(tensors["actor"].clone(), tensors["critic"].clone(), self._shape),
             num_updates=num_updates,
             num_episodes=num_episodes,
         )
@@ -175,7 +178,7 @@ class PolicyStore:
 
     def _fresh(self, workflow_id: int) -> PolicyState:
         seed = seeding.seed(self._run_seed, seeding.Stream.POLICY_INIT, workflow_id)
-        return PolicyState(workflow_id, network.create(seed, self._initialisation))
+        return PolicyState(workflow_id, network.create(seed, self._initialisation, self._shape))
 
 
 def _optimizer(network: ActorCritic) -> torch.optim.Adam:
