@@ -126,6 +126,7 @@ async def assemble(
     settings = LearnerSettings(
         run_seed=config.seed,
         num_steps=EPISODE_STEPS,
+        observation_size=game.shape.observation_size,
         episodes_per_update=config.episodes_per_update,
         policy_lag=config.policy_lag,
         alignment_lambda=config.alignment_lambda,

@@ -60,12 +60,13 @@ class Batch:
     Args:
         num_episodes: `B`.
         num_steps: `T`.
+        observation_size: Bits that the policy sees at a step.
     """
 
-    def __init__(self, num_episodes: int, num_steps: int) -> None:
+    def __init__(self, num_episodes: int, num_steps: int, observation_size: int = OBSERVATION_SIZE) -> None:
         self.num_episodes = num_episodes
         self.num_steps = num_steps
-        self.observation = np.zeros((num_episodes, num_steps + 1, OBSERVATION_SIZE), np.int8)
+        self.observation = np.zeros((num_episodes, num_steps + 1, observation_size), np.int8)
         """In {0, 1}; row `T` is what Blue sees after its last action."""
         self.action = np.zeros((num_episodes, num_steps), np.uint8)
         self.log_prob = np.zeros((num_episodes, num_steps), np.float32)
@@ -174,24 +175,25 @@ def distinct_rows(
     word.
 
     Args:
-        observations: `[..., K]` int8 in {0, 1}, `K <= 64`.
+        observations: `[..., K]` int8 in {0, 1}, `K <= 128`.
 
     Returns:
         `(rows, index)`: `[U, K]` int8, in an order that depends on nothing but the rows, and `[...]`, so that
         `rows[index]` is `observations`.
 
     Raises:
-        ValueError: A value is neither 0 nor 1 (an episode was not written to its end, say), or `K > 64`.
+        ValueError: A value is neither 0 nor 1 (an episode was not written to its end, say), or `K > 128`.
     """
     num_bits = observations.shape[-1]
-    if num_bits > 64:
-        msg = f"an observation of {num_bits} bits does not fit a word of 64"
+    if num_bits > 128:
+        msg = f"an observation of {num_bits} bits does not fit two words of 64"
         raise ValueError(msg)
     if np.any(observations >> 1):
         msg = "an observation has a value that is neither 0 nor 1: was its episode written to the end?"
         raise ValueError(msg)
-    packed = np.zeros((*observations.shape[:-1], 8), np.uint8)
+    packed = np.zeros((*observations.shape[:-1], 8 if num_bits <= 64 else 16), np.uint8)
     bits = np.packbits(observations, axis=-1)
     packed[..., : bits.shape[-1]] = bits
-    _, first, index = np.unique(packed.view(np.uint64)[..., 0], return_index=True, return_inverse=True)
+    words = packed.view(np.uint64 if num_bits <= 64 else np.dtype((np.void, 16)))[..., 0]
+    _, first, index = np.unique(words, return_index=True, return_inverse=True)
     return observations.reshape(-1, num_bits)[first], index.reshape(observations.shape[:-1])

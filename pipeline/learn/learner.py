@@ -60,6 +60,7 @@ class LearnerSettings:
 
     run_seed: int
     num_steps: int
+    observation_size: int
     episodes_per_update: int
     policy_lag: int
     alignment_lambda: float
@@ -222,7 +223,7 @@ class Learner:
             self._next_batch_index += 1
             batch = self._spare.pop() if self._spare and num_episodes == settings.episodes_per_update else None
             filling = _OpenBatch(
-                plan, batch or Batch(num_episodes, settings.num_steps), asyncio.Event(), time.monotonic()
+                plan, batch or Batch(num_episodes, settings.num_steps, settings.observation_size), asyncio.Event(), time.monotonic()
             )
             queue.append(filling)
             self._open[plan.batch_index] = filling

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.policy.params import ACTOR, CRITIC, MlpShape
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from pipeline.policy.params import MlpShape, PolicyShape
 
 Initialisation: TypeAlias = Literal["orthogonal", "uniform"]
 """`orthogonal`: gain sqrt(2) in hidden layers, 0.01 in the actor's head, 1 in the critic's; biases 0
@@ -24,19 +25,21 @@ class ActorCritic(nn.Module):
     """Two networks that share nothing, each one flat vector: `actor` and `critic`.
 
     Args:
-        actor: `[ACTOR.num_values]` float32.
-        critic: `[CRITIC.num_values]` float32.
+        actor: `[shape.actor.num_values]` float32.
+        critic: `[shape.critic.num_values]` float32.
+        shape: The policy's sizes.
 
     Raises:
         ValueError: A vector has another shape.
     """
 
-    def __init__(self, actor: Tensor, critic: Tensor) -> None:
+    def __init__(self, actor: Tensor, critic: Tensor, shape: PolicyShape) -> None:
         super().__init__()
-        for name, flat, shape in (("actor", actor, ACTOR), ("critic", critic, CRITIC)):
-            if flat.shape != (shape.num_values,):
-                msg = f"the {name} has {shape.num_values} values, got a tensor of shape {tuple(flat.shape)}"
+        for name, flat, mlp in (("actor", actor, shape.actor), ("critic", critic, shape.critic)):
+            if flat.shape != (mlp.num_values,):
+                msg = f"the {name} has {mlp.num_values} values, got a tensor of shape {tuple(flat.shape)}"
                 raise ValueError(msg)
+        self.shape = shape
         self.actor = nn.Parameter(actor)
         self.critic = nn.Parameter(critic)
 
@@ -44,12 +47,12 @@ class ActorCritic(nn.Module):
         """Return the policy.
 
         Args:
-            inputs: `[N, 77]` float32, observation and order side by side (`network_inputs`).
+            inputs: `[N, observation_size + 25]` float32, observation and order side by side (`network_inputs`).
 
         Returns:
             `[N, A]` float32, in nats.
         """
-        return functional.log_softmax(_mlp(self.actor, ACTOR, inputs), dim=-1)
+        return functional.log_softmax(_mlp(self.actor, self.shape.actor, inputs), dim=-1)
 
     def values(self, inputs: Tensor) -> Tensor:
         """Return the critic's values.
@@ -60,10 +63,10 @@ class ActorCritic(nn.Module):
         Returns:
             `[N]` float32, in the units that it is trained on.
         """
-        return _mlp(self.critic, CRITIC, inputs).squeeze(-1)
+        return _mlp(self.critic, self.shape.critic, inputs).squeeze(-1)
 
     def actor_weights(self) -> npt.NDArray[np.float32]:
-        """Return a copy of the actor, `[ACTOR.num_values]` float32: what a weight board publishes."""
+        """Return a copy of the actor, `[shape.actor.num_values]` float32: what a weight board publishes."""
         return self.actor.detach().to("cpu", copy=True).numpy()
 
 
@@ -73,22 +76,24 @@ def network_inputs(
     """Return observations and their order side by side.
 
     Args:
-        observations: `[N, 52]` int8.
+        observations: `[N, observation_size]` int8.
         order_one_hot: `[25]` float32, the same for all rows.
         device: Where the result lies.
 
     Returns:
-        `[N, 77]` float32.
+        `[N, observation_size + 25]` float32.
     """
     order = np.broadcast_to(order_one_hot, (len(observations), len(order_one_hot)))
     return torch.from_numpy(np.concatenate([observations, order], axis=1, dtype=np.float32)).to(device)
 
 
-def create(seed: int, initialisation: Initialisation) -> ActorCritic:
+def create(seed: int, initialisation: Initialisation, shape: PolicyShape) -> ActorCritic:
     """Return a fresh network, a function of its arguments (torch's global generator is left alone)."""
     generator = torch.Generator().manual_seed(seed)
     return ActorCritic(
-        _initial(ACTOR, 0.01, initialisation, generator), _initial(CRITIC, 1.0, initialisation, generator)
+        _initial(shape.actor, 0.01, initialisation, generator),
+        _initial(shape.critic, 1.0, initialisation, generator),
+        shape,
     )
 
 
