@@ -78,8 +78,8 @@ class Config(BaseModel):
     observation_memory: bool = False
     """Let the policy also see what Blue may remember: hosts that were scanned, decoys that stand, time that is left."""
     actions: Literal["all", "merged"] = "all"
-    """What the policy chooses from: CybORG's 145 actions, or those that can achieve something, with one decoy action per
-    host that places its next one."""
+    """What the policy chooses from: CybORG's 145 actions, or those that can achieve something, with one decoy action
+    per host that places its next one."""
     recipe: Literal["default", "prototype"] = "default"
     """PPO's hyper-parameters: the project's own, or those of the research prototype, for comparison."""
     warm_start: bool = False

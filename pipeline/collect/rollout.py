@@ -43,9 +43,7 @@ class EnginePlayer:
         num_steps: Steps of the longest episode.
     """
 
-    def __init__(
-        self, red_agent: str, profile: Profile, interface: Interface, num_steps: int = EPISODE_STEPS
-    ) -> None:
+    def __init__(self, red_agent: str, profile: Profile, interface: Interface, num_steps: int = EPISODE_STEPS) -> None:
         self._batch = GameBatch(1, red_agent, profile, room=num_steps)
         self._memory = Memory(interface)
         self._num_steps = num_steps

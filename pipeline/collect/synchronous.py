@@ -172,7 +172,9 @@ class SynchronousCollector:
             if not acting:
                 return
             for environment, record, sample, uniforms in acting:
-                record["action"][t], record["log_prob"][t] = sample(record["observation"][t], uniform=float(uniforms[t]))
+                record["action"][t], record["log_prob"][t] = sample(
+                    record["observation"][t], uniform=float(uniforms[t])
+                )
                 environment.say(GO)
 
     def _end_all(self) -> None:

@@ -223,7 +223,10 @@ class Learner:
             self._next_batch_index += 1
             batch = self._spare.pop() if self._spare and num_episodes == settings.episodes_per_update else None
             filling = _OpenBatch(
-                plan, batch or Batch(num_episodes, settings.num_steps, settings.observation_size), asyncio.Event(), time.monotonic()
+                plan,
+                batch or Batch(num_episodes, settings.num_steps, settings.observation_size),
+                asyncio.Event(),
+                time.monotonic(),
             )
             queue.append(filling)
             self._open[plan.batch_index] = filling

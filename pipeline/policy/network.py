@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-
 if TYPE_CHECKING:
     import numpy.typing as npt
 

@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 
 
 class IncompatiblePolicyError(SetupError):
-    """Saved tensors are not those of a policy of this version."""
+    """Saved tensors are not those of a policy of this shape or version."""
 
     def __init__(
         self, workflow_id: int, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
     ) -> None:
         super().__init__(
             f"workflow {workflow_id}: a policy is saved as float32 tensors {dict(expected)}, but these are "
-            f"{dict(found)}. The checkpoint is not this version's: resume with the one that wrote it"
+            f"{dict(found)}. The checkpoint is one of other --observation-memory or --actions, or of another version: "
+            "resume with what wrote it"
         )
 
 
@@ -53,14 +54,15 @@ class PolicyState:
 
     def copy_to(self, device: torch.device) -> PolicyState:
         """Return a copy on a device that shares no memory with this one."""
-        weights = (p.detach().to(device, copy=True) for p in self.network.parameters())
+        network = self.network
+        actor, critic = (weights.detach().to(device, copy=True) for weights in (network.actor, network.critic))
         copied = PolicyState(
             self.workflow_id,
-            ActorCritic(*weights, self.network.shape),
+            ActorCritic(actor, critic, network.shape),
             num_updates=self.num_updates,
             num_episodes=self.num_episodes,
         )
-        for ours, theirs in zip(self.network.parameters(), copied.network.parameters(), strict=True):
+        for ours, theirs in zip(network.parameters(), copied.network.parameters(), strict=True):
             copied.optimizer.state[theirs] = {
                 # Adam counts its steps on the CPU, wherever it steps
                 moment: value.to("cpu" if moment == "step" else device, copy=True)
@@ -103,8 +105,9 @@ class PolicyStore:
             trained = self.trained_ids() if warm_start else ()
             if trained:
                 nearest = min(trained, key=lambda other: (KENDALL[workflow_id, other], other))
-                weights = (p.detach().clone() for p in self._policies[nearest].network.parameters())
-                policy = PolicyState(workflow_id, ActorCritic(*weights, self._shape))
+                source = self._policies[nearest].network
+                copied = ActorCritic(source.actor.detach().clone(), source.critic.detach().clone(), self._shape)
+                policy = PolicyState(workflow_id, copied)
             else:
                 policy = self._fresh(workflow_id)
             self._policies[workflow_id] = policy
