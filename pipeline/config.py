@@ -79,6 +79,11 @@ class Config(BaseModel):
     """Which state of the game: as CybORG plays it today, or as on the contest's final day (fast engine only)."""
     cyborg: Literal["csle", "upstream"] = "csle"
     """Which CybORG: the `csle-cyborg` package, or cage-challenge-2's own `CybORG` where that is installed."""
+    observation_memory: bool = False
+    """Let the policy also see what Blue may remember: hosts that were scanned, decoys that stand, time that is left."""
+    actions: Literal["all", "merged"] = "all"
+    """What the policy chooses from: CybORG's 145 actions, or those that can achieve something, with one decoy action
+    per host that places its next one."""
     recipe: Literal["default", "prototype"] = "default"
     """PPO's hyper-parameters: the project's own, or those of the research prototype, for comparison."""
     policy: Literal["per-workflow", "shared"] = "per-workflow"

@@ -18,7 +18,7 @@ from pipeline.cage2.spec import EPISODE_STEPS
 from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray_cluster import require_ray
-from pipeline.collect.record import HEADER, record_layout
+from pipeline.collect.record import HEADER
 from pipeline.learn.intake import Intake
 from pipeline.learn.learner import Learner, LearnerSettings
 from pipeline.learn.ppo import resolve_device
@@ -28,7 +28,6 @@ from pipeline.observe.tensorboard import require_tensorboard
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolder
-from pipeline.policy.params import ACTOR
 from pipeline.policy.store import PolicyStore
 from pipeline.training import Training
 
@@ -99,10 +98,9 @@ async def assemble(
         require_ray()
     device = resolve_device(config.device)
     sweep_stale()
-    ring = stack.enter_context(
-        EpisodeRing.create(HEADER, record_layout(EPISODE_STEPS), config.num_slots, debug=config.debug)
-    )
-    board = stack.enter_context(WeightBoard.create(ACTOR.num_values, config.num_slabs))
+    game = game_spec(config)
+    ring = stack.enter_context(EpisodeRing.create(HEADER, game.record, config.num_slots, debug=config.debug))
+    board = stack.enter_context(WeightBoard.create(game.shape.actor.num_values, config.num_slabs))
 
     folder = RunFolder(resume_dir) if resume_dir else RunFolder.create(config)
     stack.callback(folder.close)
@@ -116,7 +114,7 @@ async def assemble(
 
     faults_path = folder.path / WORKER_FAULTS
     stack.callback(_remove_if_empty, faults_path)
-    collector = make_collector(config, game_spec(config), ring, board, str(faults_path.resolve()))
+    collector = make_collector(config, game, ring, board, str(faults_path.resolve()))
     stack.push_async_callback(collector.close)
 
     def take(plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
@@ -130,6 +128,7 @@ async def assemble(
     settings = LearnerSettings(
         run_seed=config.seed,
         num_steps=EPISODE_STEPS,
+        observation_size=game.shape.observation_size,
         episodes_per_update=config.episodes_per_update,
         policy_lag=config.policy_lag,
         alignment_lambda=config.alignment_lambda,
@@ -141,7 +140,7 @@ async def assemble(
     learner = Learner(settings, intake, learner_thread)
     training = Training(
         config,
-        PolicyStore(config.seed, recipe.initialisation),
+        PolicyStore(config.seed, recipe.initialisation, game.shape),
         learner,
         intake,
         search_thread=search_thread,

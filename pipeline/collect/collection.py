@@ -170,6 +170,7 @@ class Collection:
         header["episode_index"][...] = plan.first_episode + row
         header["workflow_id"][...] = plan.workflow_ids[row]
         header["weight_version"][...] = plan.weight_version
+        header["greedy"][...] = plan.greedy
         header["environment_seed"][...] = environment[row]
         header["actions_seed"][...] = actions[row]
         header["worker_pid"][...] = 0

@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pipeline.cage2.cyborg_env import CyborgEnv, load_cyborg
 from pipeline.cage2.engine.fast_env import FastEnv
+from pipeline.cage2.memory import Memory
 from pipeline.collect.episode import play_episode
+from pipeline.collect.record import record_layout
 from pipeline.collect.rollout import EnginePlayer, warm_up
+from pipeline.policy.params import PolicyShape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
 
+    from native_buffers.layout import Layout
     from pipeline.cage2.compliance import Compromised, Verdicts
     from pipeline.cage2.engine.game_batch import Profile
     from pipeline.cage2.env import Cage2Env
+    from pipeline.cage2.interface import Interface
     from pipeline.policy.forward import Actor
 
 
@@ -30,9 +35,11 @@ class PlayEpisode(Protocol):
         actor: Actor,
         verdicts: Verdicts,
         *,
+        workflow_id: int,
         environment_seed: int,
         actions_seed: int,
         record: Mapping[str, npt.NDArray[Any]],
+        greedy: bool = False,
     ) -> None:
         """Play it."""
         ...
@@ -48,6 +55,17 @@ class GameSpec:
     cyborg: Literal["csle", "upstream"]
     compromised: Compromised
     num_steps: int
+    interface: Interface
+
+    @property
+    def shape(self) -> PolicyShape:
+        """The sizes of a policy that plays it."""
+        return PolicyShape(self.interface.observation_size, self.interface.num_actions)
+
+    @property
+    def record(self) -> Layout:
+        """What an episode of it is in memory."""
+        return record_layout(self.num_steps, self.interface.observation_size)
 
     def prepare(self) -> None:
         """Import and compile what takes long, so that building the environment doesn't."""
@@ -64,5 +82,5 @@ class GameSpec:
     def play_episode(self) -> PlayEpisode:
         """Build the environment; return what plays whole episodes in it."""
         if self.engine == "fast":
-            return EnginePlayer(self.red_agent, self.profile, self.num_steps).play
-        return partial(play_episode, self.env())
+            return EnginePlayer(self.red_agent, self.profile, self.interface, self.num_steps).play
+        return partial(play_episode, self.env(), Memory(self.interface))

@@ -1,6 +1,6 @@
 """The distinct inputs of a batch: of thousands of observations a few hundred, later tens.
 
-    observations [B, T + 1, K], a workflow per episode -> distinct pairs of both [U], and which of them each one is
+observations [B, T + 1, K], a workflow per episode -> distinct pairs of both [U], and which of them each one is
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ def _split(x: np.float32) -> tuple[np.float32, np.float32]:
     x = _LOWEST if x < _LOWEST else x
     shifted = x * _LOG2_E + _ROUNDING
     n = shifted - _ROUNDING
-    power = np.int32((np.float32(shifted).view(np.int32) << _EXPONENT_SHIFT) + _ONE_BITS).view(np.float32)  # n into the exponent
+    power = np.int32((np.float32(shifted).view(np.int32) << _EXPONENT_SHIFT) + _ONE_BITS).view(
+        np.float32
+    )  # n into the exponent
     r = (x - n * _LN_2_HIGH) - n * _LN_2_LOW
     series = ((((_EXP_7 * r + _EXP_6) * r + _EXP_5) * r + _EXP_4) * r + _EXP_3) * r + _EXP_2
     return power, series * (r * r) + r

@@ -143,7 +143,9 @@ def evaluate(
         forward(actor, room.rows, first, block, steps.starts, steps.ones)
         for i in range(block):
             start = i * actor.num_columns
-            log_total, _total, _entropy = _normalise(actor.outputs[start : start + actor.num_columns], actor.num_outputs, room.exps)
+            log_total, _total, _entropy = _normalise(
+                actor.outputs[start : start + actor.num_columns], actor.num_outputs, room.exps
+            )
             for k in range(room.bounds[first + i], room.bounds[first + i + 1]):
                 s = room.order[k]
                 steps.log_prob_old[s] = actor.outputs[start + steps.action[s]] - log_total
@@ -306,7 +308,6 @@ def _lose_policy(
     share = one / np.float32(minibatch_size)
     bonus = np.float32(settings.ent_coef) * np.float32(end - begin) * share
     sums[2] += np.float64(entropy) * (end - begin) / minibatch_size
-
 
     pull = nothing
     for k in range(begin, end):

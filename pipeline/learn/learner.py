@@ -48,6 +48,7 @@ class LearnerSettings:
 
     run_seed: int
     num_steps: int
+    observation_size: int
     episodes_per_update: int
     policy_lag: int
     alignment_lambda: float
@@ -181,7 +182,7 @@ class Learner:
             batch = self._spare.pop() if self._spare and num_episodes == settings.episodes_per_update else None
             queue.append(
                 self._intake.open(
-                    batch or Batch(num_episodes, settings.num_steps),
+                    batch or Batch(num_episodes, settings.num_steps, settings.observation_size),
                     orders(update, num_episodes),
                     first_episode=visit.first_episode + first,
                     weight_version=versions[behavior_update - newest - 1],

@@ -15,6 +15,8 @@ from pipeline.workflows.orders import ONE_HOTS
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from pipeline.policy.params import MlpShape, PolicyShape
+
 Initialisation: TypeAlias = Literal["orthogonal", "uniform"]
 """`orthogonal`: gain sqrt(2) in hidden layers, 0.01 in the actor's head, 1 in the critic's; biases 0
 (Engstrom et al. 2020, arXiv:2005.12729; CleanRL's `ppo.py`). `uniform`: +-1 / sqrt(inputs), as

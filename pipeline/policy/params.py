@@ -1,6 +1,8 @@
 """The one table of a network's parameters: names, shapes, and where each lies in the flat vector.
 
-    [observation 52 | order 25] -> hidden_1 64, tanh -> hidden_2 64, tanh -> head: 145 logits, or 1 value
+    [observation | order 25] -> hidden_1 64, tanh -> hidden_2 64, tanh -> head: a logit per action, or 1 value
+
+How much is observed and how many actions there are depends on the interface; plainly it is 52 and 145.
 
 A network *is* its flat float32 vector: what the optimizer steps, what the weight board publishes, what a
 checkpoint holds and what a worker reads are the same numbers in the same order. Weights are `[out, in]`.
@@ -85,16 +87,14 @@ class PolicyShape:
 
     @property
     def actor(self) -> MlpShape:
-        """The network that chooses; of a plain policy 18,577 values: 74,308 bytes per weight version."""
+        """The network that gives a logit per action; plainly 18,577 values: 74,308 bytes per weight version."""
         return MlpShape(self.num_actions, self.observation_size)
 
     @property
     def critic(self) -> MlpShape:
-        """The network that judges."""
+        """The network that gives one value."""
         return MlpShape(1, self.observation_size)
 
 
 PLAIN = PolicyShape()
-"""What sees the plain observation and may take every action."""
-ACTOR = PLAIN.actor
-CRITIC = PLAIN.critic
+"""That of CybORG's own observation and actions."""

@@ -16,11 +16,12 @@ from pipeline import seeding
 from pipeline.errors import SetupError
 from pipeline.policy import network
 from pipeline.policy.network import ActorCritic, Initialisation
-from pipeline.policy.params import ACTOR, CRITIC, PLAIN
 from pipeline.workflows.orders import KENDALL, NUM_WORKFLOWS, order_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pipeline.policy.params import PolicyShape
 
 
 SHARED_POLICY: Final = NUM_WORKFLOWS
@@ -28,14 +29,15 @@ SHARED_POLICY: Final = NUM_WORKFLOWS
 
 
 class IncompatiblePolicyError(SetupError):
-    """Saved tensors are not those of a policy of this version."""
+    """Saved tensors are not those of a policy of this shape or version."""
 
     def __init__(
         self, workflow_id: int, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
     ) -> None:
         super().__init__(
             f"workflow {workflow_id}: a policy is saved as float32 tensors {dict(expected)}, but these are "
-            f"{dict(found)}. The checkpoint is not this version's: resume with the one that wrote it"
+            f"{dict(found)}. The checkpoint is one of other --observation-memory or --actions, or of another version: "
+            "resume with what wrote it"
         )
 
 
@@ -56,14 +58,15 @@ class PolicyState:
 
     def copy_to(self, device: torch.device) -> PolicyState:
         """Return a copy on a device that shares no memory with this one."""
-        weights = (p.detach().to(device, copy=True) for p in self.network.parameters())
+        network = self.network
+        actor, critic = (weights.detach().to(device, copy=True) for weights in (network.actor, network.critic))
         copied = PolicyState(
             self.workflow_id,
-            ActorCritic(*weights, self.network.shape),
+            ActorCritic(actor, critic, network.shape),
             num_updates=self.num_updates,
             num_episodes=self.num_episodes,
         )
-        for ours, theirs in zip(self.network.parameters(), copied.network.parameters(), strict=True):
+        for ours, theirs in zip(network.parameters(), copied.network.parameters(), strict=True):
             copied.optimizer.state[theirs] = {
                 # Adam counts its steps on the CPU, wherever it steps
                 moment: value.to("cpu" if moment == "step" else device, copy=True)
@@ -84,11 +87,13 @@ class PolicyStore:
     Args:
         run_seed: The run's seed; each workflow's fresh weights follow from it and the workflow alone.
         initialisation: How fresh weights are drawn.
+        shape: The sizes of every policy.
     """
 
-    def __init__(self, run_seed: int, initialisation: Initialisation) -> None:
+    def __init__(self, run_seed: int, initialisation: Initialisation, shape: PolicyShape) -> None:
         self._run_seed = run_seed
         self._initialisation = initialisation
+        self._shape = shape
         self._policies: dict[int, PolicyState] = {}
 
     def get_or_create(self, workflow_id: int, warm_start: bool) -> PolicyState:
@@ -104,8 +109,9 @@ class PolicyStore:
             trained = self.trained_ids() if warm_start and workflow_id != SHARED_POLICY else ()
             if trained:
                 nearest = min(trained, key=lambda other: (KENDALL[workflow_id, other], other))
-                weights = (p.detach().clone() for p in self._policies[nearest].network.parameters())
-                policy = PolicyState(workflow_id, ActorCritic(*weights, self._policies[nearest].network.shape))
+                source = self._policies[nearest].network
+                copied = ActorCritic(source.actor.detach().clone(), source.critic.detach().clone(), self._shape)
+                policy = PolicyState(workflow_id, copied)
             else:
                 policy = self._fresh(workflow_id)
             self._policies[workflow_id] = policy
@@ -150,7 +156,7 @@ class PolicyStore:
             IncompatiblePolicyError: A tensor is missing, or has another shape or dtype.
         """
         expected: dict[str, tuple[int, ...]] = {}
-        for name, shape in (("actor", ACTOR), ("critic", CRITIC)):
+        for name, shape in (("actor", self._shape.actor), ("critic", self._shape.critic)):
             size = (shape.num_values,)
             expected[name] = size
             if num_updates > 0:
@@ -165,7 +171,7 @@ class PolicyStore:
 
         policy = PolicyState(
             workflow_id,
-            ActorCritic(tensors["actor"].clone(), tensors["critic"].clone(), PLAIN),
+            ActorCritic(tensors["actor"].clone(), tensors["critic"].clone(), self._shape),
             num_updates=num_updates,
             num_episodes=num_episodes,
         )
@@ -179,7 +185,7 @@ class PolicyStore:
 
     def _fresh(self, workflow_id: int) -> PolicyState:
         seed = seeding.seed(self._run_seed, seeding.Stream.POLICY_INIT, workflow_id)
-        return PolicyState(workflow_id, network.create(seed, self._initialisation))
+        return PolicyState(workflow_id, network.create(seed, self._initialisation, self._shape))
 
 
 def policy_name(workflow_id: int) -> str:

@@ -9,11 +9,12 @@ import pytest
 from pipeline.cage2.compliance import Compromised
 from pipeline.cage2.cyborg_env import CyborgEnv
 from pipeline.cage2.engine.fast_env import FastEnv
+from pipeline.cage2.interface import Interface
 from pipeline.collect.game import GameSpec
 
 
 def game(engine: Literal["fast", "cyborg"]) -> GameSpec:
-    return GameSpec("RedMeanderAgent", engine, "head", "csle", Compromised.FIXABLE, 100)
+    return GameSpec("RedMeanderAgent", engine, "head", "csle", Compromised.FIXABLE, 100, Interface())
 
 
 def test_each_engine_has_its_environment() -> None:
