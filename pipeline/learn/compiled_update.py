@@ -19,7 +19,7 @@ from pipeline.policy.params import PolicyShape
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from torch import Tensor
+    from torch.nn import Parameter
 
     from pipeline.learn.mlp import Mlp
     from pipeline.learn.recipe import Recipe
@@ -43,10 +43,11 @@ class CompiledUpdate:
         self._samples = samples
         self._recipe = recipe
         self._num_adam_steps = np.zeros(2, np.int64)
-        self._actor = self._spread(0)
-        self._critic = self._spread(1)
         self._settings = settings_of(recipe, learning_rate)
         bits = samples.inputs.bits
+        self._inputs = np.flatnonzero(bits.any(axis=0) | self._moved())  # [I]
+        bits = bits[:, self._inputs]
+        self._networks = (self._spread(0), self._spread(1))
         starts = np.zeros(len(bits) + 1, np.int64)
         np.cumsum(np.count_nonzero(bits, axis=1), out=starts[1:])
         self._steps = Steps(
@@ -59,15 +60,14 @@ class CompiledUpdate:
             samples.advantage,
             samples.target,
         )
-        self._room = room_for(len(bits), len(samples), self._actor.num_columns)
+        self._room = room_for(len(bits), len(samples), self._networks[0].num_columns)
         self._num_epochs = 0
 
     def evaluate(self) -> npt.NDArray[np.float32]:
         """Write `log_prob_old` and `importance` of the samples; return the values of the inputs, `[U]` float32."""
         values = np.empty(len(self._samples.inputs), np.float32)
         evaluate(
-            self._actor,
-            self._critic,
+            self._networks,
             self._steps,
             self._room,
             self._samples.log_prob_behavior,
@@ -89,8 +89,7 @@ class CompiledUpdate:
         """
         means = np.zeros(len(WATCHED))
         train(
-            self._actor,
-            self._critic,
+            self._networks,
             self._num_adam_steps,
             self._steps,
             self._room,
@@ -103,46 +102,52 @@ class CompiledUpdate:
 
     def not_finite(self) -> str | None:
         """Return what of the trained policy is not a number that is finite, if anything."""
-        networks = (self._actor, self._critic)
-        if not all(np.isfinite(network.weights).all() for network in networks):
+        if not all(np.isfinite(network.weights).all() for network in self._networks):
             return "a weight"
-        if not all(np.isfinite(moment).all() for network in networks for moment in (network.mean, network.mean_square)):
+        moments = (moment for network in self._networks for moment in (network.mean, network.mean_square))
+        if not all(np.isfinite(moment).all() for moment in moments):
             return "a moment of Adam"
         return None
 
     def hand_over(self) -> None:
         """Make the policy's networks and Adam's state the trained ones."""
-        trained = [
-            [self._gathered(network, shape, values) for values in (network.weights, network.mean, network.mean_square)]
-            for network, shape in zip((self._actor, self._critic), self._shapes(), strict=True)
-        ]
-        for parameter, num_steps, (weights, mean, mean_square) in zip(
-            self._policy.network.parameters(), self._num_adam_steps.tolist(), trained, strict=True
+        states = []
+        for (shape, parameter), network, num_steps in zip(
+            self._parts(), self._networks, self._num_adam_steps.tolist(), strict=True
         ):
+            flat = parameter.detach().numpy().copy()
+            mlp.gather(shape, self._inputs, network.weights, flat)
+            moments = np.zeros((2, len(flat)), np.float32)
+            mlp.gather(shape, self._inputs, network.mean, moments[0])
+            mlp.gather(shape, self._inputs, network.mean_square, moments[1])
+            mean, mean_square = (torch.from_numpy(moment.copy()) for moment in moments)
+            state = {"step": torch.tensor(float(num_steps)), "exp_avg": mean, "exp_avg_sq": mean_square}
+            states.append((parameter, torch.from_numpy(flat), state))
+        for parameter, weights, state in states:
             parameter.data = weights
-            self._policy.optimizer.state[parameter] = {
-                "step": torch.tensor(float(num_steps)),
-                "exp_avg": mean,
-                "exp_avg_sq": mean_square,
-            }
+            self._policy.optimizer.state[parameter] = state
 
-    def _shapes(self) -> tuple[MlpShape, MlpShape]:
-        shape = self._policy.network.shape
-        return shape.actor, shape.critic
+    def _parts(self) -> list[tuple[MlpShape, Parameter]]:
+        """Return shape and vector of actor and critic."""
+        network = self._policy.network
+        return [(network.shape.actor, network.actor), (network.shape.critic, network.critic)]
+
+    def _moved(self) -> npt.NDArray[np.bool_]:
+        """Return which inputs, `[K + 25]`, Adam has moments of."""
+        moved = np.zeros(sum(self._policy.network.shape.actor.table[mlp.FIRST][1:]), np.bool_)
+        for shape, parameter in self._parts():
+            state = self._policy.optimizer.state.get(parameter, {})
+            for moment in ("exp_avg", "exp_avg_sq") if state else ():
+                moved |= shape.views(state[moment].numpy())[mlp.FIRST].any(axis=0)
+        return moved
 
     def _spread(self, which: int) -> Mlp:
-        shape, parameter = self._shapes()[which], list(self._policy.network.parameters())[which]
-        network = mlp.room_for(shape)
-        mlp.spread(shape, parameter.detach().numpy(), network.weights)
+        shape, parameter = self._parts()[which]
+        network = mlp.room_for(shape, len(self._inputs))
+        mlp.spread(shape, self._inputs, parameter.detach().numpy(), network.weights)
         state = self._policy.optimizer.state.get(parameter, {})
         if state:
-            mlp.spread(shape, state["exp_avg"].numpy(), network.mean)
-            mlp.spread(shape, state["exp_avg_sq"].numpy(), network.mean_square)
+            mlp.spread(shape, self._inputs, state["exp_avg"].numpy(), network.mean)
+            mlp.spread(shape, self._inputs, state["exp_avg_sq"].numpy(), network.mean_square)
             self._num_adam_steps[which] = int(state["step"])
         return network
-
-    @staticmethod
-    def _gathered(network: Mlp, shape: MlpShape, values: npt.NDArray[np.float32]) -> Tensor:
-        flat = np.empty(shape.num_values, np.float32)
-        mlp.gather(shape, values, flat)
-        return torch.from_numpy(flat)

@@ -113,8 +113,7 @@ def room_for(num_rows: int, num_steps: int, num_columns: int) -> Room:
 
 @kernel
 def evaluate(
-    actor: Mlp,
-    critic: Mlp,
+    networks: tuple[Mlp, Mlp],
     steps: Steps,
     room: Room,
     log_prob_behavior: npt.NDArray[np.float32],
@@ -125,8 +124,7 @@ def evaluate(
     """Compute the values of all inputs, every step's log-probability, and its importance.
 
     Args:
-        actor: Ready to go forward.
-        critic: Ready to go forward.
+        networks: Actor and critic.
         steps: `log_prob_old` and `importance` are written.
         room: Room.
         log_prob_behavior: `[N]` float32, of the policy that played.
@@ -135,8 +133,9 @@ def evaluate(
         values: `[U]` float32, written.
     """
     most = np.float32(max_importance)
-    lay_across(actor)
-    lay_across(critic)
+    actor, critic = networks
+    for network in networks:
+        lay_across(network)
     num_rows = _group(steps.row, np.arange(len(steps.row)), room)
     for first in range(0, num_rows, BLOCK):
         block = min(BLOCK, num_rows - first)
@@ -162,8 +161,7 @@ def evaluate(
 
 @kernel
 def train(
-    actor: Mlp,
-    critic: Mlp,
+    networks: tuple[Mlp, Mlp],
     num_adam_steps: npt.NDArray[np.int64],
     steps: Steps,
     room: Room,
@@ -175,8 +173,7 @@ def train(
     """Take one gradient step per minibatch.
 
     Args:
-        actor: Trained.
-        critic: Trained.
+        networks: Actor and critic, trained.
         num_adam_steps: `[2]` int64, of actor and critic so far; counted on.
         steps: What was seen, done and answered.
         room: Room.
@@ -190,13 +187,11 @@ def train(
     start = 0
     for minibatch in range(num_minibatches):
         end = start + size + (1 if minibatch < rest else 0)
-        _add_gradient(actor, critic, steps, room, permutation[start:end], settings[0], means)
-        num_adam_steps[0] += 1
-        num_adam_steps[1] += 1
-        step(actor, num_adam_steps[0], settings[0])
-        step(critic, num_adam_steps[1], settings[0])
-        lay_across(actor)
-        lay_across(critic)
+        _add_gradient(networks, steps, room, permutation[start:end], settings[0], means)
+        for i in range(len(networks)):
+            num_adam_steps[i] += 1
+            step(networks[i], num_adam_steps[i], settings[0])
+            lay_across(networks[i])
         start = end
     for i in range(len(means)):
         means[i] /= num_minibatches
@@ -204,8 +199,7 @@ def train(
 
 @compiled
 def _add_gradient(
-    actor: Mlp,
-    critic: Mlp,
+    networks: tuple[Mlp, Mlp],
     steps: Steps,
     room: Room,
     minibatch: npt.NDArray[np.int64],
@@ -213,13 +207,14 @@ def _add_gradient(
     sums: npt.NDArray[np.float64],
 ) -> None:
     """Compute a minibatch's gradient at both networks, and add what is watched to `sums`."""
-    actor.gradient[:] = 0
-    critic.gradient[:] = 0
+    actor, critic = networks
+    for network in networks:
+        network.gradient[:] = 0
     num_rows = _group(steps.row, minibatch, room)
     for first in range(0, num_rows, BLOCK):
         block = min(BLOCK, num_rows - first)
-        forward(actor, room.rows, first, block, steps.starts, steps.ones)
-        forward(critic, room.rows, first, block, steps.starts, steps.ones)
+        for network in networks:
+            forward(network, room.rows, first, block, steps.starts, steps.ones)
         for i in range(block):
             begin, end = room.bounds[first + i], room.bounds[first + i + 1]
             logits = actor.outputs[i * actor.num_columns : (i + 1) * actor.num_columns]
@@ -229,8 +224,8 @@ def _add_gradient(
         for i in range(block, min(BLOCK, (block + 3) // 4 * 4)):  # what `forward` computed beyond the block
             actor.outputs[i * actor.num_columns : (i + 1) * actor.num_columns] = 0
             critic.outputs[i * critic.num_columns : (i + 1) * critic.num_columns] = 0
-        backward(actor, room.rows, first, block, steps.starts, steps.ones)
-        backward(critic, room.rows, first, block, steps.starts, steps.ones)
+        for network in networks:
+            backward(network, room.rows, first, block, steps.starts, steps.ones)
 
 
 @compiled

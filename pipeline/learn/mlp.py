@@ -4,19 +4,22 @@
                  <--gradient--  errors  <--across_2--  errors  <--across_3-- their gradient
 
 Weights lie by input, so that the additions of one input to all outputs run side by side, and a second time by output
-for the way back. The head has its outputs rounded up to whole `Lanes`; what is added is 0 and stays 0.
+for the way back. Inputs that no row has, and that Adam has not moved before, are left out: an update would leave their
+weights and moments as they are, and most of its time for small batches would be theirs. The head has its outputs rounded up to whole tiles; what is added is 0 and stays 0.
 Every sum is taken in an order that depends on nothing but the numbers of inputs and outputs.
 """
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from pipeline.cage2.engine.compiled import compiled
 from pipeline.learn.elementary import tanh
-from pipeline.learn.lanes import WIDTH, add, add_product, load, store
+from pipeline.learn.lanes import WIDTH, add, add_product, keep_apart, load, store, transpose
 from pipeline.policy.params import HIDDEN_SIZE
 
 if TYPE_CHECKING:
@@ -26,8 +29,12 @@ if TYPE_CHECKING:
 
 BLOCK = 64
 """Inputs at once: what is computed of them stays in the nearest caches."""
+TILE = 2 * WIDTH
+"""Columns of a product at once. Every matrix has a multiple of them."""
 _ROWS = 4
 """Rows of a product at once. Blocks and layers are multiples of it."""
+FIRST = "hidden_1.weight"
+"""Of the parameter table: the weights of the inputs."""
 _ONE = np.float32(1.0)
 
 
@@ -56,54 +63,74 @@ class Mlp(NamedTuple):
     """`[BLOCK, C]`; before `backward`, the loss's gradient at them."""
 
 
-def room_for(shape: MlpShape) -> Mlp:
-    """Return a network of zeros."""
-    num_inputs = shape.observation_size + shape.order_size
-    columns = -(-shape.num_outputs // WIDTH) * WIDTH
+def room_for(shape: MlpShape, num_inputs: int) -> Mlp:
+    """Return a network of zeros, of some of the shape's inputs."""
+    columns = _whole_tiles(shape.num_outputs)
     size = (num_inputs + 1 + HIDDEN_SIZE + 1) * HIDDEN_SIZE + (HIDDEN_SIZE + 1) * columns
-    return Mlp(
-        num_inputs,
-        shape.num_outputs,
-        columns,
-        *(np.zeros(size, np.float32) for _ in range(4)),
-        np.zeros(HIDDEN_SIZE * HIDDEN_SIZE, np.float32),
-        np.zeros(columns * HIDDEN_SIZE, np.float32),
-        *(np.zeros(BLOCK * HIDDEN_SIZE, np.float32) for _ in range(3)),
-        np.zeros(BLOCK * columns, np.float32),
-    )
+    layers = [HIDDEN_SIZE * HIDDEN_SIZE, columns * HIDDEN_SIZE]
+    sizes = [size] * 4 + layers + [BLOCK * HIDDEN_SIZE] * 3 + [BLOCK * columns]
+    # every part begins where a cache line does: lanes that lie across two take twice as long
+    line = 64 // np.dtype(np.float32).itemsize
+    room = np.zeros(sum(sizes) + line, np.float32)
+    start = -(room.ctypes.data // room.itemsize) % line
+    parts = []
+    for length in sizes:
+        parts.append(room[start : start + length])
+        start += length
+    return Mlp(num_inputs, shape.num_outputs, columns, *parts)
 
 
-def spread(shape: MlpShape, flat: npt.NDArray[np.float32], values: npt.NDArray[np.float32]) -> None:
+def spread(
+    shape: MlpShape, inputs: npt.NDArray[np.int64], flat: npt.NDArray[np.float32], values: npt.NDArray[np.float32]
+) -> None:
     """Write a flat vector of the parameter table in the order of `Mlp.weights`.
 
     Args:
         shape: The network's.
+        inputs: `[I]` int64, which of the shape's inputs the network has.
         flat: `[shape.num_values]` float32.
         values: `[...]` float32, one of `Mlp`'s four; what lies beyond the outputs is left alone.
     """
-    for ours, theirs in _pairs(shape, flat, values):
-        theirs[...] = ours
+    for ours, theirs in _pairs(shape, inputs, flat, values):
+        ours[...] = theirs[inputs] if len(theirs) > len(ours) else theirs
 
 
-def gather(shape: MlpShape, values: npt.NDArray[np.float32], flat: npt.NDArray[np.float32]) -> None:
-    """Write what `spread` wrote back into a flat vector; arguments as there."""
-    for ours, theirs in _pairs(shape, flat, values):
-        ours[...] = theirs
+def gather(
+    shape: MlpShape, inputs: npt.NDArray[np.int64], values: npt.NDArray[np.float32], flat: npt.NDArray[np.float32]
+) -> None:
+    """Write what `spread` wrote back into a flat vector, which keeps what it has of other inputs; arguments as there."""
+    for ours, theirs in _pairs(shape, inputs, flat, values):
+        theirs[inputs if len(theirs) > len(ours) else slice(None)] = ours
 
 
 def _pairs(
-    shape: MlpShape, flat: npt.NDArray[np.float32], values: npt.NDArray[np.float32]
+    shape: MlpShape, inputs: npt.NDArray[np.int64], flat: npt.NDArray[np.float32], values: npt.NDArray[np.float32]
 ) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-    """Return views of the same shape of each parameter in both orders."""
-    pairs, start = [], 0
-    for name, parameter in shape.views(flat).items():
-        by_input = parameter.T if name.endswith("weight") else parameter[None]  # [inputs or 1, outputs]
-        num_inputs, num_outputs = by_input.shape
-        columns = -(-num_outputs // WIDTH) * WIDTH
-        room = values[start : start + num_inputs * columns].reshape(num_inputs, columns)
-        pairs.append((by_input, room[:, :num_outputs]))
-        start += room.size
+    """Return views of each parameter, by input, in `values` and in the flat vector."""
+    pairs = []
+    for start, (num_rows, num_outputs, columns), their_start, their_shape in _cuts(shape, len(inputs)):
+        ours = values[start : start + num_rows * columns].reshape(num_rows, columns)[:, :num_outputs]
+        theirs = flat[their_start : their_start + math.prod(their_shape)].reshape(their_shape).T
+        pairs.append((ours, theirs))
     return pairs
+
+
+@functools.lru_cache(maxsize=256)
+def _cuts(shape: MlpShape, num_inputs: int) -> list[tuple[int, tuple[int, int, int], int, tuple[int, int]]]:
+    """Return where each parameter begins here, its rows, outputs and columns here, and the same in the flat vector."""
+    cuts, start, their_start = [], 0, 0
+    for name, size in shape.table.items():
+        their_shape = size if len(size) == 2 else (size[0], 1)
+        num_rows = num_inputs if name == FIRST else their_shape[1]
+        columns = _whole_tiles(their_shape[0])
+        cuts.append((start, (num_rows, their_shape[0], columns), their_start, their_shape))
+        start += num_rows * columns
+        their_start += math.prod(their_shape)
+    return cuts
+
+
+def _whole_tiles(num_outputs: int) -> int:
+    return -(-num_outputs // TILE) * TILE
 
 
 @compiled
@@ -217,18 +244,18 @@ def add_matrix_product(
         row_step: See `a`.
         column_step: See `a`.
         b: `[num_terms, columns]` float32, flat; more may follow.
-        columns: A multiple of `WIDTH`.
+        columns: A multiple of `TILE`.
         c: `[num_rows, columns]` float32, flat; more may follow.
         num_rows: A multiple of 4.
         num_terms: Terms of each sum.
     """
+    keep_apart()
     for i in range(0, num_rows, _ROWS):
         a_0 = i * row_step
         a_1, a_2, a_3 = a_0 + row_step, a_0 + 2 * row_step, a_0 + 3 * row_step
         c_0 = i * columns
         c_1, c_2, c_3 = c_0 + columns, c_0 + 2 * columns, c_0 + 3 * columns
-        j = 0
-        while j + 2 * WIDTH <= columns:
+        for j in range(0, columns, TILE):
             h = j + WIDTH
             sums_0, more_0 = load(c, c_0 + j), load(c, c_0 + h)
             sums_1, more_1 = load(c, c_1 + j), load(c, c_1 + h)
@@ -249,20 +276,6 @@ def add_matrix_product(
             store(c, c_2 + h, more_2)
             store(c, c_3 + j, sums_3)
             store(c, c_3 + h, more_3)
-            j += 2 * WIDTH
-        if j < columns:
-            sums_0, sums_1, sums_2, sums_3 = load(c, c_0 + j), load(c, c_1 + j), load(c, c_2 + j), load(c, c_3 + j)
-            for k in range(num_terms):
-                lanes = load(b, k * columns + j)
-                step = k * column_step
-                sums_0 = add_product(sums_0, a[a_0 + step], lanes)
-                sums_1 = add_product(sums_1, a[a_1 + step], lanes)
-                sums_2 = add_product(sums_2, a[a_2 + step], lanes)
-                sums_3 = add_product(sums_3, a[a_3 + step], lanes)
-            store(c, c_0 + j, sums_0)
-            store(c, c_1 + j, sums_1)
-            store(c, c_2 + j, sums_2)
-            store(c, c_3 + j, sums_3)
 
 
 @compiled
@@ -300,7 +313,6 @@ def _add_rows(sums: npt.NDArray[np.float32], rows: npt.NDArray[np.float32], num_
 def _transpose(
     values: npt.NDArray[np.float32], num_rows: int, columns: int, transposed: npt.NDArray[np.float32]
 ) -> None:
-    for first in range(0, columns, WIDTH):  # a few rows of the result at once, which are written as they are read
-        for i in range(num_rows):
-            for j in range(first, first + WIDTH):
-                transposed[j * num_rows + i] = values[i * columns + j]
+    for i in range(0, num_rows, WIDTH):
+        for j in range(0, columns, WIDTH):
+            transpose(values, i * columns + j, columns, transposed, j * num_rows + i, num_rows)
