@@ -77,7 +77,7 @@ MERGED.setflags(write=False)
 
 NUM_TENTHS = 10
 """Parts of an episode that a policy with a memory can tell apart."""
-MEMORY_SIZE = len(HOSTS_THAT_MATTER) + sum(map(len, DECOYS_OF_HOST)) + NUM_TENTHS - 1
+MEMORY_SIZE = 2 * len(HOSTS_THAT_MATTER) + 1 + sum(map(len, DECOYS_OF_HOST)) + NUM_TENTHS - 1
 """Bits that a memory adds to the observation."""
 
 

@@ -10,6 +10,8 @@ What a policy with a memory sees, bit by bit, after the 52 of CybORG's table:
 | bits | what |
 | --- | --- |
 | 11 | per host that matters: it was scanned or exploited *before* this step (the table tells of this step) |
+| 11 | per host that matters: it was the last one |
+| 1 | it was exploited then, and not just scanned |
 | 21 | per decoy of `interface.DECOYS_OF_HOST`, host by host: its port is faked |
 | 9 | one, two, ... nine tenths of the episode have passed |
 """
@@ -46,7 +48,10 @@ MEMORY = np.dtype(
         ("num_steps", np.int64),  # of the whole episode
         ("step", np.int64),  # that comes next
         ("active", np.int64),  # hosts scanned or exploited in the last step, as a mask
-        ("scanned", np.int64),  # hosts scanned or exploited before it
+        ("is_exploit", np.int64),  # one of them was exploited
+        ("scanned", np.int64),  # hosts scanned or exploited before that step
+        ("last_active", np.int64),  # those of the last step before it in which there were any
+        ("was_exploit", np.int64),  # one of them was exploited
         ("faked", np.int64, (NUM_HOSTS,)),  # ports that decoys of each host listen on (`tables.PORTS`)
         # makes kept machine code stale when what this depends on changes: numba looks at the callers' files only
         (
@@ -107,7 +112,10 @@ def begin(memory: Any, num_steps: int) -> None:
     memory.num_steps = num_steps
     memory.step = 0
     memory.active = 0
+    memory.is_exploit = 0
     memory.scanned = 0
+    memory.last_active = 0
+    memory.was_exploit = 0
     memory.faked[:] = 0
 
 
@@ -150,15 +158,25 @@ def see(memory: Any, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> 
         row[i] = table[i]
     if not memory.is_seen:
         return
-    memory.scanned |= memory.active
+    if memory.active:
+        memory.scanned |= memory.active
+        memory.last_active = memory.active
+        memory.was_exploit = memory.is_exploit
     memory.active = 0
+    memory.is_exploit = 0
     for host in range(NUM_HOSTS):
-        if table[BITS_PER_HOST * host]:  # the first bit of its activity: scanned, or exploited
+        if table[BITS_PER_HOST * host]:  # scanned, or exploited
             memory.active |= 1 << host
+        if table[BITS_PER_HOST * host + 1]:  # exploited
+            memory.is_exploit = 1
     bit = OBSERVATION_SIZE
     for place in range(len(_HOSTS)):
         row[bit] = (memory.scanned >> _HOSTS[place]) & 1
+        row[bit + len(_HOSTS)] = (memory.last_active >> _HOSTS[place]) & 1
         bit += 1
+    bit += len(_HOSTS)
+    row[bit] = memory.was_exploit
+    bit += 1
     for place in range(len(_DECOY_HOST)):
         row[bit] = memory.faked[_DECOY_HOST[place]] & _DECOY_PORT[place] != 0
         bit += 1

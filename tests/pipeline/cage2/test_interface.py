@@ -28,7 +28,7 @@ def test_plainly_it_is_cyborg_s_own() -> None:
 @pytest.mark.parametrize("actions", ["all", "merged"])
 def test_a_memory_adds_to_the_observation_and_merging_takes_from_the_actions(actions: str) -> None:
     rich = Interface(observation_memory=True, actions=actions)
-    assert rich.observation_size == 52 + 11 + 21 + 9 <= MAX_OBSERVATION_SIZE
+    assert rich.observation_size == 52 + 11 + 11 + 1 + 21 + 9 <= MAX_OBSERVATION_SIZE
     assert rich.num_actions == {"all": 145, "merged": 36}[actions]
 
 

@@ -38,7 +38,7 @@ class Reference:
 
     def __init__(self, interface: Interface, num_steps: int) -> None:
         self.interface, self.num_steps = interface, num_steps
-        self.shown: list[set[str]] = []
+        self.shown: list[dict[str, bool]] = []
         self.placed: dict[str, list[spec.Decoy]] = {name: [] for name in spec.HOST_NAMES}
         self.num_acts = 0
 
@@ -77,10 +77,13 @@ class Reference:
     def see(self, table: np.ndarray) -> list[int]:
         hosts = table.reshape(spec.NUM_HOSTS, spec.BITS_PER_HOST)
         before = set().union(*self.shown)
-        self.shown.append({spec.HOST_NAMES[host] for host in range(spec.NUM_HOSTS) if hosts[host, :2].any()})
+        last = next((shown for shown in reversed(self.shown) if shown), {})
+        self.shown.append({name: bool(bits[1]) for name, bits in zip(spec.HOST_NAMES, hosts, strict=True) if bits[0]})
         row = table.tolist()
         if self.interface.observation_memory:
             row += [int(spec.HOST_NAMES[host] in before) for host in HOSTS_THAT_MATTER]
+            row += [int(spec.HOST_NAMES[host] in last) for host in HOSTS_THAT_MATTER]
+            row += [int(any(last.values()))]
             for host, kinds in zip(spec.HOST_NAMES, DECOYS_OF_HOST, strict=True):
                 row += [int(spec.DECOYS[kind].port in self.faked_ports(host)) for kind in kinds]
             row += [int(self.num_acts / self.num_steps >= tenth / 10 - 1e-9) for tenth in range(1, 10)]
