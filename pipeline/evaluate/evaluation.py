@@ -121,7 +121,9 @@ def _playing(tasks: Sequence[Task], num_workers: int) -> Iterator[Iterator[Episo
         starting = threading.Thread(target=_start, args=(pool,), name="cage2-pool")
         starting.start()
         starting.join()
-        yield pool.map(play, tasks)
+        # not by `map`, which cancels what is left when the pool breaks: the pool stumbles over that
+        futures = [pool.submit(play, task) for task in tasks]
+        yield (future.result() for future in futures)
     except BrokenProcessPool:
         raise WorkerDiedError(num_workers) from None
     finally:
