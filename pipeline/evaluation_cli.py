@@ -28,7 +28,7 @@ OPTIONS = (
     *("episodes", "steps", "red_agents", "workflow", "greedy", "sampled", "json"),
     *("engine", "profile", "cyborg", "seed", "workers"),  # a run's too, and checked as such
 )
-MAX_EPISODES, MAX_STEPS = 10_000_000, 10_000
+MAX_EPISODES, MAX_STEPS = 1_000_000, 10_000
 DESCRIPTION = """\
 Evaluate an agent as CAGE-2 does: 30, 50 and 100 steps against B_lineAgent, RedMeanderAgent and SleepAgent, raw
 environment reward; the total score is the sum of the nine means."""

@@ -9,11 +9,13 @@ the number of processes changes nothing.
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
+from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from pipeline.cage2.engine import game_batch
@@ -23,13 +25,15 @@ from pipeline.evaluate.play import Episodes, Policy, Task, play
 from pipeline.evaluate.results import ScenarioResult, summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from pipeline.collect.game import GameSpec
     from pipeline.evaluate.scenario import Scenario
 
 STEPS_PER_TASK = {"fast": 25_000, "cyborg": 2_500}
 """A tenth to half a second of work: it hides the way to a worker and back, and Ctrl-C needn't wait longer."""
+TASKS_PER_WORKER = 4
+"""That are asked for at a time: results are awaited in order, and one slow task must not leave others idle."""
 STEPS_WORTH_WORKERS = {"fast": 5_000_000, "cyborg": 5_000}
 """Below, one process is done before others would have started."""
 
@@ -62,16 +66,20 @@ class Request:
         """Of all episodes together."""
         return self.num_episodes * sum(scenario.num_steps for scenario in self.scenarios)
 
-    def tasks(self) -> list[list[Task]]:
-        """Return each scenario's tasks, by ascending index."""
-        return [list(self._tasks(scenario)) for scenario in self.scenarios]
-
-    def _tasks(self, scenario: Scenario) -> Iterator[Task]:
+    def tasks(self, scenario: Scenario) -> Iterator[Task]:
+        """Yield a scenario's tasks, by ascending index."""
         game = replace(self.game, red_agent=scenario.red_agent, num_steps=scenario.num_steps)
-        size = max(1, STEPS_PER_TASK[game.engine] // scenario.num_steps)
+        size = self._task_size(scenario)
         for first in range(0, self.num_episodes, size):
             num_episodes = min(size, self.num_episodes - first)
             yield Task(self.agent, game, self.seed, scenario.group, first, num_episodes)
+
+    def num_tasks(self, scenario: Scenario) -> int:
+        """Return how many tasks a scenario has."""
+        return math.ceil(self.num_episodes / self._task_size(scenario))
+
+    def _task_size(self, scenario: Scenario) -> int:
+        return max(1, STEPS_PER_TASK[self.game.engine] // scenario.num_steps)
 
 
 def useful_workers(request: Request, num_cores: int) -> int:
@@ -95,23 +103,23 @@ def evaluate(
     Raises:
         PipelineError: An episode failed, or a worker died.
     """
-    tasks = request.tasks()
-    num_workers = min(num_workers, sum(map(len, tasks)))
-    with _playing([task for part in tasks for task in part], num_workers) as played:
+    num_tasks = [request.num_tasks(scenario) for scenario in request.scenarios]
+    with _playing(request, min(num_workers, sum(num_tasks))) as played:
         results = []
-        for scenario, part in zip(request.scenarios, tasks, strict=True):
-            episodes = []
-            for done in islice(played, len(part)):
-                note_progress(len(done.return_tenths))
-                episodes.append(done)
-            results.append(summarize(scenario, episodes))
+        for scenario, num_parts in zip(request.scenarios, num_tasks, strict=True):
+            parts = []
+            for part in islice(played, num_parts):
+                note_progress(len(part.return_tenths))
+                parts.append(part)
+            results.append(summarize(scenario, parts))
     return tuple(results)
 
 
 @contextlib.contextmanager
-def _playing(tasks: Sequence[Task], num_workers: int) -> Iterator[Iterator[Episodes]]:
-    """Have tasks played; give what comes of them, in order."""
-    _prepare(tasks[0], num_workers)
+def _playing(request: Request, num_workers: int) -> Iterator[Iterator[Episodes]]:
+    """Have a request's tasks played; give what comes of them, in order."""
+    tasks = chain.from_iterable(map(request.tasks, request.scenarios))
+    _prepare(request, num_workers)
     if num_workers == 1:
         yield map(play, tasks)
         return
@@ -121,18 +129,30 @@ def _playing(tasks: Sequence[Task], num_workers: int) -> Iterator[Iterator[Episo
         starting = threading.Thread(target=_start, args=(pool,), name="cage2-pool")
         starting.start()
         starting.join()
-        yield pool.map(play, tasks)
+        yield _in_order(pool, tasks, TASKS_PER_WORKER * num_workers)
     except BrokenProcessPool:
         raise WorkerDiedError(num_workers) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _prepare(task: Task, num_workers: int) -> None:
+def _in_order(pool: ProcessPoolExecutor, tasks: Iterator[Task], max_tasks: int) -> Iterator[Episodes]:
+    """Yield what comes of tasks, in their order, with so many in the pool.
+
+    Not by `pool.map`: it asks for all at once, and cancels what is left when the pool breaks, which stumbles over that.
+    """
+    asked = deque(pool.submit(play, task) for task in islice(tasks, max_tasks))
+    while asked:
+        played = asked.popleft().result()
+        asked.extend(pool.submit(play, task) for task in islice(tasks, 1))
+        yield played
+
+
+def _prepare(request: Request, num_workers: int) -> None:
     """Compile and import what takes long, before anything waits for it; for several processes, what they share."""
     if num_workers == 1:
-        task.game.prepare()
-    if task.game.engine == "fast" and not isinstance(task.agent, Policy):
+        request.game.prepare()
+    if request.game.engine == "fast" and not isinstance(request.agent, Policy):
         game_batch.warm_up()  # workers find the machine code on disk; the forkserver prepares the rest
 
 

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import seeding
+from pipeline.cage2.compliance import Compromised, Verdicts, episode_compliance
+from pipeline.collect.episode import play_episode
+from pipeline.collect.game import GameSpec
+from pipeline.collect.record import record_layout
+from pipeline.evaluate import play as module
+from pipeline.evaluate.play import EpisodeFailedError, Policy, Task, play
+from pipeline.evaluate.scenario import Scenario
+from pipeline.policy.forward import Actor
+from pipeline.policy.params import ACTOR
+from pipeline.workflows.orders import ORDERS, one_hot
+
+SEED, WORKFLOW_ID = 5, 37
+WEIGHTS = np.random.default_rng(1).normal(0, 0.3, ACTOR.num_values).astype(np.float32)
+SAMPLED, GREEDY = Policy(WEIGHTS, WORKFLOW_ID, greedy=False), Policy(WEIGHTS, WORKFLOW_ID, greedy=True)
+AGENTS = [SAMPLED, GREEDY, "random", "sleep", "restore"]
+names = ["sampled", "greedy", "random", "sleep", "restore"]
+every_agent = pytest.mark.parametrize("agent", AGENTS, ids=names)
+
+
+def task(agent: Policy | str, num_steps: int = 30, first: int = 0, num_episodes: int = 4, **game: Any) -> Task:
+    played = GameSpec("RedMeanderAgent", "fast", "head", "csle", Compromised.FIXABLE, num_steps)
+    group = Scenario("RedMeanderAgent", num_steps).group
+    return Task(agent, replace(played, **game), SEED, group, first, num_episodes)
+
+
+def numbers(*tasks: Task) -> tuple[list[int], list[float] | None]:
+    parts = [play(each) for each in tasks]
+    shares = [share for part in parts if part.compliance is not None for share in part.compliance.tolist()]
+    return [tenths for part in parts for tenths in part.return_tenths.tolist()], shares or None
+
+
+@every_agent
+def test_both_engines_give_the_same_bits(agent: Policy | str) -> None:
+    assert numbers(task(agent, engine="cyborg")) == numbers(task(agent))
+
+
+@every_agent
+def test_an_episode_depends_on_its_own_index_alone(agent: Policy | str) -> None:
+    together = numbers(task(agent, num_episodes=5))
+    assert numbers(task(agent, num_episodes=2), task(agent, first=2, num_episodes=3)) == together
+    assert len(set(together[0])) > 1 or agent == "sleep"
+
+
+@every_agent
+def test_seeds_make_a_difference(agent: Policy | str) -> None:
+    asked = task(agent, num_steps=100)
+    assert numbers(replace(asked, seed=SEED + 1)) != numbers(asked)
+    assert numbers(replace(asked, group=Scenario("SleepAgent", 100).group)) != numbers(asked)
+
+
+def test_the_profile_that_is_asked_for_is_played() -> None:
+    """Restored hosts are harder to get into on the leaderboard's."""
+    head, leaderboard = (play(task("restore", 100, profile=profile)) for profile in ("head", "leaderboard"))
+    assert leaderboard.return_tenths.mean() > head.return_tenths.mean()
+
+
+def played_here(policy: Policy, num_steps: int, index: int) -> dict[str, Any]:
+    """Play an episode of a scenario step by step, as a worker does in training."""
+    layout = record_layout(num_steps)
+    record = layout.views(memoryview(bytearray(layout.size_bytes)))
+    group = Scenario("RedMeanderAgent", num_steps).group
+    environment, actions = seeding.episode_seeds(SEED, group, [index], seeding.Purpose.COMPARISON)
+    play_episode(
+        task(policy, num_steps).game.env(),
+        Actor(policy.weights, one_hot(policy.workflow_id)),
+        Verdicts(ORDERS[policy.workflow_id].tolist(), Compromised.FIXABLE),
+        environment_seed=int(environment[0]),
+        actions_seed=int(actions[0]),
+        record=record,
+    )
+    return record
+
+
+@pytest.mark.parametrize("num_steps", [1, 30, 120])
+def test_a_policy_that_is_sampled_plays_as_in_training(num_steps: int) -> None:
+    records = [played_here(SAMPLED, num_steps, index) for index in range(3)]
+    tenths, compliance = numbers(task(SAMPLED, num_steps, num_episodes=3))
+    assert tenths == [record["reward_tenths"].sum() for record in records]
+    assert compliance == [float(episode_compliance(record["fix"])) for record in records]
+
+
+def test_a_greedy_policy_takes_the_likeliest_action() -> None:
+    """Whatever the number that it would be drawn with: the ends of [0, 1) are tried, where other actions lie."""
+    order = one_hot(WORKFLOW_ID)
+    plain, sharpened = Actor(WEIGHTS, order), Actor(module._sharpened(WEIGHTS), order)
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        observation = rng.integers(0, 2, 52).astype(np.int8)
+        likeliest = int(plain.distribution(observation)[0].argmax())
+        assert {sharpened.sample(observation, uniform)[0] for uniform in (0.0, 0.5, 1 - 2**-53)} == {likeliest}
+    assert numbers(task(GREEDY)) != numbers(task(SAMPLED))
+
+
+def test_sleep_is_what_the_game_costs_by_itself() -> None:
+    """Red that sleeps as well costs nothing."""
+    assert numbers(task("sleep", red_agent="SleepAgent")) == ([0, 0, 0, 0], None)
+
+
+def known(name: str, red_agent: str, num_episodes: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    asked = replace(task(name, 100, num_episodes=num_episodes), group=Scenario(red_agent, 100).group)
+    return play(replace(asked, game=replace(asked.game, red_agent=red_agent))).return_tenths / 10
+
+
+@pytest.mark.parametrize(
+    ("name", "red_agent", "expected"),
+    [
+        ("random", "B_lineAgent", -740),  # 10,000 episodes with numpy's generator: -739.9 +- 3.6, -580.6 +- 2.9
+        ("random", "RedMeanderAgent", -581),
+        ("sleep", "B_lineAgent", -1135),
+        ("sleep", "RedMeanderAgent", -974),
+        ("restore", "B_lineAgent", -63.2),
+        ("restore", "RedMeanderAgent", -58.5),
+    ],
+)
+def test_the_baselines_score_what_is_known_of_them(name: str, red_agent: str, expected: float) -> None:
+    """Four standard errors: both are means of random numbers. The seeds are fixed, so it passes or fails for good."""
+    returns = known(name, red_agent, 400)
+    assert abs(returns.mean() - expected) < 4 * returns.std() / len(returns) ** 0.5
+
+
+def test_an_episode_that_fails_is_named() -> None:
+    broken = Policy(WEIGHTS[:-1], WORKFLOW_ID, greedy=False)
+    with pytest.raises(EpisodeFailedError) as caught:
+        play(task(broken, first=7))
+    told = str(caught.value)
+    assert told.startswith("episode 7 of 30 steps against RedMeanderAgent failed (engine fast):\n")
+    assert "this network has 18577 values, got an array of shape (18576,)" in told

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pipeline.errors import SetupError
+from pipeline.evaluate import trained as module
+from pipeline.evaluate.trained import NoPolicyError, find_run, load_trained
+from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.persist.manifest import CheckpointError
+from pipeline.persist.runs import RunFolderError
+from pipeline.policy.store import PolicyStore
+from pipeline.workflows.orders import order_name
+
+if TYPE_CHECKING:
+    from pipeline.persist.checkpoint import Checkpoint
+    from tests.pipeline.conftest import MakeRun
+
+
+def test_the_best_is_taken(make_run: MakeRun) -> None:
+    run = make_run({3: 900, 17: 100, 118: 500}, best=17)
+    trained = load_trained(run, None)
+    assert (trained.run_dir, trained.workflow_id, trained.num_episodes, trained.num_updates) == (run, 17, 100, 0)
+    assert trained.reason == "the run's best, env reward -12.3 ± 0.4 there"
+    expected = PolicyStore(0, "uniform").get_or_create(17, warm_start=False).network.actor_weights()
+    np.testing.assert_array_equal(trained.weights, expected)
+    assert trained.config.run_name == "run"
+
+
+def test_without_a_best_the_one_that_was_trained_longest_is(make_run: MakeRun) -> None:
+    trained = load_trained(make_run({3: 900, 17: 900, 118: 500}), None)
+    assert (trained.workflow_id, trained.reason) == (
+        3,
+        "the one that was trained longest; none has reached the compliance threshold",
+    )
+    assert load_trained(make_run({5: 1}, name="other"), None).reason.startswith("the only one; none has")
+
+
+def test_the_order_that_is_asked_for_is_taken(make_run: MakeRun) -> None:
+    trained = load_trained(make_run({3: 900, 17: 100}, best=17), 3)
+    assert (trained.workflow_id, trained.reason) == (3, "as asked for")
+
+
+def test_an_order_that_was_not_trained(make_run: MakeRun) -> None:
+    run = make_run({0: 900, 119: 100})
+    with pytest.raises(NoPolicyError) as caught:
+        load_trained(run, 118)
+    assert str(caught.value) == (
+        f"{run} has no policy for '{order_name(118)}', but for 2 of the 120 orders; the nearest is '{order_name(119)}'"
+    )
+
+
+def test_a_run_may_be_named_by_its_checkpoint(make_run: MakeRun) -> None:
+    run = make_run({3: 900})
+    for path in (run, run / "checkpoint", *(run / "checkpoint").iterdir()):
+        assert find_run(path) == run
+    named_so = make_run({3: 900}, name="checkpoint")
+    assert find_run(named_so) == named_so
+    assert find_run(named_so / "checkpoint") == named_so
+
+
+def test_a_run_without_a_checkpoint(make_run: MakeRun) -> None:
+    run = make_run({})
+    with pytest.raises(NoPolicyError, match=r"run has no checkpoint yet: go on with it \(resume .*run\) until"):
+        load_trained(run, None)
+    (run / "checkpoint" / "manifest.json").unlink()
+    with pytest.raises(NoPolicyError, match="no checkpoint yet"):
+        load_trained(run, None)
+    (run / "config.json").unlink()
+    with pytest.raises(RunFolderError, match="is not the folder of a run"):
+        load_trained(run, None)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "policy-003-000000.safetensors"])
+def test_a_damaged_checkpoint(name: str, make_run: MakeRun) -> None:
+    run = make_run({3: 900})
+    path = run / "checkpoint" / name
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(SetupError, match=name):
+        load_trained(run, None)
+
+
+def test_a_search_that_can_not_be(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run({3: 900})
+    monkeypatch.setattr(module.Search, "from_state", lambda _: [][0])
+    with pytest.raises(CheckpointError, match="holds a search that can't be"):
+        load_trained(run, None)
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_read(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run goes on: what the manifest named is gone, and a new manifest has come."""
+    run = make_run({3: 900})
+    read = CheckpointFolder.read
+    readings: list[int] = []
+
+    def read_too_late(folder: CheckpointFolder) -> Checkpoint | None:
+        readings.append(1)
+        if len(readings) == 1:
+            path = run / "checkpoint" / "manifest.json"
+            path.with_name("new").write_bytes(path.read_bytes())
+            path.with_name("new").rename(path)
+            raise CheckpointError("the checkpoint lacks a file")
+        return read(folder)
+
+    monkeypatch.setattr(CheckpointFolder, "read", read_too_late)
+    assert load_trained(run, None).workflow_id == 3
+    assert len(readings) == 2

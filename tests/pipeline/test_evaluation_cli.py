@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipeline.cli import INTERRUPTED, OK, USAGE, main
+from pipeline.workflows.orders import order_name
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import MakeRun
+
+ROOT = Path(__file__).parents[2]
+
+
+def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command line that is a mistake; return the one line that says so."""
+    assert main(("evaluate", *arguments)) == USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.removesuffix("\n").isprintable()  # so it is one line
+    return err.removeprefix("error: ").removesuffix("\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("", "the following arguments are required: RUN|CHECKPOINT|random|sleep|restore"),
+        ("randon", "there is no run 'randon': did you mean random?"),
+        ("nowhere", "there is no run 'nowhere': give one like logs/tuesday, or random, sleep, restore"),
+        (".", ". is not the folder of a run: it has no config.json. Give one like logs/tuesday"),
+        ("a" * 5000, f"there is no run '{'a' * 59}: give one"),
+        ("random --steps 30,,50", "--steps '': must be a whole number from 1 to 10000"),
+        ("random --steps 30,30", "--steps '30,30': name each once"),
+        ("random --steps 0", "--steps '0': must be a whole number from 1 to 10000"),
+        ("random --episodes 1e3", "--episodes '1e3': must be a whole number from 1 to 1000000"),
+        ("random --episodes ²", "--episodes '²': must be"),
+        ("random --red-agents B_line", "--red-agents 'B_line': did you mean B_lineAgent?"),
+        ("random --red-agents x", "--red-agents 'x': choose of B_lineAgent, RedMeanderAgent, SleepAgent"),
+        ("random --seed -1", "--seed -1: must be greater than or equal to 0"),
+        ("random --workers 0", "--workers 0: must be greater than or equal to 1"),
+        ("random --profile yesterday", "--profile yesterday: must be 'head' or 'leaderboard'"),
+        ("random --engine cyborg --profile leaderboard", "profile: CybORG plays the game of today only; leaderboard"),
+        ("random --workerz 2", "unknown option --workerz: did you mean --workers?"),
+        ("random --total-episodes 2", "unknown option --total-episodes"),
+        ("random --greedy --sampled", "argument --sampled: not allowed with argument --greedy"),
+        ("sleep --sampled", "--sampled is for policies: leave it out, sleep has no use for it"),
+        ("restore --workflow x", "--workflow 'x' is no workflow: write each of the 5 host types once"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(arguments: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert mistake(capsys, *arguments.split()).startswith(told)
+
+
+def test_the_mistakes_of_a_run_are_told_in_one_line(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run({3: 900}, profile="leaderboard")
+    assert mistake(capsys, str(run), "--workflow", order_name(4)).startswith(f"{run} has no policy for")
+    assert mistake(capsys, str(run), "--engine", "cyborg").startswith("profile: CybORG plays the game of today only")
+    (run / "checkpoint" / "manifest.json").write_text("{")
+    assert mistake(capsys, str(run)).startswith(f"can't read {run}/checkpoint/manifest.json")
+    (run / "checkpoint" / "manifest.json").unlink()
+    assert mistake(capsys, str(run)).startswith(f"{run} has no checkpoint yet")
+
+
+def test_mistakes_are_told_before_anything_is_imported(tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "importtime", str(ROOT / "run.py"), "evaluate", "randon"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "pipeline.evaluation_cli" in imported
+    assert not imported & {"torch", "numba", "rich", "structlog", "csle_cyborg", "gpytorch"}
+
+
+def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert main(("evaluate", *arguments, "--json")) == OK
+    report: dict[str, Any] = json.loads(capsys.readouterr().out)  # and nothing else is there
+    return report
+
+
+SMALL = ("--episodes", "4", "--steps", "5,30", "--red-agents", "RedMeanderAgent,B_lineAgent")
+
+
+def test_a_policy_is_evaluated(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run({3: 900, 17: 100}, best=17, profile="leaderboard")
+    report = evaluated(capsys, str(run), *SMALL)
+    assert report["agent"]["workflow_id"] == 17
+    assert report["agent"]["workflow_order"] == order_name(17)
+    assert report["agent"]["actions"] == "sampled"
+    assert report["game"]["profile"] == "leaderboard"
+    assert report["game"]["cyborg"].startswith("csle-cyborg ")
+    assert (report["seed"], report["episodes"], report["total_score"]) == (0, 4, None)
+    played = [(each["steps"], each["red_agent"]) for each in report["scenarios"]]
+    assert played == [(5, "RedMeanderAgent"), (5, "B_lineAgent"), (30, "RedMeanderAgent"), (30, "B_lineAgent")]
+    assert all(0 <= each["compliance"]["mean"] <= 1 for each in report["scenarios"])
+
+    assert evaluated(capsys, str(run / "checkpoint"), *SMALL, "--sampled") == report
+    other = evaluated(capsys, str(run), *SMALL, "--workflow", order_name(3).replace(" ", ""))
+    assert (other["agent"]["workflow_id"], other["agent"]["chosen"]) == (3, "as asked for")
+    greedy = evaluated(capsys, str(run), *SMALL, "--greedy")
+    assert greedy["agent"]["actions"] == "greedy"
+    head = evaluated(capsys, str(run), *SMALL, "--profile", "head")
+    assert head["game"]["profile"] == "head"
+    assert len({json.dumps(each["scenarios"]) for each in (report, other, greedy)}) == 3
+
+
+def test_engine_and_workers_change_nothing(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run({3: 900})
+    report = evaluated(capsys, str(run), *SMALL)
+    on_cyborg = evaluated(capsys, str(run), *SMALL, "--engine", "cyborg", "--workers", "2")
+    assert on_cyborg.pop("game") == {**report.pop("game"), "engine": "cyborg"}
+    assert on_cyborg == report
+    assert evaluated(capsys, str(run), *SMALL, "--seed", "1")["scenarios"] != report["scenarios"]
+
+
+def test_a_baseline_is_evaluated_by_the_protocol(capsys: pytest.CaptureFixture[str]) -> None:
+    report = evaluated(capsys, "restore", "--episodes", "3")
+    assert report["agent"] == {"name": "restore"}
+    assert report["game"]["profile"] == "head"
+    assert len(report["scenarios"]) == 9
+    assert report["total_score"]["mean"] == pytest.approx(sum(each["mean"] for each in report["scenarios"]))
+
+    assert main(("evaluate", "restore", "--episodes", "3")) == OK
+    out = capsys.readouterr().out
+    assert out.startswith("agent: restore\ngame: profile head, on the fast engine (csle-cyborg ")
+    assert f"total score: {report['total_score']['mean']:.1f} ± " in out
+
+
+def test_a_folder_may_be_called_like_a_baseline(
+    make_run: MakeRun, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(make_run({3: 900}, name="random").parent)
+    few = ("--episodes", "1", "--steps", "1")
+    assert evaluated(capsys, "random", *few)["agent"] == {"name": "random"}
+    assert evaluated(capsys, "./random", *few)["agent"]["name"] == "policy"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_ends_it_without_a_word(workers: str, tmp_path: Path) -> None:
+    """As a terminal sends it: to every process of the command."""
+    arguments = ("evaluate", "random", "--episodes", "1000000", "--engine", "cyborg", "--workers", workers)
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        cwd=tmp_path,
+    ) as command:
+        assert command.stderr is not None
+        assert command.stderr.readline() == "playing: 0 of 9,000,000 episodes\n"
+        os.killpg(command.pid, signal.SIGINT)
+        out, err = command.communicate(timeout=60)
+    assert (command.returncode, out) == (INTERRUPTED, "")
+    assert all(line.startswith("playing: ") for line in err.splitlines())
