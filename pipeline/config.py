@@ -13,7 +13,7 @@ from pipeline.workflows.orders import order_name, parse_order
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RedAgent = Literal["B_lineAgent", "RedMeanderAgent", "SleepAgent"]
+RedAgent = Literal["B_lineAgent", "RedMeanderAgent", "SleepAgent", "Mixed"]
 MAX_EVALUATION_EPISODES = 8_000
 """Per order and evaluation: what their seeds have room for, with all 120 orders."""
 MAX_EPISODES_PER_TASK = {"fast": 64, "cyborg": 4}
@@ -64,7 +64,7 @@ class Config(BaseModel):
     max_episodes_per_workflow: Annotated[int, Field(ge=1)] = 10_000
     """Episodes that one workflow may use, over all its visits; the learning rate anneals over them."""
     red_agent: RedAgent = "B_lineAgent"
-    """Who attacks."""
+    """Who attacks; `Mixed`: B_lineAgent in one half of the episodes, RedMeanderAgent in the other."""
     alignment_lambda: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
     """Points that full compliance is worth per episode."""
     compliance_threshold: Annotated[float, Field(ge=0, le=1)] = 0.95
@@ -90,7 +90,7 @@ class Config(BaseModel):
     """A policy for each workflow, searched one after the other, or one that is told which workflow to follow and is
     trained on all."""
     workflow: str | None = None
-    """Train this workflow alone, with all episodes: the five host types, highest priority first, with `->` in between."""
+    """Train this workflow alone, with all episodes: the five host types, highest priority first, `->` in between."""
     evaluation_episodes: Annotated[int, Field(ge=2, le=MAX_EVALUATION_EPISODES)] = 200
     """Fresh episodes, per order, by which a trained policy is evaluated; they are not among `total_episodes`."""
     warm_start: bool = False
