@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from native_buffers.layout import Field, Layout
 
-ERROR_TEXT_BYTES = 472
+ERROR_TEXT_BYTES = 464
 """Room for a worker's traceback, the end of it kept."""
 
 UNTOLD = -1

@@ -110,7 +110,7 @@ def test_a_single_episode_has_no_standard_error() -> None:
     assert batch.statistics(30.0).env_reward.stderr == 0.0
 
 
-@given(st.integers(1, 64).flatmap(lambda num_bits: hnp.arrays(np.int8, (3, 4, num_bits), elements=st.integers(0, 1))))
+@given(st.integers(1, 128).flatmap(lambda num_bits: hnp.arrays(np.int8, (3, 4, num_bits), elements=st.integers(0, 1))))
 def test_distinct_rows_put_together_are_all_rows(observations: np.ndarray) -> None:
     rows, index = distinct_rows(observations)
 
@@ -131,5 +131,5 @@ def test_an_observation_that_is_not_bits_is_refused(value: int) -> None:
     observations[1, 2, 51] = value
     with pytest.raises(ValueError, match="neither 0 nor 1"):
         distinct_rows(observations)
-    with pytest.raises(ValueError, match="65 bits"):
-        distinct_rows(np.zeros((1, 65), np.int8))
+    with pytest.raises(ValueError, match="129 bits"):
+        distinct_rows(np.zeros((1, 129), np.int8))

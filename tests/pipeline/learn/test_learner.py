@@ -22,9 +22,9 @@ from pipeline.learn.learner import Learner, LearnerSettings, VisitOutcome
 from pipeline.learn.recipe import DEFAULT
 from pipeline.learn.visit import Visit, VisitLimits
 from pipeline.policy.forward import Actor
-from pipeline.policy.params import ACTOR
+from pipeline.policy.params import PLAIN
 from pipeline.policy.store import PolicyState, PolicyStore
-from pipeline.workflows.orders import one_hot, order_name
+from pipeline.workflows.orders import order_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -45,6 +45,7 @@ def settings(policy_lag: int = 1) -> LearnerSettings:
     return LearnerSettings(
         run_seed=1,
         num_steps=T,
+        observation_size=OBSERVATION_SIZE,
         episodes_per_update=B,
         policy_lag=policy_lag,
         alignment_lambda=30.0,
@@ -58,8 +59,8 @@ def episode(weights: Weights, workflow_id: int, index: int, fix: int | None = No
     """An episode of a game that is made up, which depends on nothing but these; `fix` makes all its steps alike."""
     rng = np.random.default_rng([workflow_id, index])
     observation = rng.integers(0, 2, (T + 1, OBSERVATION_SIZE), np.int8)
-    actor = Actor(weights, one_hot(workflow_id))
-    steps = [actor.sample(each, rng.random()) for each in observation[:-1]]
+    actor = Actor(weights, PLAIN)
+    steps = [actor.sample(each, workflow_id, rng.random()) for each in observation[:-1]]
     action = np.array([action for action, _ in steps], np.uint8)
     return {
         "observation": observation,
@@ -191,7 +192,7 @@ class Scene:
 async def scene(
     thread: ThreadPoolExecutor, policy_lag: int = 1, seed: int = 0, fix: Callable[[int], int | None] = lambda _: None
 ) -> AsyncIterator[Scene]:
-    with WeightBoard.create(ACTOR.num_values, policy_lag + 3) as board:
+    with WeightBoard.create(PLAIN.actor.num_values, policy_lag + 3) as board:
         players = Players(board, seed, fix)
         players.intake = Intake(board, players)
         learner = Learner(settings(policy_lag), players.intake, thread)
@@ -199,7 +200,7 @@ async def scene(
 
 
 def fresh_policy(workflow_id: int = WORKFLOW) -> PolicyState:
-    return PolicyStore(1, "uniform").get_or_create(workflow_id, warm_start=False)
+    return PolicyStore(1, "uniform", PLAIN).get_or_create(workflow_id, warm_start=False)
 
 
 def new_visit(policy: PolicyState) -> Visit:
@@ -261,7 +262,7 @@ async def test_weights_depend_on_the_lag_and_on_no_order(
         assert outcome.result.num_episodes == s.policy.num_episodes == 6 * B
         # for a checkpoint: what the next updates would be played with
         assert [weights.tobytes() for weights in s.behavior_weights] == [
-            each[: ACTOR.num_values * 4] for each in expected[-1 - policy_lag :]
+            each[: PLAIN.actor.num_values * 4] for each in expected[-1 - policy_lag :]
         ]
         s.assert_nothing_is_open()
 

@@ -13,6 +13,7 @@ from pipeline.learn.ppo import TrainingDivergedError, UpdateMetrics, advantages_
 from pipeline.learn.recipe import DEFAULT, PROTOTYPE, Recipe
 from pipeline.policy.forward import Actor
 from pipeline.policy.network import network_inputs
+from pipeline.policy.params import PLAIN
 from pipeline.policy.store import PolicyState, PolicyStore
 from pipeline.workflows.orders import one_hot
 
@@ -31,18 +32,18 @@ def weights_of(store: PolicyStore) -> list[bytes]:
 
 
 def fresh(recipe: Recipe = DEFAULT, workflow_id: int = 7) -> PolicyState:
-    return PolicyStore(0, recipe.initialisation).get_or_create(workflow_id, warm_start=False)
+    return PolicyStore(0, recipe.initialisation, PLAIN).get_or_create(workflow_id, warm_start=False)
 
 
 def play(policy: PolicyState, num_episodes: int = 8, num_steps: int = 20, seed: int = 0) -> Batch:
     """Play a bandit: any action but the best costs a point, and some of the others are fixes."""
     rng = np.random.default_rng(seed)
-    actor = Actor(policy.network.actor_weights(), one_hot(policy.workflow_id))
+    actor = Actor(policy.network.actor_weights(), PLAIN)
     batch = Batch(num_episodes, num_steps)
     for row in range(num_episodes):
         observation = np.zeros((num_steps + 1, OBSERVATION_SIZE), np.int8)
         observation[:, :5] = rng.integers(0, 2, (num_steps + 1, 5))
-        drawn = [actor.sample(observation[t], rng.random()) for t in range(num_steps)]
+        drawn = [actor.sample(observation[t], policy.workflow_id, rng.random()) for t in range(num_steps)]
         action = np.array([a for a, _ in drawn], np.uint8)
         best = np.where(observation[:-1, 0], BEST, BEST + 1)
         batch.put(
@@ -170,7 +171,7 @@ def test_importance_is_that_of_the_older_policy_and_bounded() -> None:
 def test_the_result_is_a_function_of_the_arguments_to_the_bit(recipe: Recipe) -> None:
     runs = []
     for _ in range(2):
-        store = PolicyStore(0, recipe.initialisation)
+        store = PolicyStore(0, recipe.initialisation, PLAIN)
         policy = store.get_or_create(7, warm_start=False)
         metrics = [update(policy, play(policy, seed=k), recipe, seed=k) for k in range(3)]
         runs.append((weights_of(store), metrics))
@@ -180,7 +181,7 @@ def test_the_result_is_a_function_of_the_arguments_to_the_bit(recipe: Recipe) ->
 
 
 def test_saved_and_loaded_it_goes_on_to_the_same_bits() -> None:
-    straight, first, second = (PolicyStore(0, "orthogonal") for _ in range(3))
+    straight, first, second = (PolicyStore(0, "orthogonal", PLAIN) for _ in range(3))
     policy = straight.get_or_create(7, warm_start=False)
     for k in range(4):
         update(policy, play(policy, seed=k), seed=k)
@@ -270,7 +271,7 @@ LOUD = dataclasses.replace(DEFAULT, reward_scale=1e25, max_grad_norm=float("inf"
 def test_a_policy_survives_an_update_that_diverges(
     log_prob: float, recipe: Recipe, alignment_lambda: float, what: str
 ) -> None:
-    store = PolicyStore(0, "orthogonal")
+    store = PolicyStore(0, "orthogonal", PLAIN)
     policy = store.get_or_create(7, warm_start=False)
     batch = play(policy)
     update(policy, batch)
