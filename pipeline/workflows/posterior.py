@@ -72,8 +72,9 @@ def fit(observations: Iterable[Observation]) -> Posterior:
     targets = standardise(pooled)
     with one_thread():
         evidence = weigh(ids, targets)
-        means, gains, priors = _components(evidence, ids)  # [K, 120], [K, n, 120], [K, 120, 120]
-        variances = priors.diagonal(dim1=-2, dim2=-1) - gains.square().sum(-2)
+        means, gains = _components(evidence, ids)  # [K, 120], [K, n, 120]
+        priors = covariances().diagonal(dim1=-2, dim2=-1)[evidence.model] + MEAN_VARIANCE  # [K, 120]
+        variances = priors - gains.square().sum(-2)
         mean = evidence.weight @ means
         variance = evidence.weight @ (variances.clamp_min(0.0) + (means - mean).square())
         extra_noise = float(evidence.weight @ evidence.noise)
@@ -100,8 +101,8 @@ def sample(posterior: Posterior, num: int, rng: np.random.Generator) -> npt.NDAr
         `[num, 120]` float64, in points.
     """
     with one_thread():
-        means, gains, priors = _components(posterior.evidence, posterior.observed)
-        covariance = priors - gains.mT @ gains
+        means, gains = _components(posterior.evidence, posterior.observed)
+        covariance = covariances()[posterior.evidence.model] + MEAN_VARIANCE - gains.mT @ gains
         covariance.diagonal(dim1=-2, dim2=-1).add_(_JITTER)
         factors = torch.linalg.cholesky(covariance).numpy()  # [K, 120, 120]
         counts = rng.multinomial(num, posterior.evidence.weight.numpy())
@@ -112,11 +113,11 @@ def sample(posterior: Posterior, num: int, rng: np.random.Generator) -> npt.NDAr
     return posterior.location + posterior.scale * np.concatenate(drawn)
 
 
-def _components(evidence: Evidence, observed: Iterable[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Each hypothesis' mean of all orders, its whitened cross-covariance, and its prior covariance."""
-    priors = covariances()[evidence.model] + MEAN_VARIANCE
-    gains = torch.linalg.solve_triangular(evidence.factor, priors[:, list(observed)], upper=False)
-    return (evidence.whitened[:, None] @ gains)[:, 0], gains, priors
+def _components(evidence: Evidence, observed: Iterable[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return each hypothesis' mean of all orders, and its whitened covariance of the observed and all orders."""
+    across = covariances()[evidence.model[:, None], torch.tensor(list(observed))] + MEAN_VARIANCE  # [K, n, 120]
+    gains = torch.linalg.solve_triangular(evidence.factor, across, upper=False)
+    return (evidence.whitened[:, None] @ gains)[:, 0], gains
 
 
 def _read_only(array: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
