@@ -188,6 +188,48 @@ class CheckpointWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class TiedOrder:
+    """An order that can't be told from the best."""
+
+    workflow_order: str
+    probability: float
+    """That its true value is within a point of the highest one."""
+    observed: bool
+    """False: it was never trained to the threshold, and is believed to be as good by what was seen of others."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairEffect:
+    """What it is worth that one host type stands before another, all other pairs being as they are."""
+
+    first: str
+    second: str
+    mean: float
+    """In points, `>= 0`: named such that `first` before `second` is the better way round, as far as is known."""
+    std: float
+    """Of the posterior, in points."""
+    matters: bool
+    """The mean is more than two of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """What it would take to tell the best order from those that may be as good."""
+
+    num_orders: int
+    """Orders that can't be told from the best, itself included."""
+    episode_std: float | None
+    """Standard deviation of one episode's return, in points; None if no evaluation told."""
+    extra_noise_std: float
+    """By how much two trainings of one order differ, in points."""
+    episodes_per_order: int | None
+    """Further evaluation episodes for each of them. None: the episodes' spread is not known, or no number of episodes
+    would do, because trainings differ by too much (`needs_trainings`)."""
+    needs_trainings: bool
+    """Evaluation episodes can't settle it: `extra_noise_std` is the limit."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """The run is over: its budget is used, every workflow is done, or it was stopped."""
 

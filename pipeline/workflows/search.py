@@ -15,7 +15,6 @@ visit goes on as it would have.
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -23,20 +22,23 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 
 from pipeline import seeding
-from pipeline.types import Estimate
-from pipeline.workflows import gp_ucb
-from pipeline.workflows.gp_ucb import Observation
+from pipeline.workflows import choice
+from pipeline.workflows.observations import Observation
 from pipeline.workflows.orders import NUM_WORKFLOWS
+from pipeline.workflows.posterior import fit
+from pipeline.workflows.report import report
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.types import WorkflowResult
+    from pipeline.workflows.posterior import Posterior
+    from pipeline.workflows.report import SearchReport
 
 _LOTS: Final = 0
 """Index of the seeds that ties are broken with."""
-_FIT: Final = 1
-"""Index of the seeds of the Gaussian process."""
+_REPORT: Final = 1
+"""Index of the seeds that a report samples the posterior with."""
 
 
 class Status(StrEnum):
@@ -94,23 +96,21 @@ class Search:
         self._status = [Status.UNTRIED] * NUM_WORKFLOWS
         self._num_episodes = [0] * NUM_WORKFLOWS
         self._observations: list[Observation] = []
+        self._believed: Posterior | None = None
+        """What was made of the observations, until there is a new one."""
 
     def next(self) -> Pick | None:
         """Return the workflow to train next, or None if none is left.
 
-        A function of the state, which it leaves as it is. Takes up to a second once there are observations:
-        in an event loop, call it on a thread.
+        A function of the state, which it leaves as it is. Fits (see `posterior`): in an event loop, call it on a
+        thread.
         """
         candidates = self._candidates()
         if not candidates.any():
             return None
-        posterior = None
-        if self._observations:
-            fit_seed = seeding.seed(self._seed, seeding.Stream.SEARCH, self._iteration, _FIT)
-            posterior = gp_ucb.fit(self._observations, fit_seed)
         lots = seeding.generator(self._seed, seeding.Stream.SEARCH, self._iteration, _LOTS)
-        choice = gp_ucb.choose(posterior, candidates, self._beta, lots)
-        return Pick(self._iteration, choice.workflow_id, choice.ucb_score)
+        chosen = choice.choose(self.posterior(), candidates, self._beta, lots)
+        return Pick(self._iteration, chosen.workflow_id, chosen.ucb_score)
 
     def finish(self, result: WorkflowResult) -> bool:
         """Take note of how a visit ended.
@@ -134,7 +134,8 @@ class Search:
             )
         if result.reached_threshold:
             estimate = result.env_reward
-            self._observations.append(Observation(workflow_id, estimate.mean, estimate.stderr))
+            self._observations.append(Observation(workflow_id, estimate.mean, estimate.stderr, result.num_evaluated))
+            self._believed = None
             self._status[workflow_id] = Status.TRAINED
         elif result.reason != "budget":
             self._status[workflow_id] = Status.RETIRED
@@ -142,33 +143,72 @@ class Search:
         self._iteration += 1
         return result.reached_threshold
 
-    def best(self) -> tuple[int, Estimate] | None:
-        """Return the workflow with the highest observed env reward, and that reward, pooled over its visits.
+    def observe_all(
+        self,
+        means: npt.NDArray[np.float64],
+        stderrs: npt.NDArray[np.float64],
+        compliance: npt.NDArray[np.float64],
+        threshold: float,
+        num_episodes: int,
+    ) -> None:
+        """Take note of an evaluation of all workflows at once. It replaces all that was observed before.
 
-        Equals go to the lowest id. None before the first observation. `tied_with_best` says how little "best"
-        may mean.
+        Args:
+            means: `[120]` float64, env rewards, in points.
+            stderrs: `[120]` float64, their standard errors.
+            compliance: `[120]` float64, 0 to 1.
+            threshold: Compliance from which on a workflow is observed, and trained; below, it is retired until the
+                next evaluation.
+            num_episodes: That each mean is over.
+
+        Raises:
+            ValueError: An env reward of a workflow that reached the threshold is no number. Nothing changes.
         """
-        pooled = gp_ucb.pool(self._observations)
-        if not pooled:
-            return None
-        best = max(pooled, key=lambda observation: observation.env_reward)
-        return best.workflow_id, Estimate(best.env_reward, best.stderr)
-
-    def tied_with_best(self) -> list[int]:
-        """Return the observed workflows that can't be told from the best, itself included, by ascending id.
-
-        These are within two standard errors of the difference. Many orders are equal by the rules of the
-        game, so that a long list is to be expected, and the first in it has no claim over the others.
-        """
-        best = self.best()
-        if best is None:
-            return []
-        _, top = best
-        return [
-            observation.workflow_id
-            for observation in gp_ucb.pool(self._observations)
-            if top.mean - observation.env_reward <= 2 * math.hypot(top.stderr, observation.stderr)
+        reached = np.asarray(compliance) >= threshold
+        self._observations = [
+            Observation(workflow_id, float(means[workflow_id]), float(stderrs[workflow_id]), num_episodes)
+            for workflow_id in np.flatnonzero(reached).tolist()
         ]
+        self._status = [Status.TRAINED if followed else Status.RETIRED for followed in reached]
+        self._believed = None
+        self._iteration += 1
+
+    def spread(self, num_episodes: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Return which workflow each of the next episodes is played with, where one policy learns all of them.
+
+        A function of the state and of `rng`; the state stays as it is. See `choice.spread`. Cheap but for the first
+        time after an observation, when it fits (see `posterior`).
+
+        Args:
+            num_episodes: `B`.
+            rng: Shuffles.
+
+        Returns:
+            `[B]` int64, ids.
+        """
+        contenders = np.array([status is Status.TRAINED for status in self._status])
+        return choice.spread(self.posterior(), contenders, self._beta, num_episodes, rng)
+
+    def posterior(self) -> Posterior | None:
+        """Return what the observations say of all workflows, or None if there are none.
+
+        Fitted once per state, in 0.1 s or so: in an event loop, call it on a thread first.
+        """
+        if self._believed is None and self._observations:
+            self._believed = fit(self._observations)
+        return self._believed
+
+    def report(self) -> SearchReport | None:
+        """Return what may be concluded from the observations, or None if there are none.
+
+        A function of the state. Takes some tenths of a second: in an event loop, call it on a thread.
+        """
+        if not self._observations:
+            return None
+        eligible = np.array([status is not Status.RETIRED for status in self._status])
+        eligible[[observation.workflow_id for observation in self._observations]] = True
+        samples = seeding.generator(self._seed, seeding.Stream.SEARCH, self._iteration, _REPORT)
+        return report(self._observations, eligible, samples)
 
     def status(self, workflow_id: int) -> Status:
         """Return what came of a workflow so far."""

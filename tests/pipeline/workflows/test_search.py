@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pipeline.types import Estimate, WorkflowResult
-from pipeline.workflows.orders import NUM_WORKFLOWS
+from pipeline.workflows.orders import NUM_WORKFLOWS, PAIRS, PRECEDENCES
 from pipeline.workflows.search import Pick, Search, Status
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 CAP = 1000
 
@@ -36,6 +40,14 @@ def result(
         reached_threshold=reason == "threshold",
         reason=reason,
     )
+
+
+def observed(tried: Search) -> dict[int, list[float]]:
+    """The env rewards that the search knows of each workflow."""
+    rewards: dict[int, list[float]] = {}
+    for visit in tried.state()["observations"]:
+        rewards.setdefault(visit["workflow_id"], []).append(visit["env_reward"])
+    return rewards
 
 
 def played(num_visits: int, seed: int = 0) -> Search:
@@ -79,7 +91,7 @@ def test_a_search_is_a_function_of_its_seed_and_results() -> None:
 
 def test_a_workflow_that_is_best_and_known_is_picked_again_when_nothing_is_explored() -> None:
     greedy = search(beta=0.0)
-    for workflow_id in range(0, 120, 10):
+    for workflow_id in range(NUM_WORKFLOWS):
         greedy.finish(result(workflow_id, reward=-20.0 if workflow_id == 70 else -400.0, stderr=0.1))
     pick = greedy.next()
     assert pick is not None
@@ -102,7 +114,7 @@ def test_only_what_reached_the_threshold_is_observed() -> None:
         Status.RETIRED,
         Status.UNTRIED,
     ]
-    assert tried.best() == (1, Estimate(-30.0, 1.0))
+    assert observed(tried) == {1: [-30.0]}
     statistics = tried.statistics()
     assert (statistics.num_untried, statistics.num_trained, statistics.num_retired) == (117, 1, 2)
     assert (statistics.iteration, statistics.num_candidates, statistics.num_observations) == (4, 118, 1)
@@ -113,7 +125,7 @@ def test_a_trained_workflow_that_misses_later_is_retired_but_not_forgotten() -> 
     tried.finish(result(9, reward=-18.0))
     tried.finish(result(9, "patience", reward=-500.0))
     assert tried.status(9) is Status.RETIRED
-    assert tried.best() == (9, Estimate(-18.0, 1.0))
+    assert observed(tried) == {9: [-18.0]}
 
 
 def test_the_cap_counts_all_visits() -> None:
@@ -128,10 +140,9 @@ def test_the_cap_counts_all_visits() -> None:
 def test_a_visit_cut_by_the_budget_counts_its_episodes_only() -> None:
     tried = search()
     tried.finish(result(9, num_episodes=600))
-    before = tried.best()
     tried.finish(result(9, "budget", reward=-1.0, num_episodes=300))
     assert tried.status(9) is Status.TRAINED
-    assert tried.best() == before
+    assert observed(tried) == {9: [-20.0]}
     tried.finish(result(9, num_episodes=100))
     assert tried.statistics().num_candidates == NUM_WORKFLOWS - 1
 
@@ -160,7 +171,7 @@ def test_when_none_is_left_the_search_is_over() -> None:
         assert tried.next() is not None
         tried.finish(result(workflow_id, "patience"))
     assert tried.next() is None
-    assert tried.best() is None
+    assert tried.report() is None
 
 
 def test_the_last_one_left_is_picked_whatever_its_score() -> None:
@@ -173,24 +184,100 @@ def test_the_last_one_left_is_picked_whatever_its_score() -> None:
     assert pick.workflow_id == 0
 
 
-# The best
+# An evaluation of all workflows
 
 
-def test_the_best_is_pooled_over_visits() -> None:
+def all_evaluated(tried: Search, compliant: npt.NDArray[np.bool_], reward: float = -20.0) -> None:
+    means = np.where(compliant, reward, np.nan)  # what isn't followed is not looked at
+    tried.observe_all(means, np.full(NUM_WORKFLOWS, 0.5), np.where(compliant, 0.97, 0.6), 0.95, num_episodes=200)
+
+
+ENTERPRISE_FIRST = PRECEDENCES[:, PAIRS.index((1, 4))] == 1
+
+
+def test_an_evaluation_of_all_replaces_what_was_observed() -> None:
     tried = search()
-    tried.finish(result(5, reward=-20.0, stderr=3.0))
-    tried.finish(result(7, reward=-23.0, stderr=3.0))
-    tried.finish(result(5, reward=-24.0, stderr=4.0))
-    assert tried.best() == (5, Estimate(-22.0, 2.5))
+    tried.finish(result(3, reward=-99.0))
+    tried.finish(result(4, "patience"))
+    all_evaluated(tried, ENTERPRISE_FIRST)
+    assert observed(tried) == {w: [-20.0] for w in np.flatnonzero(ENTERPRISE_FIRST).tolist()}
+    assert {visit["num_episodes"] for visit in tried.state()["observations"]} == {200}
+    assert [tried.status(w) for w in range(NUM_WORKFLOWS)] == [
+        Status.TRAINED if followed else Status.RETIRED for followed in ENTERPRISE_FIRST
+    ]
+    all_evaluated(tried, ~ENTERPRISE_FIRST, reward=-30.0)  # what was retired may come back
+    assert observed(tried) == {w: [-30.0] for w in np.flatnonzero(~ENTERPRISE_FIRST).tolist()}
+    assert tried.statistics().iteration == 4
 
 
-def test_equals_go_to_the_lowest_id_and_are_named_as_ties() -> None:
+def test_an_evaluation_that_is_no_number_is_refused_before_anything_changes() -> None:
+    tried = played(2)
+    state = tried.state()
+    with pytest.raises(ValueError, match="can't be observed"):
+        all_evaluated(tried, ENTERPRISE_FIRST, reward=math.nan)
+    assert tried.state() == state
+
+
+def test_episodes_go_round_all_orders_at_first_and_later_more_to_the_best() -> None:
     tried = search()
-    assert tried.tied_with_best() == []
-    for workflow_id, reward in [(50, -20.0), (3, -20.0), (99, -22.0), (98, -24.0)]:
-        tried.finish(result(workflow_id, reward=reward, stderr=1.0))
-    assert tried.best() == (3, Estimate(-20.0, 1.0))
-    assert tried.tied_with_best() == [3, 50, 99]  # 2 * sqrt(2) points is how far a tie goes
+    rng = np.random.default_rng(0)
+    assert (np.bincount(tried.spread(240, rng)) == 2).all()
+    all_evaluated(tried, ENTERPRISE_FIRST)
+    counts = np.bincount(tried.spread(240, rng), minlength=NUM_WORKFLOWS)
+    assert (counts[ENTERPRISE_FIRST] == 3).all()
+    assert (counts[~ENTERPRISE_FIRST] == 1).all()
+
+
+def test_when_no_order_is_followed_episodes_go_round_all() -> None:
+    tried = search()
+    all_evaluated(tried, np.zeros(NUM_WORKFLOWS, dtype=bool))
+    assert tried.report() is None
+    assert (np.bincount(tried.spread(240, np.random.default_rng(0))) == 2).all()
+
+
+def test_a_resumed_search_spreads_alike() -> None:
+    tried = search()
+    all_evaluated(tried, ENTERPRISE_FIRST)
+    resumed = Search.from_state(json.loads(json.dumps(tried.state())))
+    first, second = (one.spread(100, np.random.default_rng(3)) for one in (tried, resumed))
+    assert np.array_equal(first, second)
+    assert resumed.report() == tried.report()
+
+
+# What is concluded
+
+
+def test_what_is_believed_is_of_the_latest_observations() -> None:
+    tried = search()
+    assert tried.posterior() is None
+    for change in (
+        lambda: tried.finish(result(5, reward=-20.0)),
+        lambda: tried.finish(result(7, reward=-30.0)),
+        lambda: all_evaluated(tried, ENTERPRISE_FIRST),
+    ):
+        before = tried.posterior()
+        change()
+        after = tried.posterior()
+        assert after is not None
+        assert after is not before
+        assert after is tried.posterior()
+        assert after.observed == tuple(sorted(observed(tried)))
+
+
+def test_a_report_tells_of_what_reached_the_threshold() -> None:
+    tried = search()
+    assert tried.report() is None
+    for workflow_id, reward in [(50, -20.0), (3, -45.0), (99, -22.0)]:
+        tried.finish(result(workflow_id, reward=reward, stderr=0.1))
+    tried.finish(result(98, "patience", reward=-1.0))
+    tried.finish(result(97, "budget", reward=-1.0))
+    report = tried.report()
+    assert report is not None
+    assert report.num_observed == 3
+    assert report.best == 50
+    assert report.too_little
+    assert report.within_one[98] == 0 < report.within_one[97]
+    assert tried.report() == report
 
 
 # Checkpoints
@@ -282,13 +369,7 @@ class SearchMachine(RuleBasedStateMachine):
         assert statistics.num_candidates == len(self.candidates())
         assert statistics.num_observations == sum(map(len, self.rewards.values()))
         assert {w: self.search.status(w) for w in self.status} == self.status
-        best = self.search.best()
-        if best is None:
-            assert not self.rewards
-        else:
-            means = {w: math.fsum(rewards) / len(rewards) for w, rewards in self.rewards.items()}
-            assert best[1].mean == max(means.values()) == means[best[0]]
-            assert best[0] in self.search.tied_with_best()
+        assert observed(self.search) == self.rewards
 
 
 SearchMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)

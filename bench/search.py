@@ -1,0 +1,205 @@
+"""How far from the best order a search ends: made-up landscapes, seen through noise, against simpler rules.
+
+    python bench/search.py                       60 seeds, on all cores: the table of docs/search.md
+    python bench/search.py --seeds 5 --jobs 1    a first look
+    python bench/search.py --json > search.json
+
+Each search tries 30 orders, one after the other, and hears of each a value with noise. It may try an order again.
+After 10, 20 and 30 it names the order that it takes for the best. All figures are in standard deviations of the
+landscape over the 120 orders:
+
+  simple regret      the value of the best order less that of the order named: how good is the answer?
+  cumulative regret  the same for every order tried, added up: what did it cost to search?
+
+The order named is, for the Gaussian processes, the observed one with the highest posterior mean; for rules
+without a posterior, the one with the highest mean of what was observed.
+
+Landscapes (bench/landscapes.py): drawn from a Mallows process; one peak; the first place decides; assignment;
+precedences; three relevant types; rugged (nothing to be learned from one order about another); like compliance in the
+game; tied (half of the orders are equally best). Noises: Gaussian of 0.25 and of 1 standard deviation; heavy-tailed and
+skewed, of 0.5. Half of the variance is an evaluation's, whose standard error the search is told; the other half
+is what two trainings of one order differ by, which it is not.
+
+All rules see the same landscapes, and the n-th trial of all has the same noise:
+
+  random             any order that has not been tried
+  prototype          the research prototype's rule
+  mallows            GP-UCB with a Mallows kernel, one decay for all pairs, by maximum likelihood
+  position           GP-UCB with a kernel that counts the places where two orders agree
+  one-hot            GP-UCB with an RBF over one-hot orders, by maximum likelihood
+  project            the search that the project uses: GP-UCB with an average of models
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from landscapes import LANDSCAPES, NOISES, draw
+from rules import RULES, first_order, next_order
+
+from pipeline.config import num_cores
+from pipeline.options import Parser, UsageError
+from pipeline.workflows.observations import Observation
+from pipeline.workflows.one_thread import one_thread
+
+NUM_TRIALS = 30
+STOPS = (10, 20, 30)
+EASY = "tied"
+"""Left out of the average: half of the answers are right, and all rules end near 0."""
+FIGURES = (*(f"after {stop}" for stop in STOPS), f"cumulative over {NUM_TRIALS}")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A figure over all seeds."""
+
+    mean: float
+    stderr: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a rule reached, in standard deviations of the landscape."""
+
+    rule: str
+    average: dict[str, Score]
+    """Over all landscapes but the easy one and over all noises, by `FIGURES`."""
+    by_landscape: dict[str, Score]
+    """Simple regret after the last trial, over all noises."""
+    by_noise: dict[str, Score]
+    """Simple regret after the last trial, over all landscapes but the easy one."""
+
+
+def search(rule: str, landscape: str, noise: str, seed: int) -> list[float]:
+    """Search once; return the simple regret at each of `STOPS`, and the cumulative regret."""
+    values = draw(landscape, seed)
+    which = [seed, list(LANDSCAPES).index(landscape), list(NOISES).index(noise)]
+    errors, lots = np.random.default_rng([*which, 0]), np.random.default_rng([*which, 1])
+    std, drawn = NOISES[noise]
+    part = std / math.sqrt(2)  # of evaluation and of training each
+    observations: list[Observation] = []
+    tried, figures, cumulative = first_order(lots), [], 0.0
+    for trial in range(1, NUM_TRIALS + 1):
+        observed = values[tried] + part * drawn(errors) + part * drawn(errors)
+        observations.append(Observation(tried, float(observed), part))
+        cumulative += float(values.max() - values[tried])
+        tried, best = next_order(RULES[rule], observations, lots)
+        if trial in STOPS:
+            figures.append(float(values.max() - values[best]))
+    return [*figures, cumulative]
+
+
+def search_everywhere(rule: str, seed: int) -> list[list[list[float]]]:
+    """Search on every landscape through every noise; return `[landscapes][noises][figures]`."""
+    with one_thread():
+        return [[search(rule, landscape, noise, seed) for noise in NOISES] for landscape in LANDSCAPES]
+
+
+def summarise(rule: str, regrets: np.ndarray) -> Row:
+    """Return a rule's row; `regrets` are `[seeds, landscapes, noises, figures]`."""
+    hard = regrets[:, [name != EASY for name in LANDSCAPES]]
+    return Row(
+        rule,
+        average={name: _score(hard[..., index]) for index, name in enumerate(FIGURES)},
+        by_landscape={name: _score(regrets[:, index, :, len(STOPS) - 1]) for index, name in enumerate(LANDSCAPES)},
+        by_noise={name: _score(hard[:, :, index, len(STOPS) - 1]) for index, name in enumerate(NOISES)},
+    )
+
+
+def run(rules: list[str], num_seeds: int, num_jobs: int, *, quiet: bool) -> list[Row]:
+    """Search with every rule at every seed, on several processes."""
+    regrets = {rule: np.full((num_seeds, len(LANDSCAPES), len(NOISES), len(FIGURES)), np.nan) for rule in rules}
+    started_s = time.monotonic()
+    with ProcessPoolExecutor(num_jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        futures = {
+            pool.submit(search_everywhere, rule, seed): (rule, seed) for seed in range(num_seeds) for rule in rules
+        }
+        for num_done, future in enumerate(as_completed(futures), start=1):
+            rule, seed = futures[future]
+            regrets[rule][seed] = future.result()
+            if not quiet and (num_done % 10 == 0 or num_done == len(futures)):
+                spent_s = time.monotonic() - started_s
+                left_s = spent_s / num_done * (len(futures) - num_done)
+                print(
+                    f"{num_done}/{len(futures)} searches of all, {spent_s:.0f} s, {left_s:.0f} s left", file=sys.stderr
+                )
+    return [summarise(rule, regrets[rule]) for rule in rules]
+
+
+def main() -> int:
+    """Search, print; return the exit status."""
+    try:
+        options = _parser().parse_args()
+        _check(options)
+        rows = run(options.rules, options.seeds, options.jobs, quiet=options.quiet)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    if options.json:
+        print(
+            json.dumps({"seeds": options.seeds, "trials": NUM_TRIALS, "rows": [asdict(row) for row in rows]}, indent=2)
+        )
+        return 0
+    print(f"{options.seeds} seeds, mean ± standard error; all in standard deviations of the landscape\n")
+    _print(f"average over landscapes (but {EASY}) and noises", {row.rule: row.average for row in rows})
+    _print(f"simple regret after {NUM_TRIALS}, by landscape", {row.rule: row.by_landscape for row in rows})
+    _print(f"simple regret after {NUM_TRIALS}, by noise", {row.rule: row.by_noise for row in rows})
+    return 0
+
+
+def _score(regrets: np.ndarray) -> Score:
+    by_seed = regrets.reshape(len(regrets), -1).mean(axis=1)  # [seeds], independent of one another
+    stderr = by_seed.std(ddof=1) / math.sqrt(len(by_seed)) if len(by_seed) > 1 else 0.0
+    return Score(float(by_seed.mean()), float(stderr))
+
+
+def _print(title: str, table: dict[str, dict[str, Score]]) -> None:
+    """Print a table that Markdown can take."""
+    columns = list(next(iter(table.values())))
+    print(f"| {title} | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 1)}")
+    for rule, scores in table.items():
+        cells = (f"{scores[column].mean:.2f} ± {scores[column].stderr:.2f}" for column in columns)
+        print(f"| {rule} | {' | '.join(cells)} |")
+    print()
+
+
+def _parser() -> Parser:
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=60, help="searches of each kind [60]")
+    parser.add_argument("--jobs", type=int, default=min(2, num_cores()), help="processes [2, or the cores if fewer]")
+    parser.add_argument(
+        "--rules", type=_names, default=list(RULES), metavar="RULE,...", help="some of those above [all]"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--quiet", action="store_true", help="don't tell how far it is")
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    return list(dict.fromkeys(text.split(",")))
+
+
+def _check(options: argparse.Namespace) -> None:
+    if unknown := [rule for rule in options.rules if rule not in RULES]:
+        raise UsageError(f"unknown rule {', '.join(unknown)}: choose from {', '.join(RULES)}")
+    if not 1 <= options.seeds <= 10_000:
+        raise UsageError("--seeds is 1 to 10000")
+    if not 1 <= options.jobs <= 256:
+        raise UsageError("--jobs is 1 to 256")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    raise SystemExit(main())
