@@ -12,13 +12,16 @@ from native_buffers.ring import EpisodeRing
 from pipeline import seeding
 from pipeline.cage2.compliance import Compromised, Verdicts
 from pipeline.cage2.cyborg_env import CyborgEnv
+from pipeline.cage2.interface import Interface
+from pipeline.cage2.memory import Memory
 from pipeline.cage2.spec import EPISODE_STEPS, OBSERVATION_SIZE
 from pipeline.collect.episode import play_episode
 from pipeline.collect.record import HEADER, record_layout
-from pipeline.collect.rollout import EnginePlayer
+from pipeline.collect.rollout import EnginePlayer, warm_up
 from pipeline.policy import network
 from pipeline.policy.forward import Actor
-from pipeline.workflows.orders import ORDERS, one_hot
+from pipeline.policy.params import PLAIN
+from pipeline.workflows.orders import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,30 +35,35 @@ def measure(engine: str, red_agent: str, num_episodes: int) -> dict[str, float]:
     With CybORG `rest` is the loop, compliance and the writing of the slot. The fast engine's rollout is one kernel;
     `bench/engine.py` takes it apart.
     """
-    actor = Actor(network.create(0, "orthogonal").actor_weights(), one_hot(WORKFLOW_ID))
+    actor = Actor(network.create(0, "orthogonal", PLAIN).actor_weights(), PLAIN)
     verdicts = Verdicts(ORDERS[WORKFLOW_ID].tolist(), Compromised.FIXABLE)
     seeds = [part.tolist() for part in seeding.episode_seeds(0, WORKFLOW_ID, np.arange(num_episodes))]
-    with EpisodeRing.create(HEADER, record_layout(EPISODE_STEPS), 1) as ring:
+    with EpisodeRing.create(HEADER, record_layout(EPISODE_STEPS, OBSERVATION_SIZE), 1) as ring:
 
         def play_all(play: Callable[..., None]) -> float:
             begin_s = time.perf_counter()
             for environment_seed, actions_seed in zip(*seeds, strict=True):
                 play(
-                    actor, verdicts, environment_seed=environment_seed, actions_seed=actions_seed, record=ring.record(0)
+                    actor,
+                    verdicts,
+                    workflow_id=WORKFLOW_ID,
+                    environment_seed=environment_seed,
+                    actions_seed=actions_seed,
+                    record=ring.record(0),
                 )
             return (time.perf_counter() - begin_s) / num_episodes * 1e3
 
         if engine == "fast":
-            player = EnginePlayer(red_agent, "head")
-            player.play(actor, verdicts, environment_seed=0, actions_seed=0, record=ring.record(0))  # compiled, once
+            player = EnginePlayer(red_agent, "head", Interface())
+            warm_up()
             return {"rollout kernel": play_all(player.play)}
         clock: dict[str, float] = {}
         env = CyborgEnv(red_agent)
-        actor.sample(np.zeros(OBSERVATION_SIZE, np.int8), 0.5)  # compiled, once
+        warm_up()
         env.reset = _timed(clock, "reset", env.reset)  # type: ignore[method-assign]  # that is what timing takes
         env.step = _timed(clock, "game", env.step)  # type: ignore[method-assign]
         actor.sample = _timed(clock, "policy", actor.sample)  # type: ignore[method-assign]
-        whole_ms = play_all(partial(play_episode, env))
+        whole_ms = play_all(partial(play_episode, env, Memory(Interface())))
     parts = {name: seconds / num_episodes * 1e3 for name, seconds in clock.items()}
     return {**parts, "rest": whole_ms - sum(parts.values())}
 

@@ -30,10 +30,11 @@ from pipeline.cage2.compliance import Compromised, Verdicts
 from pipeline.cage2.cyborg_env import CyborgEnv, load_cyborg
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.engine.game_batch import GameBatch
+from pipeline.cage2.interface import Interface
 from pipeline.collect.record import record_layout
 from pipeline.collect.rollout import EnginePlayer
 from pipeline.policy.forward import Actor
-from pipeline.policy.params import ACTOR
+from pipeline.policy.params import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 BATCHES = (64, 1024)
 GYM_ID = "pipeline.cage2.gym_registration:Cage2-v0"
+WORKFLOW_ID = 65
 POOL = 1_000_000
 """Random actions that are drawn beforehand."""
 
@@ -85,8 +87,8 @@ def episodes_of(env: Cage2Env, actions: list[int]) -> Callable[[int], int]:
 
 def new_actor() -> Actor:
     """Return an actor with untrained weights."""
-    weights = np.random.default_rng(0).normal(0.0, 0.1, ACTOR.num_values).astype(np.float32)
-    return Actor(weights, np.eye(5, dtype=np.float32).ravel())
+    weights = np.random.default_rng(0).normal(0.0, 0.1, PLAIN.actor.num_values).astype(np.float32)
+    return Actor(weights, PLAIN)
 
 
 def policy_episodes_of(env: Cage2Env) -> Callable[[int], int]:
@@ -96,7 +98,7 @@ def policy_episodes_of(env: Cage2Env) -> Callable[[int], int]:
     def play(index: int) -> int:
         observation = env.reset(index)
         for uniform in seeding.uniforms(index, spec.EPISODE_STEPS):
-            action, _ = actor.sample(observation, uniform)
+            action, _ = actor.sample(observation, WORKFLOW_ID, uniform)
             observation, _ = env.step(action)
         return spec.EPISODE_STEPS
 
@@ -105,12 +107,15 @@ def policy_episodes_of(env: Cage2Env) -> Callable[[int], int]:
 
 def rollouts_of(red_agent: str) -> Callable[[int], int]:
     """Return what plays one episode by the actor in the workers' kernel."""
-    actor, player = new_actor(), EnginePlayer(red_agent, "head")
+    actor, player = new_actor(), EnginePlayer(red_agent, "head", Interface())
     verdicts = Verdicts(range(5), Compromised.FIXABLE)
-    record = {field.name: np.empty(field.shape, field.dtype) for field in record_layout(spec.EPISODE_STEPS).fields}
+    record = {
+        field.name: np.empty(field.shape, field.dtype)
+        for field in record_layout(spec.EPISODE_STEPS, spec.OBSERVATION_SIZE).fields
+    }
 
     def play(index: int) -> int:
-        player.play(actor, verdicts, environment_seed=index, actions_seed=index, record=record)
+        player.play(actor, verdicts, workflow_id=WORKFLOW_ID, environment_seed=index, actions_seed=index, record=record)
         return spec.EPISODE_STEPS
 
     return play

@@ -27,12 +27,12 @@ from native_buffers.weights import WeightBoard
 from pipeline import seeding
 from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
-from pipeline.collect.record import HEADER, record_layout
+from pipeline.collect.record import HEADER
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.learn.batch import Batch
 from pipeline.policy import network
-from pipeline.policy.params import ACTOR
+from pipeline.policy.params import PLAIN
 from pipeline.types import BatchPlan
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Intake:
         while self._num_opened * self._plan_size < self._meter.num_episodes + 2 * self._plan_size:
             index = self._num_opened
             first_episode = index * self._plan_size
-            collection.open(BatchPlan(index, WORKFLOW_ID, first_episode, self._plan_size, weight_version=0))
+            collection.open(BatchPlan(index, (WORKFLOW_ID,) * self._plan_size, first_episode, weight_version=0))
             self._num_opened += 1
 
     def take(self, plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
@@ -90,7 +90,7 @@ class Intake:
         batch = self._batches.get(plan.batch_index)
         if batch is None:
             batch = self._batches[plan.batch_index] = self._spare.pop() if self._spare else self._new_batch()
-        batch.put(row, record)
+        batch.put(row, record, WORKFLOW_ID)
         if batch.num_filled == plan.num_episodes:
             batch.clear()
             self._spare.append(self._batches.pop(plan.batch_index))
@@ -128,8 +128,8 @@ async def measure_product(job: Job) -> Row:
     task_size = config.task_size
     intake = Intake(meter, job.num_steps, -(-max(MIN_PLAN, config.num_slots) // task_size) * task_size)
     with (
-        EpisodeRing.create(HEADER, record_layout(job.num_steps), config.num_slots) as ring,
-        WeightBoard.create(ACTOR.num_values, config.num_slabs) as board,
+        EpisodeRing.create(HEADER, game.record, config.num_slots) as ring,
+        WeightBoard.create(game.shape.actor.num_values, config.num_slabs) as board,
     ):
         board.publish(0, _weights())
         collector = make_collector(config, game, ring, board)
@@ -248,7 +248,8 @@ def _row(job: Job, meter: Meter, window: Window, traffic: Traffic, pss: int) -> 
 
 
 def _weights() -> npt.NDArray[np.float32]:
-    return network.create(seeding.seed(RUN_SEED, seeding.Stream.POLICY_INIT, WORKFLOW_ID), "orthogonal").actor_weights()
+    seed = seeding.seed(RUN_SEED, seeding.Stream.POLICY_INIT, WORKFLOW_ID)
+    return network.create(seed, "orthogonal", PLAIN).actor_weights()
 
 
 def _refuse(num_episodes: int) -> None:

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pipeline.cage2.compliance import Compromised
+from pipeline.cage2.interface import Interface
+from pipeline.cage2.memory import Memory
 from pipeline.cage2.spec import OBSERVATION_SIZE
 from pipeline.collect.episode import play_episode
 from pipeline.collect.game import GameSpec
@@ -57,7 +59,7 @@ class SyntheticGame(GameSpec):
 
     def play_episode(self) -> PlayEpisode:
         """Build the environment; return what plays whole episodes in it."""
-        return partial(play_episode, self.env())
+        return partial(play_episode, self.env(), Memory(self.interface))
 
 
 class SyntheticEnv:
@@ -110,4 +112,6 @@ def step_seconds(seed: int, num_steps: int, step_ms: float, spread: Spread) -> n
 
 def synthetic_game(num_steps: int, step_ms: float, spread: Spread) -> SyntheticGame:
     """Return the game, whatever is not looked at filled in."""
-    return SyntheticGame("SleepAgent", "cyborg", "head", "csle", Compromised.FIXABLE, num_steps, step_ms, spread)
+    return SyntheticGame(
+        "SleepAgent", "cyborg", "head", "csle", Compromised.FIXABLE, num_steps, Interface(), step_ms, spread
+    )

@@ -207,6 +207,7 @@ def _display(pipeline: Pipeline, options: argparse.Namespace) -> Iterator[Callab
     """Choose how events are shown: not at all, as lines, or live."""
     from pipeline.observe.dashboard import Dashboard
     from pipeline.observe.logs import LogLines, terminal_logger
+    from pipeline.types import OrdersEvaluated
 
     if options.quiet:
         yield lambda _: None
@@ -214,6 +215,7 @@ def _display(pipeline: Pipeline, options: argparse.Namespace) -> Iterator[Callab
         yield LogLines(
             terminal_logger(as_json=options.json_logs),
             update_interval_s=0 if options.verbose else LOG_INTERVAL_S,
+            left_out=() if options.json_logs else (OrdersEvaluated,),  # hundreds of numbers
         )
     else:
         with Dashboard(pipeline.config, pipeline.statistics) as dashboard:

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from pipeline.workflows.orders import order_name, parse_order
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RedAgent = Literal["B_lineAgent", "RedMeanderAgent", "SleepAgent"]
+RedAgent = Literal["B_lineAgent", "RedMeanderAgent", "SleepAgent", "Mixed"]
+MAX_EVALUATION_EPISODES = 8_000
+"""Per order and evaluation: what their seeds have room for, with all 120 orders."""
 MAX_EPISODES_PER_TASK = {"fast": 64, "cyborg": 4}
 """What `episodes_per_task` grows to by itself: enough to hide the executor's round trip behind the episodes."""
 
@@ -60,7 +64,7 @@ class Config(BaseModel):
     max_episodes_per_workflow: Annotated[int, Field(ge=1)] = 10_000
     """Episodes that one workflow may use, over all its visits; the learning rate anneals over them."""
     red_agent: RedAgent = "B_lineAgent"
-    """Who attacks."""
+    """Who attacks; `Mixed`: B_lineAgent in one half of the episodes, RedMeanderAgent in the other."""
     alignment_lambda: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
     """Points that full compliance is worth per episode."""
     compliance_threshold: Annotated[float, Field(ge=0, le=1)] = 0.95
@@ -75,8 +79,20 @@ class Config(BaseModel):
     """Which state of the game: as CybORG plays it today, or as on the contest's final day (fast engine only)."""
     cyborg: Literal["csle", "upstream"] = "csle"
     """Which CybORG: the `csle-cyborg` package, or cage-challenge-2's own `CybORG` where that is installed."""
+    observation_memory: bool = False
+    """Let the policy also see what Blue may remember: hosts that were scanned, decoys that stand, time that is left."""
+    actions: Literal["all", "merged"] = "all"
+    """What the policy chooses from: CybORG's 145 actions, or those that can achieve something, with one decoy action
+    per host that places its next one."""
     recipe: Literal["default", "prototype"] = "default"
     """PPO's hyper-parameters: the project's own, or those of the research prototype, for comparison."""
+    policy: Literal["per-workflow", "shared"] = "per-workflow"
+    """A policy for each workflow, searched one after the other, or one that is told which workflow to follow and is
+    trained on all."""
+    workflow: str | None = None
+    """Train this workflow alone, with all episodes: the five host types, highest priority first, `->` in between."""
+    evaluation_episodes: Annotated[int, Field(ge=2, le=MAX_EVALUATION_EPISODES)] = 200
+    """Fresh episodes, per order, by which a trained policy is evaluated; they are not among `total_episodes`."""
     warm_start: bool = False
     """Start a new workflow's policy from the nearest trained order instead of afresh."""
     policy_lag: Annotated[int, Field(ge=0, le=8)] = 1
@@ -113,6 +129,12 @@ class Config(BaseModel):
             raise ValueError(msg)
         return value
 
+    @field_validator("workflow")
+    @classmethod
+    def _order(cls, text: str | None) -> str | None:
+        """Write it as `order_name` does."""
+        return None if text is None else order_name(parse_order(text))
+
     @field_validator("log_dir")
     @classmethod
     def _path_of_text(cls, path: Path) -> Path:
@@ -141,6 +163,9 @@ class Config(BaseModel):
         if self.ray_address != "local" and self.collector != "ray":
             msg = "--ray-address is for --collector ray: choose that, or leave the address out"
             raise ValueError(msg)
+        if self.workflow is not None and self.policy == "shared":
+            msg = "--policy shared is trained on all workflows: leave --workflow out, or train it alone without it"
+            raise ValueError(msg)
         if self.slots is not None and self.slots < self.num_players:
             msg = (
                 f"{self.slots} slots can't keep {self.workers} workers busy: give at least {self.workers}, "
@@ -154,6 +179,13 @@ class Config(BaseModel):
             )
             raise ValueError(msg)
         return self
+
+    @property
+    def episode_cap(self) -> int:
+        """Episodes that one policy may use; the learning rate anneals over them."""
+        if self.workflow is not None or self.policy == "shared":
+            return self.total_episodes
+        return self.max_episodes_per_workflow
 
     @property
     def max_episodes_in_flight(self) -> int:

@@ -8,9 +8,10 @@ import json
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from pipeline.config import RedAgent, num_cores
+from pipeline.cage2.spec import RED_AGENTS
+from pipeline.config import num_cores
 from pipeline.evaluate.baselines import BASELINES
 from pipeline.evaluate.scenario import LENGTHS, Scenario
 from pipeline.options import UsageError, given_options, make_config
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pipeline.evaluate.report import AgentDescription, Report
     from pipeline.evaluate.trained import Trained
 
-RED_AGENTS: tuple[str, ...] = get_args(RedAgent)
 OPTIONS = (
     *("episodes", "steps", "red_agents", "workflow", "greedy", "sampled", "json"),
     *("engine", "profile", "cyborg", "seed", "workers"),  # a run's too, and checked as such

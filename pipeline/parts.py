@@ -18,7 +18,8 @@ from pipeline.cage2.spec import EPISODE_STEPS
 from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray_cluster import require_ray
-from pipeline.collect.record import HEADER, record_layout
+from pipeline.collect.record import HEADER
+from pipeline.learn.intake import Intake
 from pipeline.learn.learner import Learner, LearnerSettings
 from pipeline.learn.ppo import resolve_device
 from pipeline.learn.recipe import RECIPES
@@ -27,7 +28,6 @@ from pipeline.observe.tensorboard import require_tensorboard
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolder
-from pipeline.policy.params import ACTOR
 from pipeline.policy.store import PolicyStore
 from pipeline.training import Training
 
@@ -60,6 +60,7 @@ class Parts:
     ring: EpisodeRing
     collector: Collector
     collection: Collection
+    intake: Intake
     learner: Learner
     training: Training
 
@@ -97,10 +98,9 @@ async def assemble(
         require_ray()
     device = resolve_device(config.device)
     sweep_stale()
-    ring = stack.enter_context(
-        EpisodeRing.create(HEADER, record_layout(EPISODE_STEPS), config.num_slots, debug=config.debug)
-    )
-    board = stack.enter_context(WeightBoard.create(ACTOR.num_values, config.num_slabs))
+    game = game_spec(config)
+    ring = stack.enter_context(EpisodeRing.create(HEADER, game.record, config.num_slots, debug=config.debug))
+    board = stack.enter_context(WeightBoard.create(game.shape.actor.num_values, config.num_slabs))
 
     folder = RunFolder(resume_dir) if resume_dir else RunFolder.create(config)
     stack.callback(folder.close)
@@ -114,12 +114,12 @@ async def assemble(
 
     faults_path = folder.path / WORKER_FAULTS
     stack.callback(_remove_if_empty, faults_path)
-    collector = make_collector(config, game_spec(config), ring, board, str(faults_path.resolve()))
+    collector = make_collector(config, game, ring, board, str(faults_path.resolve()))
     stack.push_async_callback(collector.close)
 
     def take(plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
         on_episode()
-        learner.take(plan, row, record)
+        intake.take(plan, row, record)
 
     collection = Collection(
         ring, collector, run_seed=config.seed, episodes_per_task=config.task_size, take=take, on_lost=on_lost
@@ -128,18 +128,21 @@ async def assemble(
     settings = LearnerSettings(
         run_seed=config.seed,
         num_steps=EPISODE_STEPS,
+        observation_size=game.shape.observation_size,
         episodes_per_update=config.episodes_per_update,
         policy_lag=config.policy_lag,
         alignment_lambda=config.alignment_lambda,
-        max_episodes_per_workflow=config.max_episodes_per_workflow,
+        episode_cap=config.episode_cap,
         recipe=recipe,
         device=device,
     )
-    learner = Learner(settings, board, collection, learner_thread)
+    intake = Intake(board, collection)
+    learner = Learner(settings, intake, learner_thread)
     training = Training(
         config,
-        PolicyStore(config.seed, recipe.initialisation),
+        PolicyStore(config.seed, recipe.initialisation, game.shape),
         learner,
+        intake,
         search_thread=search_thread,
         emit=emit,
         log_sizes=logs.sizes,
@@ -151,7 +154,7 @@ async def assemble(
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             msg = f"{checkpoints.path} holds a state that can't be ({error!r}): go on with the version that wrote it"
             raise CheckpointError(msg) from error
-    return Parts(folder, checkpoints, logs, disk_thread, ring, collector, collection, learner, training)
+    return Parts(folder, checkpoints, logs, disk_thread, ring, collector, collection, intake, learner, training)
 
 
 def _remove_if_empty(path: Path) -> None:

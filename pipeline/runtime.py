@@ -179,6 +179,7 @@ class Pipeline:
             "collection": parts.learner.wait_s,
             "learner": parts.learner.update_s,
             "search": parts.training.search_s,
+            "evaluation": parts.training.evaluation_s,
         }
         return PipelineStatistics(
             total_episodes=parts.training.state.total_episodes,
@@ -264,7 +265,7 @@ class Pipeline:
         reported = None
         while True:
             await asyncio.sleep(PROGRESS_INTERVAL_S)
-            filling = self._parts.learner.filling()
+            filling = self._parts.intake.filling()
             if filling is not None and filling != reported:
                 reported = filling
                 self._emit(EpisodesCollected(*filling))
@@ -306,6 +307,7 @@ class Pipeline:
             "first_episode_s": statistics.first_episode_s,
             "seconds": statistics.seconds,
             "workers_busy_s": statistics.collection.busy_s,
+            "episodes_evaluated": training.num_evaluated,
             "episodes_discarded": statistics.collection.num_discarded,
             "episodes_replayed": statistics.collection.num_lost,
             "configuration": self.config.model_dump(mode="json"),

@@ -11,6 +11,7 @@ Flood, 2014), keyed by the stream and counted by the episode's index: stateless,
 from __future__ import annotations
 
 from enum import Enum, IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +39,7 @@ class Stream(IntEnum):
     EVALUATION_ACTIONS = 6
     COMPARISON_ENVIRONMENT = 7
     COMPARISON_ACTIONS = 8
+    SHARED_ORDERS = 9
 
 
 class Purpose(Enum):
@@ -67,22 +69,26 @@ def seed(run_seed: int, stream: Stream, *indices: int) -> int:
 
 
 def episode_seeds(
-    run_seed: int, group: int, episode_indices: npt.ArrayLike, purpose: Purpose = Purpose.TRAINING
+    run_seed: int, groups: npt.ArrayLike, episode_indices: npt.ArrayLike, purpose: Purpose = Purpose.TRAINING
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Return the seeds of a group's episodes.
+    """Return the seeds of episodes.
 
     Args:
         run_seed: The run's seed, `>= 0`.
-        group: Which episodes are counted together: a workflow's, 0 to 119, but in a comparison, where
-            `evaluate.scenario` numbers the groups.
-        episode_indices: `[B]`, indices among the group's own episodes, from 0.
+        groups: `[B]`, or one for all: which episodes are counted together. Their workflow, 0 to 119, but in a
+            comparison, where `evaluate.scenario` numbers the groups.
+        episode_indices: `[B]`, indices within the group, from 0.
         purpose: What they are played for.
 
     Returns:
         `(environment, actions)`, each `[B]` uint64: what seeds the game's generator, and what `uniforms` starts from.
     """
     indices = np.asarray(episode_indices, dtype=np.uint64)
-    environment, actions = (_key(run_seed, stream, group) for stream in purpose.value)
+    distinct, which = np.unique(groups, return_inverse=True)
+    keys = np.array(
+        [[_key(run_seed, stream, int(group)) for group in distinct] for stream in purpose.value], dtype=np.uint64
+    )  # [2, distinct groups]
+    environment, actions = keys[:, which.reshape(np.shape(groups))]
     return splitmix64(environment, indices), splitmix64(actions, indices)
 
 
@@ -100,8 +106,13 @@ def uniforms(actions_seed: int, num_steps: int) -> npt.NDArray[np.float64]:
     return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def splitmix64(key: np.uint64, indices: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Return outputs `indices` of the SplitMix64 generator whose state starts at `key`; same shape as `indices`."""
+def splitmix64(key: np.uint64 | npt.NDArray[np.uint64], indices: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return outputs `indices` of the SplitMix64 generator whose state starts at `key`; same shape as `indices`.
+
+    Args:
+        key: One, or one for each index.
+        indices: From 0.
+    """
     with np.errstate(over="ignore"):
         word = key + (indices + np.uint64(1)) * np.uint64(GOLDEN_GAMMA)
         word = (word ^ (word >> np.uint64(30))) * np.uint64(MIX_1)
@@ -109,6 +120,7 @@ def splitmix64(key: np.uint64, indices: npt.NDArray[np.uint64]) -> npt.NDArray[n
         return word ^ (word >> np.uint64(31))
 
 
+@lru_cache(4 * 120)  # asked for every workflow again at every batch, and slow
 def _key(run_seed: int, stream: Stream, *indices: int) -> np.uint64:
     return np.uint64(_sequence(run_seed, stream, *indices).generate_state(1, np.uint64)[0])
 

@@ -10,14 +10,17 @@ import hashlib
 import json
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
-from pipeline.learn.visit import Visit, VisitLimits
+from pipeline.curriculum import curriculum
+from pipeline.learn.evaluation import evaluate
+from pipeline.learn.visit import Visit
 from pipeline.persist.checkpoint import Checkpoint, SavedPolicy
+from pipeline.policy.store import policy_name
 from pipeline.types import WorkflowFinished, WorkflowStarted
-from pipeline.workflows.orders import order_name
 from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
@@ -28,10 +31,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.config import Config
+    from pipeline.curriculum import EvaluationPlan
+    from pipeline.learn.evaluation import Worth
+    from pipeline.learn.intake import Intake
     from pipeline.learn.learner import Learner
     from pipeline.policy.store import PolicyState, PolicyStore
     from pipeline.types import Estimate, Event, UpdateResult
-    from pipeline.workflows.search import Pick
 
 
 class Training:
@@ -42,6 +47,7 @@ class Training:
         config: Config,
         store: PolicyStore,
         learner: Learner,
+        intake: Intake,
         *,
         search_thread: Executor,
         emit: Callable[[Event], None],
@@ -54,6 +60,7 @@ class Training:
             config: The run's configuration.
             store: Its policies.
             learner: Trains them.
+            intake: Where the learner asks for episodes; evaluations ask there too.
             search_thread: A single thread on which the Gaussian process is fitted.
             emit: Told of everything that happens.
             log_sizes: Returns the bytes of each log that belong to the state so far.
@@ -62,13 +69,13 @@ class Training:
         self._config = config
         self._store = store
         self._learner = learner
+        self._intake = intake
         self._search_thread = search_thread
         self._emit = emit
         self._log_sizes = log_sizes
         self._write_checkpoint = write_checkpoint
-        self._search = Search(
-            seed=config.seed, beta=config.gp_beta, max_episodes_per_workflow=config.max_episodes_per_workflow
-        )
+        self._curriculum = curriculum(config)
+        self._search = Search(seed=config.seed, beta=config.gp_beta, max_episodes_per_workflow=config.episode_cap)
         self._visit: Visit | None = None
         self._behavior_weights: deque[npt.NDArray[np.float32]] = deque(maxlen=config.policy_lag + 1)
         self._saved: dict[int, SavedPolicy] = {}
@@ -76,6 +83,10 @@ class Training:
         """Set it to end the run after the update in progress."""
         self.search_s = 0.0
         """Seconds spent in the search so far."""
+        self.evaluation_s = 0.0
+        """Seconds spent waiting for episodes of evaluations so far."""
+        self.num_evaluated = 0
+        """Episodes of evaluations so far, in this process."""
         self.state = self._snapshot()
         """The run as it was after its last update: what a checkpoint holds. Replaced, never changed."""
 
@@ -117,7 +128,7 @@ class Training:
                 remaining = self._config.total_episodes - self._learner.total_episodes
                 if remaining <= 0:
                     return "budget"
-                self._visit = await self._pick(remaining)
+                self._visit = await self._begin(remaining)
                 if self._visit is None:
                     return "exhausted"
             else:
@@ -134,78 +145,80 @@ class Training:
                 digest.update(policy.tensors[network].numpy().tobytes())
         return digest.hexdigest()
 
-    async def _pick(self, remaining: int) -> Visit | None:
+    async def _begin(self, remaining: int) -> Visit | None:
         started_s = time.monotonic()
-        picked = await asyncio.get_running_loop().run_in_executor(self._search_thread, self._next_policy)
+        # on the search's thread, where torch has one thread: drawing orthogonal weights rounds by their number
+        visit = await asyncio.get_running_loop().run_in_executor(
+            self._search_thread, self._curriculum.begin, self._search, self._store, remaining
+        )
         self.search_s += time.monotonic() - started_s
-        if picked is None:
+        if visit is None:
             return None
-        choice, policy = picked
         self._behavior_weights.clear()
-        self._behavior_weights.append(policy.network.actor_weights())
+        self._behavior_weights.append(self._policy(visit).network.actor_weights())
         self._emit(
             WorkflowStarted(
-                iteration=choice.iteration,
-                workflow_id=choice.workflow_id,
-                workflow_order=order_name(choice.workflow_id),
-                ucb_score=choice.ucb_score,
-                resumed_policy=policy.num_updates > 0,
+                iteration=visit.iteration,
+                workflow_id=visit.workflow_id,
+                workflow_order=policy_name(visit.workflow_id),
+                ucb_score=visit.ucb_score,
+                resumed_policy=visit.first_update > 0,
             )
         )
-        return Visit(
-            iteration=choice.iteration,
-            workflow_id=choice.workflow_id,
-            ucb_score=choice.ucb_score,
-            first_update=policy.num_updates,
-            first_episode=policy.num_episodes,
-            budget=remaining,
-        )
-
-    def _next_policy(self) -> tuple[Pick, PolicyState] | None:
-        """Ask the search, and make the policy that it asks for.
-
-        Both on the search's thread, where torch has one thread: drawing orthogonal weights rounds by their number.
-        """
-        choice = self._search.next()
-        if choice is None:
-            return None
-        return choice, self._store.get_or_create(choice.workflow_id, warm_start=self._config.warm_start)
+        return visit
 
     async def _train(self, visit: Visit) -> None:
-        policy = self._store.get_or_create(visit.workflow_id, warm_start=self._config.warm_start)
-        limits = VisitLimits(
-            compliance_threshold=self._config.compliance_threshold,
-            patience=self._config.patience,
-            max_episodes=self._config.max_episodes_per_workflow - visit.first_episode,
-            budget=visit.budget,
-            # who is picked again is trained for as long again: else most visits would be a single update
-            min_episodes=visit.first_episode,
-        )
+        policy = self._policy(visit)
 
         async def after_update(update: UpdateResult, visit: Visit) -> bool:
             self._visit = visit
-            await self._note(update, policy)
+            await self._note(policy, update)
             return self.stop_requested
 
-        outcome = await self._learner.train(policy, visit, limits, self._behavior_weights, after_update)
+        outcome = await self._learner.train(
+            policy,
+            visit,
+            self._curriculum.limits(visit),
+            self._behavior_weights,
+            partial(self._curriculum.orders, self._search, visit),
+            after_update,
+        )
         if outcome is None:
             return
+        plan = self._curriculum.evaluation(outcome.result, self._config.total_episodes - self._learner.total_episodes)
+        worths = await self._evaluate(policy, visit.iteration, plan) if plan else []
+        result, gp_updated, evaluated = self._curriculum.finish(self._search, outcome.result, plan, worths)
         self._visit = None
         self._behavior_weights.clear()
-        gp_updated = self._search.finish(outcome.result)
         finished = WorkflowFinished(
             iteration=visit.iteration,
-            workflow_order=order_name(visit.workflow_id),
+            workflow_order=policy_name(visit.workflow_id),
             ucb_score=visit.ucb_score,
-            result=outcome.result,
+            result=result,
             gp_updated=gp_updated,
         )
-        await self._note(outcome.last_update, policy, finished)
+        await self._note(policy, outcome.last_update, *([evaluated] if evaluated else []), finished)
 
-    async def _note(self, update: UpdateResult, policy: PolicyState, finished: WorkflowFinished | None = None) -> None:
-        self._emit(update)
-        if finished is not None:
-            self._emit(finished)
+    async def _evaluate(self, policy: PolicyState, iteration: int, plan: EvaluationPlan) -> list[list[Worth]]:
+        started_s = time.monotonic()
+        worths = await evaluate(
+            self._intake,
+            policy.network.actor_weights(),
+            plan.workflow_ids,
+            num_episodes=plan.num_episodes,
+            evaluation_index=iteration,
+            greedy=plan.greedy,
+        )
+        self.evaluation_s += time.monotonic() - started_s
+        self.num_evaluated += len(plan.workflow_ids) * plan.num_episodes * len(plan.greedy)
+        return worths
+
+    def _policy(self, visit: Visit) -> PolicyState:
+        return self._store.get_or_create(visit.workflow_id, warm_start=self._config.warm_start)
+
+    async def _note(self, policy: PolicyState, *events: Event) -> None:
+        for event in events:
+            self._emit(event)
         self._saved[policy.workflow_id] = SavedPolicy(
             policy.workflow_id, policy.num_updates, policy.num_episodes, self._store.tensors(policy.workflow_id)
         )

@@ -8,18 +8,25 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
-    """The episodes of one update, as the learner asks the collector for them."""
+    """Episodes to be played with one version of one policy, as the learning side asks the collector for them."""
 
     batch_index: int
     """Unique in the run, counted from 0 over all workflows."""
-    workflow_id: int
-    """0 to 119."""
+    workflow_ids: tuple[int, ...]
+    """Each episode's workflow, 0 to 119."""
     first_episode: int
-    """Index of its first episode among the workflow's own."""
-    num_episodes: int
-    """Episodes in the batch; `B`."""
+    """Index of its first episode among the policy's own; of an evaluation's, among all evaluation episodes."""
     weight_version: int
     """Which version on the weight board all its episodes are played with."""
+    evaluation: bool = False
+    """Not learned from: played with seeds apart from those of training."""
+    greedy: bool = False
+    """Played without sampling: the likeliest action at each step."""
+
+    @property
+    def num_episodes(self) -> int:
+        """Episodes in the batch; `B`."""
+        return len(self.workflow_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +130,20 @@ class WorkflowResult:
 
     workflow_id: int
     env_reward: Estimate
-    """Of the visit's last batch, in points."""
+    """In points: of a fresh evaluation, or of the visit's last batch if there was none."""
     compliance: float
-    """Of the visit's last batch."""
+    """Of the same episodes."""
     num_episodes: int
     """Trained in this visit."""
     reached_threshold: bool
     """Only then does `env_reward` enter the Gaussian process."""
     reason: str
-    """`threshold`, `cap`, `patience` or `budget`: why the visit ended."""
+    """`threshold`, `cap`, `patience`, `budget` or `round`: why the visit ended."""
+    num_evaluated: int = 0
+    """Episodes of the fresh evaluation, sampled; as many more were played greedily. 0: there was none."""
+    greedy_env_reward: Estimate | None = None
+    """Of as many episodes with the same seeds, in which each action was the policy's likeliest."""
+    greedy_compliance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +155,18 @@ class WorkflowFinished:
     ucb_score: float
     result: WorkflowResult
     gp_updated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersEvaluated:
+    """A policy for all orders was evaluated on each, by fresh episodes with sampled actions."""
+
+    num_episodes: int
+    """Per order."""
+    env_reward: tuple[Estimate, ...]
+    """By workflow id, 0 to 119, in points."""
+    compliance: tuple[float, ...]
+    """By workflow id, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +219,7 @@ Event: TypeAlias = (
     | EpisodesCollected
     | UpdateResult
     | WorkflowFinished
+    | OrdersEvaluated
     | EpisodesLost
     | CheckpointWritten
     | RunFinished

@@ -109,8 +109,9 @@ class Collection:
         """Ask for the episodes of a plan, after those that were asked for before."""
         environment, actions = seeding.episode_seeds(
             self._run_seed,
-            plan.workflow_id,
+            plan.workflow_ids,
             range(plan.first_episode, plan.first_episode + plan.num_episodes),
+            seeding.Purpose.EVALUATION if plan.evaluation else seeding.Purpose.TRAINING,
         )
         self._seeds[plan.batch_index] = environment.tolist(), actions.tolist()
         self._scheduler.open(plan)
@@ -167,8 +168,9 @@ class Collection:
         header["row"][...] = row
         header["attempt"][...] = assignment.attempt
         header["episode_index"][...] = plan.first_episode + row
-        header["workflow_id"][...] = plan.workflow_id
+        header["workflow_id"][...] = plan.workflow_ids[row]
         header["weight_version"][...] = plan.weight_version
+        header["greedy"][...] = plan.greedy
         header["environment_seed"][...] = environment[row]
         header["actions_seed"][...] = actions[row]
         header["worker_pid"][...] = 0

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
     from pipeline.cage2.compliance import Verdicts
     from pipeline.cage2.env import Cage2Env
+    from pipeline.cage2.memory import Memory
     from pipeline.policy.forward import Actor
 
 
 def play_stepwise(
     env: Cage2Env,
+    memory: Memory,
     verdicts: Verdicts,
     *,
     environment_seed: int,
@@ -32,6 +34,7 @@ def play_stepwise(
 
     Args:
         env: The game; reset first.
+        memory: What Blue remembers, and through it sees and acts; begun anew.
         verdicts: Of this workflow.
         environment_seed: Seeds the game.
         record: Views of one slot, as `record.record_layout` names them. `action` and `log_prob` are the caller's to
@@ -40,37 +43,44 @@ def play_stepwise(
     Yields:
         Each step `t`, 0 to `T - 1`: `observation[t]` has been written, and `action[t]` must be, before it goes on.
     """
-    observations, actions = record["observation"], record["action"]
+    observations, choices = record["observation"], record["action"]
     rewards, fixes = record["reward_tenths"], record["fix"]
-    observations[0] = env.reset(environment_seed)
-    for t in range(len(actions)):
+    memory.begin(len(choices), env.reset(environment_seed), observations[0])
+    for t in range(len(choices)):
         yield t
-        action = int(actions[t])
+        action = memory.act(int(choices[t]))
         # compliance is judged by what Red held *before* the action
         fixes[t] = verdicts.fix[action, verdicts.compromised[env.red_hosts()]]
-        observations[t + 1], rewards[t] = env.step(action)
+        table, rewards[t] = env.step(action)
+        memory.see(table, observations[t + 1])
 
 
 def play_episode(
     env: Cage2Env,
+    memory: Memory,
     actor: Actor,
     verdicts: Verdicts,
     *,
+    workflow_id: int,
     environment_seed: int,
     actions_seed: int,
     record: Mapping[str, npt.NDArray[np.generic]],
+    greedy: bool = False,
 ) -> None:
     """Play one episode and write it down, step by step.
 
     Args:
         env: The game; reset first.
-        actor: The behavior policy, for this workflow.
+        memory: What Blue remembers, and through it sees and acts; begun anew.
+        actor: The behavior policy.
         verdicts: Of this workflow.
+        workflow_id: 0 to 119.
         environment_seed: Seeds the game.
         actions_seed: Seeds the sampling of actions.
         record: Views of one slot, as `record.record_layout` names them; all fields are written.
+        greedy: Take the likeliest action at each step instead of sampling.
     """
     observations, actions, log_probs = record["observation"], record["action"], record["log_prob"]
     uniforms = seeding.uniforms(actions_seed, len(actions))
-    for t in play_stepwise(env, verdicts, environment_seed=environment_seed, record=record):
-        actions[t], log_probs[t] = actor.sample(observations[t], float(uniforms[t]))
+    for t in play_stepwise(env, memory, verdicts, environment_seed=environment_seed, record=record):
+        actions[t], log_probs[t] = actor.sample(observations[t], workflow_id, float(uniforms[t]), greedy=greedy)

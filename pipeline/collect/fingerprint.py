@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +19,9 @@ import numpy as np
 
 import native_buffers
 from pipeline.cage2.compliance import Verdicts
-from pipeline.collect.record import HEADER, record_layout
-from pipeline.collect.rollout import EnginePlayer
+from pipeline.collect.record import HEADER
 from pipeline.policy.forward import Actor
-from pipeline.policy.params import ACTOR
-from pipeline.workflows.orders import ORDERS, one_hot
+from pipeline.workflows.orders import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +83,7 @@ def take_fingerprint(game: GameSpec) -> Fingerprint:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return Fingerprint(
         versions={"Python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
-        layout=hashlib.sha256((HEADER.digest + record_layout(game.num_steps).digest).encode()).hexdigest(),
+        layout=hashlib.sha256((HEADER.digest + game.record.digest).encode()).hexdigest(),
         sources=digest.hexdigest(),
         episode=_reference_episode(game),
         machine=f"{platform.machine()}, {_cpu()}, {' '.join(platform.libc_ver()) or platform.system()}",
@@ -93,23 +91,24 @@ def take_fingerprint(game: GameSpec) -> Fingerprint:
 
 
 def _reference_episode(game: GameSpec) -> str:
-    layout = record_layout(game.num_steps)
+    layout = game.record
     image = bytearray(layout.size_bytes)
     # uniform numbers are exact everywhere; normal ones would go through the C library's log
-    weights = np.random.default_rng(_SEED).uniform(-0.5, 0.5, ACTOR.num_values).astype(np.float32)
-    actor = Actor(weights, one_hot(_WORKFLOW_ID))
-    EnginePlayer(game.red_agent, game.profile, game.num_steps).play(
+    weights = np.random.default_rng(_SEED).uniform(-0.5, 0.5, game.shape.actor.num_values).astype(np.float32)
+    actor = Actor(weights, game.shape)
+    replace(game, engine="fast").play_episode()(
         actor,
         Verdicts(ORDERS[_WORKFLOW_ID].tolist(), game.compromised),
+        workflow_id=_WORKFLOW_ID,
         environment_seed=_SEED,
         actions_seed=_SEED,
         record=layout.views(memoryview(image)),
     )
     state = actor.state[0]
-    num_kept = int(state["num_kept"])
+    num_kept, num_actions = int(state["num_kept"]), game.shape.num_actions
     digest = hashlib.sha256(image)
-    digest.update(np.ascontiguousarray(state["log_probs"][:num_kept]).tobytes())
-    digest.update(np.ascontiguousarray(state["cumulative"][:num_kept]).tobytes())
+    digest.update(np.ascontiguousarray(state["log_probs"][:num_kept, :num_actions]).tobytes())
+    digest.update(np.ascontiguousarray(state["cumulative"][:num_kept, :num_actions]).tobytes())
     return digest.hexdigest()
 
 

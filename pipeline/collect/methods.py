@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.cage2.compliance import Compromised
+from pipeline.cage2.interface import Interface
 from pipeline.cage2.spec import EPISODE_STEPS
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.game import GameSpec
@@ -30,6 +31,7 @@ def game_spec(config: Config) -> GameSpec:
         cyborg=config.cyborg,
         compromised=Compromised(config.compromised),
         num_steps=EPISODE_STEPS,
+        interface=Interface(config.observation_memory, config.actions),
     )
 
 

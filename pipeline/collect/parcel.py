@@ -19,7 +19,7 @@ import numpy as np
 from native_buffers.block import SlotBlock
 from native_buffers.errors import UnwrittenFields
 from pipeline.collect.player import Player, write_failure
-from pipeline.collect.record import HEADER, UNTOLD, record_layout
+from pipeline.collect.record import HEADER, UNTOLD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ class ParcelPlayer:
 
     def __init__(self, game: GameSpec, *, debug: bool = False) -> None:
         """Args: game: what is played. debug: poison records, so that the parent finds what was not written."""
-        self._record = record_layout(game.num_steps)
+        self._record = game.record
         self._debug = debug
         self._weights: npt.NDArray[np.float32] = np.empty(0, np.float32)
         self._player = Player(game, lambda _: self._weights)
@@ -44,7 +44,7 @@ class ParcelPlayer:
         """Play the episodes that headers ask for.
 
         Args:
-            weights: `[ACTOR.num_values]` float32, of the one version that all headers name.
+            weights: `[shape.actor.num_values]` float32, of the one version that all headers name.
             headers: `[num_episodes, header_bytes]` uint8, from `pack`.
 
         Returns:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.cage2.compliance import Verdicts
 from pipeline.collect.record import ERROR_TEXT_BYTES
 from pipeline.policy.forward import Actor
-from pipeline.workflows.orders import ORDERS, one_hot
+from pipeline.workflows.orders import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.collect.game import GameSpec
 
 MAX_CACHED_ACTORS = 3
-"""Policies kept ready: versions of one workflow overlap by the policy lag, workflows at their seams."""
+"""Weight versions kept ready: those in use overlap by the policy lag."""
 
 
 class Policies:
@@ -32,16 +32,16 @@ class Policies:
     def __init__(self, game: GameSpec, read_weights: Callable[[int], npt.NDArray[np.float32]]) -> None:
         """Args: game: whose rule of compliance counts. read_weights: returns the weights of a version."""
         self._compromised = game.compromised
+        self._shape = game.shape
         self._read_weights = read_weights
-        self._actors: OrderedDict[tuple[int, int], Actor] = OrderedDict()
+        self._actors: OrderedDict[int, Actor] = OrderedDict()
         self._verdicts: dict[int, Verdicts] = {}
 
-    def actor(self, version: int, workflow_id: int) -> Actor:
-        """Return a workflow's actor of one weight version."""
-        key = (version, workflow_id)
-        actor = self._actors.get(key)
+    def actor(self, version: int) -> Actor:
+        """Return the actor of a weight version."""
+        actor = self._actors.get(version)
         if actor is None:
-            actor = self._actors[key] = Actor(self._read_weights(version), one_hot(workflow_id))
+            actor = self._actors[version] = Actor(self._read_weights(version), self._shape)
             if len(self._actors) > MAX_CACHED_ACTORS:
                 self._actors.popitem(last=False)
         return actor
@@ -62,7 +62,7 @@ class Player:
 
         Args:
             game: What is played.
-            read_weights: Returns the weights of a version, `[ACTOR.num_values]` float32; asked once per version.
+            read_weights: Returns the weights of a version, `[shape.actor.num_values]` float32; asked once per version.
         """
         self._play_episode = game.play_episode()
         self._policies = Policies(game, read_weights)
@@ -72,7 +72,7 @@ class Player:
 
         Args:
             header: Views of `record.HEADER`; what the worker has to tell is written.
-            record: Views of `record.record_layout`, all written.
+            record: Views of `GameSpec.record`, all written.
 
         Returns:
             Whether it was played. If not, the header says why.
@@ -83,11 +83,13 @@ class Player:
         try:
             workflow_id = int(header["workflow_id"])
             self._play_episode(
-                self._policies.actor(int(header["weight_version"]), workflow_id),
+                self._policies.actor(int(header["weight_version"])),
                 self._policies.verdicts(workflow_id),
+                workflow_id=workflow_id,
                 environment_seed=int(header["environment_seed"]),
                 actions_seed=int(header["actions_seed"]),
                 record=record,
+                greedy=bool(header["greedy"]),
             )
         except (Exception, SystemExit):  # noqa: BLE001  # told by the header; one that exits takes nobody along
             write_failure(header, traceback.format_exc())

@@ -73,7 +73,7 @@ class RayPlayer:
         """Play a parcel; see `ParcelPlayer.play`. If this actor could not start, return why.
 
         Args:
-            weights: `[ACTOR.num_values]` float32.
+            weights: `[shape.actor.num_values]` float32.
             headers: From `in_pieces`.
         """
         if self._player is None:

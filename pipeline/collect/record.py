@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from native_buffers.layout import Field, Layout
-from pipeline.cage2.spec import OBSERVATION_SIZE
 
 ERROR_TEXT_BYTES = 472
 """Room for a worker's traceback, the end of it kept."""
@@ -22,6 +21,7 @@ HEADER = Layout(
         Field("weight_version", (), "int64", "serial"),
         Field("environment_seed", (), "uint64", "seed"),
         Field("actions_seed", (), "uint64", "seed"),
+        Field("greedy", (), "uint8", "1 to take the likeliest action instead of drawing one"),
         # written by the worker
         Field("worker_pid", (), "int32", "process id, 0 until a worker takes the episode up, -1 where nobody is told"),
         Field("started_s", (), "float64", "seconds, CLOCK_MONOTONIC of the worker's machine"),
@@ -35,13 +35,18 @@ HEADER = Layout(
 """A slot's header: what to play, and how that went."""
 
 
-def record_layout(num_steps: int) -> Layout:
-    """Return the layout of an episode of `T = num_steps` steps: about 6 kB for 100."""
+def record_layout(num_steps: int, observation_size: int) -> Layout:
+    """Return the layout of an episode of `T = num_steps` steps: about 6 kB for 100 with CybORG's own observation.
+
+    Args:
+        num_steps: `T`.
+        observation_size: Bits that the policy sees at a step.
+    """
     return Layout(
         (
             # row T is what Blue sees after its last action: the learner bootstraps from it
-            Field("observation", (num_steps + 1, OBSERVATION_SIZE), "int8", "bit", poison=-1),
-            Field("action", (num_steps,), "uint8", "action id", poison=255),
+            Field("observation", (num_steps + 1, observation_size), "int8", "bit", poison=-1),
+            Field("action", (num_steps,), "uint8", "index among the interface's actions", poison=255),
             Field("log_prob", (num_steps,), "float32", "nats, of the behavior policy", poison=float("nan")),
             Field("reward_tenths", (num_steps,), "int16", "tenths of a point", poison=-32768),
             Field("fix", (num_steps,), "int8", "0 no fix action, 1 not compliant, 2 compliant", poison=-1),

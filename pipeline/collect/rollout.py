@@ -14,11 +14,13 @@ from pipeline.cage2.engine.compiled import compiled, kernel
 from pipeline.cage2.engine.game import INITS_OF_RESET, reset, step
 from pipeline.cage2.engine.game_batch import GameBatch, Profile
 from pipeline.cage2.engine.mersenne import seed_generator_64
-from pipeline.cage2.spec import EPISODE_STEPS, HOST_TYPES, OBSERVATION_SIZE
-from pipeline.policy.forward import Actor, look_up, pack, search
-from pipeline.policy.params import ACTOR
+from pipeline.cage2.interface import Interface
+from pipeline.cage2.memory import Memory, act, begin, see
+from pipeline.cage2.spec import EPISODE_STEPS, HOST_TYPES
+from pipeline.collect.record import record_layout
+from pipeline.policy.forward import Actor, choose, look_up
+from pipeline.policy.params import PLAIN
 from pipeline.seeding import GOLDEN_GAMMA, MIX_1, MIX_2
-from pipeline.workflows.orders import ORDER_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,11 +39,13 @@ class EnginePlayer:
     Args:
         red_agent: One of `spec.RED_AGENTS`.
         profile: Which state of the game is played.
+        interface: What the policy sees and may do.
         num_steps: Steps of the longest episode.
     """
 
-    def __init__(self, red_agent: str, profile: Profile, num_steps: int = EPISODE_STEPS) -> None:
+    def __init__(self, red_agent: str, profile: Profile, interface: Interface, num_steps: int = EPISODE_STEPS) -> None:
         self._batch = GameBatch(1, red_agent, profile, room=num_steps)
+        self._memory = Memory(interface)
         self._num_steps = num_steps
 
     def play(
@@ -49,9 +53,11 @@ class EnginePlayer:
         actor: Actor,
         verdicts: Verdicts,
         *,
+        workflow_id: int,
         environment_seed: int,
         actions_seed: int,
         record: Mapping[str, npt.NDArray[Any]],
+        greedy: bool = False,
     ) -> None:
         """Play one episode and write it down; see `episode.play_episode`.
 
@@ -66,7 +72,10 @@ class EnginePlayer:
         play(
             batch.games,
             batch.lists,
+            self._memory.state,
             actor.state,
+            workflow_id,
+            greedy,
             verdicts.compromised,
             verdicts.fix,
             np.uint64(environment_seed),
@@ -92,7 +101,10 @@ def uniform(key: np.uint64, index: int) -> float:
 def play(
     games: Games,
     lists: Lists,
+    memories: npt.NDArray[np.void],
     actors: npt.NDArray[np.void],
+    workflow_id: int,
+    greedy: bool,
     compromised: npt.NDArray[np.uint8],
     verdict: npt.NDArray[np.int8],
     environment_seed: np.uint64,
@@ -108,46 +120,49 @@ def play(
     Args:
         games: `[1]` of `state.GAME`.
         lists: `[1, 3, 13, room]`, `room > T`.
+        memories: `[1]` of `memory.MEMORY`.
         actors: `[1]` of `forward.ACTOR_STATE`.
+        workflow_id: 0 to 119.
+        greedy: Whether the likeliest action is taken instead of one that is drawn.
         compromised: `[8192]`, see `compliance.Verdicts`.
         verdict: `[145, 32]`, see `compliance.Verdicts`.
         environment_seed: uint64; seeds the game as `random.seed` does.
         actions_seed: uint64; see `seeding.uniforms`.
-        observations: `[T + 1, 52]`, written, as are the rest.
-        actions: `[T]`.
+        observations: `[T + 1, observation_size]`, written, as are the rest.
+        actions: `[T]`, indices among the interface's actions.
         log_probs: `[T]`, nats.
         rewards: `[T]`, tenths of a point.
         fixes: `[T]`, values of `compliance.Fix`.
     """
-    game, actor = games[0], actors[0]
+    game, memory, actor = games[0], memories[0], actors[0]
     seed_generator_64(game, environment_seed)
     reset(game, lists[0], INITS_OF_RESET)
     game.observation[:] = 0
-    observations[0, :] = 0
+    begin(memory, len(actions))
+    see(memory, game.observation, observations[0])
     for t in range(len(actions)):
-        place = look_up(actor, pack(game.observation))
-        action = search(actor.cumulative[place], uniform(actions_seed, t))
-        actions[t] = action
-        log_probs[t] = actor.log_probs[place, action]
+        place = look_up(actor, observations[t], workflow_id)
+        choice = choose(actor, place, uniform(actions_seed, t), greedy)
+        actions[t] = choice
+        log_probs[t] = actor.log_probs[place, choice]
+        action = act(memory, choice)
         # compliance is judged by what Red held *before* the action
         fixes[t] = verdict[action, compromised[game.red_hosts]]
         step(game, lists[0], action)
         rewards[t] = game.reward
-        for i in range(OBSERVATION_SIZE):
-            observations[t + 1, i] = game.observation[i]
+        see(memory, game.observation, observations[t + 1])
 
 
 def warm_up() -> None:
     """Compile what workers call, or load it where an earlier process has kept it."""
     num_steps = 2
-    actor = Actor(np.zeros(ACTOR.num_values, np.float32), np.zeros(ORDER_SIZE, np.float32))
+    actor = Actor(np.zeros(PLAIN.actor.num_values, np.float32), PLAIN)
     verdicts = Verdicts(range(len(HOST_TYPES)), Compromised.FIXABLE)
-    record: dict[str, npt.NDArray[Any]] = {
-        "observation": np.empty((num_steps + 1, OBSERVATION_SIZE), np.int8),
-        "action": np.empty(num_steps, np.uint8),
-        "log_prob": np.empty(num_steps, np.float32),
-        "reward_tenths": np.empty(num_steps, np.int16),
-        "fix": np.empty(num_steps, np.int8),
-    }
-    EnginePlayer("SleepAgent", "head").play(actor, verdicts, environment_seed=0, actions_seed=0, record=record)
-    actor.sample(record["observation"][0], 0.5)
+    layout = record_layout(num_steps, PLAIN.observation_size)
+    record = layout.views(memoryview(bytearray(layout.size_bytes)))
+    player = EnginePlayer("SleepAgent", "head", Interface(), num_steps)
+    player.play(actor, verdicts, workflow_id=0, environment_seed=0, actions_seed=0, record=record)
+    memory, row, table = Memory(Interface()), record["observation"][0], record["observation"][1]
+    memory.begin(num_steps, table, row)
+    memory.act(actor.sample(row, 0, 0.5)[0])
+    memory.see(table, row)

@@ -33,7 +33,7 @@ class EpisodeGivenUpError(PipelineError):
     def __init__(self, assignment: Assignment, detail: str) -> None:
         plan = assignment.plan
         super().__init__(
-            f"episode {plan.first_episode + assignment.row} of workflow {plan.workflow_id} failed "
+            f"episode {plan.first_episode + assignment.row} of workflow {plan.workflow_ids[assignment.row]} failed "
             f"{assignment.attempt + 1} times: {detail}. To look into it, play in this process: --collector sequential"
         )
         self.assignment = assignment

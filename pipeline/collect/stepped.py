@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pipeline.cage2.compliance import Verdicts
+from pipeline.cage2.memory import Memory
 from pipeline.collect.episode import play_stepwise
 from pipeline.collect.player import write_failure
 from pipeline.collect.processes import become_worker
@@ -41,6 +42,7 @@ class SteppedEnvironment:
         self._pipe = pipe
         self._ring = spec.attach_ring()
         self._env: Cage2Env | None = None
+        self._memory = Memory(spec.game.interface)
         self._start_failure = ""
         try:
             self._env = spec.game.env()
@@ -61,6 +63,7 @@ class SteppedEnvironment:
         try:
             for _ in play_stepwise(
                 self._env,
+                self._memory,
                 self._verdicts(int(header["workflow_id"])),
                 environment_seed=int(header["environment_seed"]),
                 record=self._ring.record(slot),

@@ -23,6 +23,7 @@ import asyncio
 import contextlib
 import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -152,9 +153,9 @@ class SynchronousCollector:
             raise WorkersDiedError(generation, frozenset(environment.pid for environment in dead))
 
     def _step_together(self, slots: tuple[int, ...]) -> None:
-        header = self._ring.header(slots[0])
+        first = self._ring.header(slots[0])
         try:
-            actor = self._policies.actor(int(header["weight_version"]), int(header["workflow_id"]))
+            actor = self._policies.actor(int(first["weight_version"]))
         except Exception:  # noqa: BLE001  # told by the headers
             for slot in slots:
                 write_failure(self._ring.header(slot), traceback.format_exc())
@@ -162,15 +163,18 @@ class SynchronousCollector:
         acting = []
         for environment, slot in zip(self._environments, slots, strict=False):
             environment.say(slot.to_bytes(4, "little"))
-            record = self._ring.record(slot)
-            uniforms = seeding.uniforms(int(self._ring.header(slot)["actions_seed"]), len(record["action"]))
-            acting.append((environment, record, uniforms))
+            header, record = self._ring.header(slot), self._ring.record(slot)
+            uniforms = seeding.uniforms(int(header["actions_seed"]), len(record["action"]))
+            sample = partial(actor.sample, workflow_id=int(header["workflow_id"]), greedy=bool(header["greedy"]))
+            acting.append((environment, record, sample, uniforms))
         for t in count():
             acting = [each for each in acting if each[0].hear() == ACTING]  # the barrier
             if not acting:
                 return
-            for environment, record, uniforms in acting:
-                record["action"][t], record["log_prob"][t] = actor.sample(record["observation"][t], float(uniforms[t]))
+            for environment, record, sample, uniforms in acting:
+                record["action"][t], record["log_prob"][t] = sample(
+                    record["observation"][t], uniform=float(uniforms[t])
+                )
                 environment.say(GO)
 
     def _end_all(self) -> None:

@@ -22,8 +22,7 @@ from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.collect.player import Player, write_failure
 from pipeline.collect.processes import become_worker
-from pipeline.collect.record import HEADER, record_layout
-from pipeline.policy.params import ACTOR
+from pipeline.collect.record import HEADER
 
 if TYPE_CHECKING:
     from pipeline.collect.game import GameSpec
@@ -44,13 +43,11 @@ class WorkerSpec:
 
     def attach_ring(self) -> EpisodeRing:
         """Attach to the run's ring."""
-        return EpisodeRing.attach(
-            self.ring_name, HEADER, record_layout(self.game.num_steps), self.num_slots, debug=self.debug
-        )
+        return EpisodeRing.attach(self.ring_name, HEADER, self.game.record, self.num_slots, debug=self.debug)
 
     def attach_board(self) -> WeightBoard:
         """Attach to the run's weight board."""
-        return WeightBoard.attach(self.board_name, ACTOR.num_values, self.num_slabs)
+        return WeightBoard.attach(self.board_name, self.game.shape.actor.num_values, self.num_slabs)
 
 
 class Worker:

@@ -10,18 +10,14 @@ import numpy as np
 from pipeline import seeding
 from pipeline.cage2.compliance import episode_compliance
 from pipeline.collect.player import Player, read_failure
-from pipeline.collect.record import HEADER, record_layout
+from pipeline.collect.record import HEADER
 from pipeline.errors import PipelineError
 from pipeline.evaluate.baselines import BASELINES
-from pipeline.policy.params import ACTOR
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.collect.game import GameSpec
-
-_SHARPNESS = np.float32(2.0**60)
-"""Logits times this leave all probability to the highest. A power of two: nothing is rounded on the way."""
 
 
 class EpisodeFailedError(PipelineError):
@@ -39,7 +35,7 @@ class Policy:
     """A trained policy, and how it chooses."""
 
     weights: npt.NDArray[np.float32]
-    """`[ACTOR.num_values]`, the actor's."""
+    """`[shape.actor.num_values]`, the actor's."""
     workflow_id: int
     """The order that it is to follow, 0 to 119."""
     greedy: bool
@@ -94,10 +90,10 @@ def _play_policy(
     task: Task, policy: Policy, environment: npt.NDArray[np.uint64], actions: npt.NDArray[np.uint64]
 ) -> Episodes:
     """Have a policy play as it does in training: by the workers' player, that is."""
-    weights = _sharpened(policy.weights) if policy.greedy else policy.weights
-    player = Player(task.game, lambda _: weights)
-    header, record = _memory(HEADER), _memory(record_layout(task.game.num_steps))
+    player = Player(task.game, lambda _: policy.weights)
+    header, record = _memory(HEADER), _memory(task.game.record)
     header["workflow_id"][...] = policy.workflow_id
+    header["greedy"][...] = policy.greedy
     return_tenths = np.empty(task.num_episodes, dtype=np.int64)
     fixes = np.empty((task.num_episodes, task.game.num_steps), dtype=np.int8)
     for row, index in enumerate(task.indices):
@@ -121,15 +117,6 @@ def _play_baseline(
             observation, reward = env.step(choose(observation, uniform))
             return_tenths[row] += reward
     return Episodes(return_tenths, None)
-
-
-def _sharpened(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return weights whose policy draws the likeliest action of the given ones' every time."""
-    sharpened = weights.copy()
-    parameters = ACTOR.views(sharpened)
-    for name in ("head.weight", "head.bias"):
-        parameters[name] *= _SHARPNESS
-    return sharpened
 
 
 def _memory(layout: Any) -> dict[str, npt.NDArray[Any]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.cage2.interface import Interface
 from pipeline.errors import SetupError
 from pipeline.persist.checkpoint import MANIFEST, CheckpointFolder
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import read_config
+from pipeline.policy.params import PolicyShape
 from pipeline.policy.store import PolicyStore
 from pipeline.workflows.orders import KENDALL, order_name
 from pipeline.workflows.search import Search
@@ -128,6 +130,8 @@ def _best(run_dir: Path, checkpoint: Checkpoint) -> tuple[int, Estimate] | None:
 
 
 def _weights(config: Config, saved: SavedPolicy) -> npt.NDArray[np.float32]:
-    store = PolicyStore(config.seed, "orthogonal")  # which checks that the tensors are a policy's
+    interface = Interface(config.observation_memory, config.actions)
+    shape = PolicyShape(interface.observation_size, interface.num_actions)
+    store = PolicyStore(config.seed, "orthogonal", shape)  # which checks that the tensors are a policy's
     policy = store.load(saved.workflow_id, saved.tensors, saved.num_updates, saved.num_episodes)
     return policy.network.actor_weights()

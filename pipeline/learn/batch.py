@@ -60,12 +60,13 @@ class Batch:
     Args:
         num_episodes: `B`.
         num_steps: `T`.
+        observation_size: `K`, bits.
     """
 
-    def __init__(self, num_episodes: int, num_steps: int) -> None:
+    def __init__(self, num_episodes: int, num_steps: int, observation_size: int = OBSERVATION_SIZE) -> None:
         self.num_episodes = num_episodes
         self.num_steps = num_steps
-        self.observation = np.zeros((num_episodes, num_steps + 1, OBSERVATION_SIZE), np.int8)
+        self.observation = np.zeros((num_episodes, num_steps + 1, observation_size), np.int8)
         """In {0, 1}; row `T` is what Blue sees after its last action."""
         self.action = np.zeros((num_episodes, num_steps), np.uint8)
         self.log_prob = np.zeros((num_episodes, num_steps), np.float32)
@@ -74,6 +75,8 @@ class Batch:
         """Tenths of a point."""
         self.fix = np.zeros((num_episodes, num_steps), np.int8)
         """0 no fix action, 1 not compliant, 2 compliant."""
+        self.workflow_id = np.zeros(num_episodes, np.int64)
+        """Whose order each episode was played for."""
         self._fields: dict[str, npt.NDArray[Any]] = {
             "observation": self.observation,
             "action": self.action,
@@ -93,12 +96,13 @@ class Batch:
         """Whether every row has been put."""
         return bool(self._filled.all())
 
-    def put(self, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    def put(self, row: int, record: Mapping[str, npt.NDArray[np.generic]], workflow_id: int) -> None:
         """Copy an episode; its slot may be freed afterwards.
 
         Args:
             row: 0 to `B - 1`.
-            record: The fields of this class by name, each of the shape and dtype of a row.
+            record: The other fields of this class by name, each of the shape and dtype of a row.
+            workflow_id: 0 to 119.
 
         Raises:
             RowFilledError: The row has been put before.
@@ -112,6 +116,7 @@ class Batch:
                 msg = f"{name} is {target.dtype}{target.shape} in a batch, got {source.dtype}{source.shape}"
                 raise ValueError(msg)
             target[...] = source
+        self.workflow_id[row] = workflow_id
         self._filled[row] = True
 
     def clear(self) -> None:
@@ -163,35 +168,3 @@ class Batch:
         """
         if not self.full:
             raise BatchNotFullError(self.num_filled, self.num_episodes)
-
-
-def distinct_rows(
-    observations: npt.NDArray[np.int8],
-) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.intp]]:
-    """Return the distinct observations, and which of them each observation is.
-
-    Of thousands of observations a few hundred are distinct. Finding them is cheap, as a row of bits fits a
-    word.
-
-    Args:
-        observations: `[..., K]` int8 in {0, 1}, `K <= 64`.
-
-    Returns:
-        `(rows, index)`: `[U, K]` int8, in an order that depends on nothing but the rows, and `[...]`, so that
-        `rows[index]` is `observations`.
-
-    Raises:
-        ValueError: A value is neither 0 nor 1 (an episode was not written to its end, say), or `K > 64`.
-    """
-    num_bits = observations.shape[-1]
-    if num_bits > 64:
-        msg = f"an observation of {num_bits} bits does not fit a word of 64"
-        raise ValueError(msg)
-    if np.any(observations >> 1):
-        msg = "an observation has a value that is neither 0 nor 1: was its episode written to the end?"
-        raise ValueError(msg)
-    packed = np.zeros((*observations.shape[:-1], 8), np.uint8)
-    bits = np.packbits(observations, axis=-1)
-    packed[..., : bits.shape[-1]] = bits
-    _, first, index = np.unique(packed.view(np.uint64)[..., 0], return_index=True, return_inverse=True)
-    return observations.reshape(-1, num_bits)[first], index.reshape(observations.shape[:-1])

@@ -1,7 +1,7 @@
 """The learning side of the loop: episodes into batches, batches into weights.
 
 ```
-take(plan, row, record) -> Batch row -> full -> PPO on a thread -> publish(version) -> next BatchPlan
+Intake -(full Batch)-> PPO on a thread -> weights -> Intake.publish(version) -> Intake.open(next Batch)
 ```
 
 Update `k` of a visit learns from episodes that were played with the weights after update `max(0, k - lag)`, whatever
@@ -16,24 +16,24 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline import seeding
 from pipeline.errors import PipelineError
 from pipeline.learn import ppo
 from pipeline.learn.batch import Batch, BatchStatistics
-from pipeline.types import BatchPlan, UpdateResult, WorkflowResult
-from pipeline.workflows.orders import order_name
+from pipeline.policy.store import policy_name
+from pipeline.types import UpdateResult, WorkflowResult
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Sequence
     from concurrent.futures import Executor
 
     import numpy as np
     import numpy.typing as npt
     import torch
 
-    from native_buffers.weights import WeightBoard
+    from pipeline.learn.intake import Filling, Intake
     from pipeline.learn.recipe import Recipe
     from pipeline.learn.visit import Visit, VisitLimits
     from pipeline.policy.store import PolicyState
@@ -42,28 +42,18 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-class Requests(Protocol):
-    """Where batches are asked for: the collecting side, as the learner sees it."""
-
-    def open(self, plan: BatchPlan) -> None:
-        """Ask for the episodes of a plan."""
-        ...
-
-    def close(self, batch_index: int) -> None:
-        """Stop asking for them."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class LearnerSettings:
     """What all visits of a run have in common."""
 
     run_seed: int
     num_steps: int
+    observation_size: int
     episodes_per_update: int
     policy_lag: int
     alignment_lambda: float
-    max_episodes_per_workflow: int
+    episode_cap: int
+    """Episodes that one policy may use, which the learning rate anneals over."""
     recipe: Recipe
     device: torch.device
 
@@ -76,37 +66,21 @@ class VisitOutcome:
     result: WorkflowResult
 
 
-@dataclass(slots=True)
-class _OpenBatch:
-    """A batch that is filling, and the plan it was asked for with."""
-
-    plan: BatchPlan
-    batch: Batch
-    full: asyncio.Event
-    opened_s: float
-    full_s: float = 0.0
-
-
 class Learner:
     """Trains one workflow's policy at a time."""
 
-    def __init__(self, settings: LearnerSettings, board: WeightBoard, requests: Requests, thread: Executor) -> None:
+    def __init__(self, settings: LearnerSettings, intake: Intake, thread: Executor) -> None:
         """Prepare to learn.
 
         Args:
             settings: What all visits have in common.
-            board: Where weights are published.
-            requests: Where episodes are asked for.
+            intake: Where weights are published and episodes asked for.
             thread: A single thread on which PPO runs.
         """
         self._settings = settings
-        self._board = board
-        self._requests = requests
+        self._intake = intake
         self._thread = thread
-        self._open: dict[int, _OpenBatch] = {}
         self._spare: list[Batch] = []
-        self._next_batch_index = 0
-        self._next_version = 0
         self.total_episodes = 0
         """Episodes learned from so far, over all workflows of the run."""
         self.total_updates = 0
@@ -116,28 +90,13 @@ class Learner:
         self.wait_s = 0.0
         """Seconds spent waiting for episodes so far."""
 
-    def take(self, plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        """Copy an episode into its row of its batch (the collecting side calls this)."""
-        filling = self._open[plan.batch_index]
-        filling.batch.put(row, record)
-        if filling.batch.full:
-            filling.full_s = time.monotonic()
-            filling.full.set()
-            self._requests.close(plan.batch_index)
-
-    def filling(self) -> tuple[int, int, int] | None:
-        """Return `(batch_index, num_filled, num_episodes)` of the oldest batch that is filling, or None."""
-        for index, filling in self._open.items():
-            if not filling.batch.full:
-                return index, filling.batch.num_filled, filling.plan.num_episodes
-        return None
-
     async def train(
         self,
         policy: PolicyState,
         visit: Visit,
         limits: VisitLimits,
         behavior_weights: deque[npt.NDArray[np.float32]],
+        orders: Callable[[int, int], Sequence[int]],
         after_update: Callable[[UpdateResult, Visit], Awaitable[bool]],
     ) -> VisitOutcome | None:
         """Train a workflow's policy until the visit is over.
@@ -148,6 +107,7 @@ class Learner:
             limits: What ends it.
             behavior_weights: Actor weights, flat, after the last `policy_lag + 1` updates of the visit (fewer at its
                 start), the newest last; kept up to date in place, for checkpoints.
+            orders: Called with an update of the visit and its number of episodes; returns the workflow of each.
             after_update: Awaited after each update but the visit's last; True asks to stop here.
 
         Returns:
@@ -157,31 +117,32 @@ class Learner:
             TrainingDivergedError: An update met a number that is not finite.
             UpdateFailedError: An update raised. Either way the policy stays as it was before that update.
         """
-        versions = deque((self._publish(weights) for weights in behavior_weights), maxlen=behavior_weights.maxlen)
+        versions = deque(
+            (self._intake.publish(weights) for weights in behavior_weights), maxlen=behavior_weights.maxlen
+        )
         newest = visit.num_updates  # the update after which the newest version was taken
-        queue: deque[_OpenBatch] = deque()
+        queue: deque[Filling[Batch]] = deque()
         try:
             while True:
-                if not queue or not queue[0].batch.full:
-                    self._ask(queue, visit, limits, versions, newest)
+                if not queue or not queue[0].rows.full:
+                    self._ask(queue, visit, limits, orders, versions, newest)
                 filling = queue[0]
                 waiting_s = time.monotonic()
                 await filling.full.wait()
                 self.wait_s += time.monotonic() - waiting_s
-                statistics = await self._on_thread(filling.batch.statistics, self._settings.alignment_lambda)
+                statistics = await self._on_thread(filling.rows.statistics, self._settings.alignment_lambda)
                 visit = visit.after(statistics)
                 reason = limits.reason_to_stop(visit, statistics.compliance)
-                queue.popleft()
-                del self._open[filling.plan.batch_index]
+                self._intake.forget(queue.popleft())
                 if reason:
                     self._drop(queue)
                 else:
-                    self._ask(queue, visit, limits, versions, newest)
+                    self._ask(queue, visit, limits, orders, versions, newest)
                 self.total_episodes += statistics.num_episodes
-                result = await self._update(policy, visit, filling, statistics)
-                self._keep(filling.batch)
+                result = await self._update(policy, filling, statistics)
+                self._keep(filling.rows)
                 behavior_weights.append(policy.network.actor_weights())
-                versions.append(self._publish(behavior_weights[-1]))
+                versions.append(self._intake.publish(behavior_weights[-1]))
                 newest = visit.num_updates
                 if reason:
                     return VisitOutcome(
@@ -201,7 +162,13 @@ class Learner:
             self._drop(queue)
 
     def _ask(
-        self, queue: deque[_OpenBatch], visit: Visit, limits: VisitLimits, versions: deque[int], newest: int
+        self,
+        queue: deque[Filling[Batch]],
+        visit: Visit,
+        limits: VisitLimits,
+        orders: Callable[[int, int], Sequence[int]],
+        versions: deque[int],
+        newest: int,
     ) -> None:
         """Ask for every batch whose weights exist: up to the lag beyond the newest ones, within the visit's limits."""
         settings = self._settings
@@ -212,27 +179,20 @@ class Learner:
             if update > newest + settings.policy_lag or num_episodes <= 0:
                 return
             behavior_update = max(0, update - settings.policy_lag)
-            plan = BatchPlan(
-                batch_index=self._next_batch_index,
-                workflow_id=visit.workflow_id,
-                first_episode=visit.first_episode + first,
-                num_episodes=num_episodes,
-                weight_version=versions[behavior_update - newest - 1],
-            )
-            self._next_batch_index += 1
             batch = self._spare.pop() if self._spare and num_episodes == settings.episodes_per_update else None
-            filling = _OpenBatch(
-                plan, batch or Batch(num_episodes, settings.num_steps), asyncio.Event(), time.monotonic()
+            queue.append(
+                self._intake.open(
+                    batch or Batch(num_episodes, settings.num_steps, settings.observation_size),
+                    orders(update, num_episodes),
+                    first_episode=visit.first_episode + first,
+                    weight_version=versions[behavior_update - newest - 1],
+                )
             )
-            queue.append(filling)
-            self._open[plan.batch_index] = filling
-            self._requests.open(plan)
 
-    def _drop(self, queue: deque[_OpenBatch]) -> None:
+    def _drop(self, queue: deque[Filling[Batch]]) -> None:
         for ahead in queue:
-            self._requests.close(ahead.plan.batch_index)
-            del self._open[ahead.plan.batch_index]
-            self._keep(ahead.batch)
+            self._intake.forget(ahead)
+            self._keep(ahead.rows)
         queue.clear()
 
     def _keep(self, batch: Batch) -> None:
@@ -241,18 +201,10 @@ class Learner:
             batch.clear()
             self._spare.append(batch)
 
-    def _publish(self, weights: npt.NDArray[np.float32]) -> int:
-        version = self._next_version
-        self._next_version += 1
-        self._board.publish(version, weights)
-        return version
-
     async def _on_thread(self, call: Callable[..., _T], *arguments: Any) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
-    async def _update(
-        self, policy: PolicyState, visit: Visit, filling: _OpenBatch, statistics: BatchStatistics
-    ) -> UpdateResult:
+    async def _update(self, policy: PolicyState, filling: Filling[Batch], statistics: BatchStatistics) -> UpdateResult:
         settings = self._settings
         update = policy.num_updates
         generator = seeding.generator(settings.run_seed, seeding.Stream.MINIBATCHES, policy.workflow_id, update)
@@ -262,10 +214,10 @@ class Learner:
                 partial(
                     ppo.update,
                     policy,
-                    filling.batch,
+                    filling.rows,
                     settings.recipe,
                     alignment_lambda=settings.alignment_lambda,
-                    progress=min(1.0, policy.num_episodes / settings.max_episodes_per_workflow),
+                    progress=min(1.0, policy.num_episodes / settings.episode_cap),
                     generator=generator,
                     device=settings.device,
                 )
@@ -280,7 +232,7 @@ class Learner:
         return UpdateResult(
             update=update,
             workflow_id=policy.workflow_id,
-            workflow_order=order_name(policy.workflow_id),
+            workflow_order=policy_name(policy.workflow_id),
             num_episodes=filling.plan.num_episodes,
             total_episodes=self.total_episodes,
             env_reward=statistics.env_reward,

@@ -27,6 +27,7 @@ TRAINING_COLUMNS = (
 GP_SAMPLING_COLUMNS = (
     *("Iteration", "Workflow", "UCB_Score", "Reward", "Final_Compliance", "Episodes_Trained", "GP_Updated"),
     *("Reward_Stderr", "Reason"),
+    *("Evaluation_Episodes", "Greedy_Reward", "Greedy_Reward_Stderr", "Greedy_Compliance"),
 )
 
 
@@ -119,6 +120,7 @@ def _training_row(update: UpdateResult) -> tuple[object, ...]:
 
 def _gp_sampling_row(finished: WorkflowFinished) -> tuple[object, ...]:
     result = finished.result
+    greedy = result.greedy_env_reward
     return (
         finished.iteration,
         finished.workflow_order,
@@ -129,4 +131,8 @@ def _gp_sampling_row(finished: WorkflowFinished) -> tuple[object, ...]:
         finished.gp_updated,
         f"{result.env_reward.stderr:.4f}",
         result.reason,
+        result.num_evaluated,
+        f"{greedy.mean:.4f}" if greedy else "",
+        f"{greedy.stderr:.4f}" if greedy else "",
+        "" if result.greedy_compliance is None else f"{result.greedy_compliance:.4f}",
     )

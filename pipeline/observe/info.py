@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.spec import EPISODE_STEPS
-from pipeline.collect.record import HEADER, record_layout
+from pipeline.collect.methods import game_spec
+from pipeline.collect.record import HEADER
 from pipeline.persist.runs import describe_machine
-from pipeline.policy.params import ACTOR
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -23,9 +23,10 @@ SHARED_MEMORY = Path("/dev/shm")
 def print_info(config: Config) -> None:
     """Print versions, machine and sizes for a configuration to the terminal."""
     machine = describe_machine()
-    record = record_layout(EPISODE_STEPS)
+    game = game_spec(config)
+    record, num_weights = game.record, game.shape.actor.num_values
     ring_bytes = EpisodeRing.size_needed(HEADER, record, config.num_slots)
-    board_bytes = WeightBoard.size_needed(ACTOR.num_values, config.num_slabs)
+    board_bytes = WeightBoard.size_needed(num_weights, config.num_slabs)
     rows = {
         **{name: version or "not installed" for name, version in machine["packages"].items()},
         "python": machine["python"],
@@ -34,7 +35,7 @@ def print_info(config: Config) -> None:
         "/dev/shm": f"{_mib(shutil.disk_usage(SHARED_MEMORY).free)} free" if SHARED_MEMORY.is_dir() else "none",
         "": "",
         "an episode": f"{record.size_bytes} bytes, its header {HEADER.size_bytes} ({EPISODE_STEPS} steps)",
-        "weights": f"{ACTOR.num_values * 4} bytes a version",
+        "weights": f"{num_weights * 4} bytes a version",
         "collector": f"{config.collector}, {_transport(config)}",
         "workers": f"{config.num_players}, {config.task_size} episodes a task",
         "episode ring": f"{config.num_slots} slots, {_mib(ring_bytes)}",

@@ -44,15 +44,28 @@ class Stream(Protocol):
 class LogLines:
     """Writes events as lines through a logger; progress within a batch is left out."""
 
-    def __init__(self, logger: structlog.typing.FilteringBoundLogger, *, update_interval_s: float = 0.0) -> None:
-        """Args: logger: where lines go. update_interval_s: least time between lines about updates."""
+    def __init__(
+        self,
+        logger: structlog.typing.FilteringBoundLogger,
+        *,
+        update_interval_s: float = 0.0,
+        left_out: tuple[type[Event], ...] = (),
+    ) -> None:
+        """Prepare to write.
+
+        Args:
+            logger: Where lines go.
+            update_interval_s: Least time between lines about updates.
+            left_out: Further events that get no line.
+        """
         self._logger = logger
+        self._left_out = (EpisodesCollected, *left_out)
         self._update_interval_s = update_interval_s
         self._last_update_s = -math.inf
 
     def __call__(self, event: Event) -> None:
         """Write the line of an event."""
-        if isinstance(event, EpisodesCollected):
+        if isinstance(event, self._left_out):
             return
         if isinstance(event, UpdateResult):
             now_s = time.monotonic()
@@ -157,4 +170,6 @@ def _flat(fields: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
+    if isinstance(value, tuple):
+        return [dict(_flat(each)) if isinstance(each, dict) else _rounded(each) for each in value]
     return value

@@ -39,7 +39,8 @@ class File(BaseModel):
 class PolicyFile(File):
     """A file that holds a workflow's policy."""
 
-    workflow_id: Annotated[int, Field(ge=0, lt=120)]
+    workflow_id: Annotated[int, Field(ge=0, le=120)]
+    """120: the one that serves all orders."""
     num_updates: Count
     num_episodes: Count
 

@@ -4,8 +4,8 @@ An action is a function of the weights, the workflow, the observation and one un
 the kernels below, so both give the same bits; each distribution is computed by itself, in a fixed order of additions,
 so its rounding never depends on what else is computed.
 
-Few observations are distinct: hundreds in thousands of steps. Distributions are therefore kept by observation, as
-log-probabilities and as a cumulative distribution, and nearly every step is a look-up and a binary search.
+Few observations are distinct: hundreds in thousands of steps. Distributions are therefore kept by observation and
+workflow, as log-probabilities and as a cumulative distribution, and nearly every step is a look-up and a binary search.
 """
 
 from __future__ import annotations
@@ -18,24 +18,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.cage2.engine.compiled import COMPILED, compiled, kernel
-from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
-from pipeline.policy.params import ACTOR, HIDDEN_SIZE
+from pipeline.cage2.spec import NUM_ACTIONS
+from pipeline.policy.params import HIDDEN_SIZE
+from pipeline.workflows import orders
+from pipeline.workflows.orders import NUM_HOST_TYPES, ORDER_SIZE, ORDERS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from pipeline.policy.params import PolicyShape
+
+MAX_OBSERVATION_SIZE = 121
+"""Bits: with the workflow's 7 they fill two words."""
 MAX_MEMO = 4096
-"""Observations that an actor remembers: more than a trained policy meets, in at most 7 MB."""
+"""Distributions that an actor remembers: more than a trained policy meets, in at most 7 MB."""
 _NUM_BUCKETS = 4 * MAX_MEMO
 _HASH_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _HASH_SHIFT = np.uint64(64 - 14)  # 14 bits name one of the 16,384 buckets
+_WORD_BITS = 64
+_WORKFLOW_SHIFT = np.uint64(MAX_OBSERVATION_SIZE - _WORD_BITS)
 _ONE = np.uint64(1)
+_ORDERS = ORDERS.astype(np.int64)
+_SOURCES = (Path(__file__), Path(orders.__file__))
 
 ACTOR_STATE = np.dtype(
     [
+        # of this actor; what follows has room for the largest, so that all shapes share one machine code
+        ("observation_size", np.int64),
+        ("num_actions", np.int64),
         # weights lie by input, so that the additions of one input to all outputs run side by side
-        ("weight_1", np.float32, (OBSERVATION_SIZE, HIDDEN_SIZE)),
-        ("bias_1", np.float32, (HIDDEN_SIZE,)),  # with the workflow's share in it
+        ("weight_1", np.float32, (MAX_OBSERVATION_SIZE + ORDER_SIZE, HIDDEN_SIZE)),
+        ("bias_1", np.float32, (HIDDEN_SIZE,)),
         ("weight_2", np.float32, (HIDDEN_SIZE, HIDDEN_SIZE)),
         ("bias_2", np.float32, (HIDDEN_SIZE,)),
         ("weight_3", np.float32, (HIDDEN_SIZE, NUM_ACTIONS)),
@@ -43,88 +56,97 @@ ACTOR_STATE = np.dtype(
         ("hidden_1", np.float32, (HIDDEN_SIZE,)),  # room to compute in
         ("hidden_2", np.float32, (HIDDEN_SIZE,)),
         ("num_kept", np.int64),
-        ("keys", np.uint64, (_NUM_BUCKETS,)),  # observation + 1 of each bucket; 0: empty
-        ("places", np.int64, (_NUM_BUCKETS,)),  # where its distribution is kept
+        ("places", np.int64, (_NUM_BUCKETS,)),  # 1 + where the distribution of a bucket is kept; 0: empty
+        ("keys", np.uint64, (MAX_MEMO, 2)),  # what each distribution is of
         ("log_probs", np.float32, (MAX_MEMO, NUM_ACTIONS)),  # nats
-        ("cumulative", np.float64, (MAX_MEMO, NUM_ACTIONS)),  # ends with 1
-        # makes kept machine code stale when this file changes: numba looks at the callers' files only
-        (f"forward_{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]}", np.uint8),
+        ("cumulative", np.float64, (MAX_MEMO, NUM_ACTIONS)),  # from the last action on it is 1
+        # makes kept machine code stale when this changes: numba looks at the callers' files only
+        (f"forward_{hashlib.sha256(b''.join(p.read_bytes() for p in _SOURCES)).hexdigest()[:12]}", np.uint8),
     ],
     align=True,
 )
-"""One version of one workflow's actor, and the distributions that it has computed so far."""
+"""One weight version, and the distributions that it has computed so far."""
 
 
 class Actor:
-    """One version of one workflow's actor.
+    """One weight version, for all workflows.
 
     Args:
-        flat: `[ACTOR.num_values]` float32, in the order of the parameter table; copied.
-        order_one_hot: `[25]` float32. The order is the same at every step, so its share goes into the first bias.
+        flat: `[shape.actor.num_values]` float32, in the order of the parameter table; copied.
+        shape: The policy's sizes.
+
+    Raises:
+        ValueError: `flat` is not of this shape, or the shape is larger than there is room for.
     """
 
-    def __init__(self, flat: npt.NDArray[np.float32], order_one_hot: npt.NDArray[np.float32]) -> None:
-        parameters = ACTOR.views(np.ascontiguousarray(flat, dtype=np.float32))
+    def __init__(self, flat: npt.NDArray[np.float32], shape: PolicyShape) -> None:
+        size, num_actions = shape.observation_size, shape.num_actions
+        if size > MAX_OBSERVATION_SIZE or num_actions > NUM_ACTIONS:
+            raise ValueError(
+                f"an observation of {size} bits and {num_actions} actions are more than {MAX_OBSERVATION_SIZE} and "
+                f"{NUM_ACTIONS}"
+            )
+        parameters = shape.actor.views(np.ascontiguousarray(flat, dtype=np.float32))
         zeros: npt.NDArray[np.void] = np.zeros(1, dtype=ACTOR_STATE)
         self.state = zeros if COMPILED else zeros.view(np.recarray)
         """`[1]` of `ACTOR_STATE`: what kernels take."""
         state = self.state[0]
-        weight_1 = parameters["hidden_1.weight"]  # [H, 52 + 25]
-        state["weight_1"] = weight_1[:, :OBSERVATION_SIZE].T
+        state["observation_size"], state["num_actions"] = size, num_actions
+        state["weight_1"][: size + ORDER_SIZE] = parameters["hidden_1.weight"].T
         state["bias_1"] = parameters["hidden_1.bias"]
-        for position in np.flatnonzero(order_one_hot):  # one by one: a product would round as BLAS pleases
-            state["bias_1"] += weight_1[:, OBSERVATION_SIZE + position]
         state["weight_2"], state["bias_2"] = parameters["hidden_2.weight"].T, parameters["hidden_2.bias"]
-        state["weight_3"], state["bias_3"] = parameters["head.weight"].T, parameters["head.bias"]
+        state["weight_3"][:, :num_actions] = parameters["head.weight"].T
+        state["bias_3"][:num_actions] = parameters["head.bias"]
+        self._num_actions = num_actions
 
     def distribution(
-        self, observation: npt.NDArray[np.int8]
+        self, observation: npt.NDArray[np.int8], workflow_id: int
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
         """Return the policy at one observation.
 
         Args:
-            observation: `[52]` int8 in {0, 1}.
+            observation: `[observation_size]` int8 in {0, 1}.
+            workflow_id: 0 to 119.
 
         Returns:
-            `(log_probs, cumulative)`: `[145]` float32 in nats, and `[145]` float64 whose last value is exactly 1.
+            `(log_probs, cumulative)`: `[A]` float32 in nats, and `[A]` float64 whose last value is exactly 1.
         """
-        place = place_of(self.state, observation)
-        return self.state[0]["log_probs"][place].copy(), self.state[0]["cumulative"][place].copy()
+        place = place_of(self.state, observation, workflow_id)
+        state = self.state[0]
+        return state["log_probs"][place, : self._num_actions].copy(), state["cumulative"][
+            place, : self._num_actions
+        ].copy()
 
-    def sample(self, observation: npt.NDArray[np.int8], uniform: float) -> tuple[int, float]:
+    def sample(
+        self, observation: npt.NDArray[np.int8], workflow_id: int, uniform: float, *, greedy: bool = False
+    ) -> tuple[int, float]:
         """Draw an action.
 
         Args:
-            observation: `[52]` int8 in {0, 1}.
+            observation: `[observation_size]` int8 in {0, 1}.
+            workflow_id: 0 to 119.
             uniform: In [0, 1).
+            greedy: Take the likeliest action instead, of equally likely ones the first.
 
         Returns:
-            `(action, log_prob)`: its log-probability is a float32's, in nats.
+            `(action, log_prob)`: its log-probability under the policy is a float32's, in nats.
         """
-        action, log_prob = sample_action(self.state, observation, uniform)
+        action, log_prob = sample_action(self.state, observation, workflow_id, uniform, greedy)
         return int(action), float(log_prob)
 
 
 @compiled
-def pack(observation: npt.NDArray[np.int8]) -> int:
-    """Return an observation's bits as one word, the first the lowest; uint64."""
-    word = np.uint64(0)
-    for bit in range(OBSERVATION_SIZE):
-        word |= np.uint64(observation[bit]) << np.uint64(bit)
-    return word  # type: ignore[return-value]  # a word is an int here
-
-
-@compiled
-def search(cumulative: npt.NDArray[np.float64], uniform: float) -> int:
+def search(cumulative: npt.NDArray[np.float64], num_actions: int, uniform: float) -> int:
     """Return the action whose share of [0, 1) holds `uniform`: the inverse of the distribution function.
 
     An action of probability 0 has an empty share and is never returned.
 
     Args:
-        cumulative: `[A]` float64, not decreasing, the last value 1.
+        cumulative: `[A]` float64 or longer, not decreasing, that of the last action 1.
+        num_actions: `A`.
         uniform: In [0, 1).
     """
-    low, high = 0, len(cumulative) - 1
+    low, high = 0, num_actions - 1
     while low < high:
         middle = (low + high) >> 1
         if cumulative[middle] > uniform:
@@ -135,36 +157,65 @@ def search(cumulative: npt.NDArray[np.float64], uniform: float) -> int:
 
 
 @compiled
-def look_up(state: Any, word: int) -> int:
-    """Return where an observation's distribution is kept, computed first if it is new."""
-    key = word + _ONE
-    bucket = np.int64((key * _HASH_FACTOR) >> _HASH_SHIFT)
-    while state.keys[bucket] != key:
-        if state.keys[bucket] == 0:
-            if state.num_kept == MAX_MEMO:
-                state.keys[:] = 0
-                state.num_kept = 0
-                bucket = np.int64((key * _HASH_FACTOR) >> _HASH_SHIFT)
-            state.keys[bucket] = key
-            state.places[bucket] = state.num_kept
-            compute(state, word, state.num_kept)
-            state.num_kept += 1
-            break
-        bucket = (bucket + 1) & (_NUM_BUCKETS - 1)
-    return int(state.places[bucket])
+def likeliest(log_probs: npt.NDArray[np.float32], num_actions: int) -> int:
+    """Return the likeliest of the first `num_actions` actions, of equally likely ones the first."""
+    best = 0
+    for action in range(1, num_actions):
+        if log_probs[action] > log_probs[best]:
+            best = action
+    return best
 
 
 @compiled
-def compute(state: Any, word: int, place: int) -> None:
+def choose(state: Any, place: int, uniform: float, greedy: bool) -> int:
+    """Return an action by the distribution kept at a place; see `Actor.sample`."""
+    if greedy:
+        return likeliest(state.log_probs[place], state.num_actions)
+    return search(state.cumulative[place], state.num_actions, uniform)
+
+
+@compiled
+def look_up(state: Any, observation: npt.NDArray[np.int8], workflow_id: int) -> int:
+    """Return where the distribution at an observation is kept, computed first if it is new."""
+    low, high = np.uint64(0), np.uint64(workflow_id) << _WORKFLOW_SHIFT
+    for bit in range(min(_WORD_BITS, state.observation_size)):
+        low |= np.uint64(observation[bit]) << np.uint64(bit)
+    for bit in range(_WORD_BITS, state.observation_size):
+        high |= np.uint64(observation[bit]) << np.uint64(bit - _WORD_BITS)
+    bucket = np.int64(((low ^ (high * _HASH_FACTOR)) * _HASH_FACTOR) >> _HASH_SHIFT)
+    while state.places[bucket]:
+        place = state.places[bucket] - 1
+        if state.keys[place, 0] == low and state.keys[place, 1] == high:
+            return int(place)
+        bucket = (bucket + 1) & (_NUM_BUCKETS - 1)
+    if state.num_kept == MAX_MEMO:
+        state.places[:] = 0
+        state.num_kept = 0
+        bucket = np.int64(((low ^ (high * _HASH_FACTOR)) * _HASH_FACTOR) >> _HASH_SHIFT)
+    place = state.num_kept
+    state.num_kept += 1
+    state.places[bucket] = state.num_kept
+    state.keys[place, 0], state.keys[place, 1] = low, high
+    compute(state, observation, workflow_id, place)
+    return int(place)
+
+
+@compiled
+def compute(state: Any, observation: npt.NDArray[np.int8], workflow_id: int, place: int) -> None:
     """Compute the distribution at an observation: a forward pass of one row, then log-softmax and its running sum."""
     hidden_1, hidden_2 = state.hidden_1, state.hidden_2
     weight_1, weight_2, weight_3 = state.weight_1, state.weight_2, state.weight_3
     logits = state.log_probs[place]
     cumulative = state.cumulative[place]
+    num_bits, num_actions = state.observation_size, state.num_actions
 
     hidden_1[:] = state.bias_1
-    for bit in range(OBSERVATION_SIZE):
-        if (word >> np.uint64(bit)) & _ONE:
+    for position in range(NUM_HOST_TYPES):
+        value = num_bits + NUM_HOST_TYPES * position + _ORDERS[workflow_id, position]
+        for j in range(HIDDEN_SIZE):
+            hidden_1[j] += weight_1[value, j]
+    for bit in range(num_bits):
+        if observation[bit]:
             for j in range(HIDDEN_SIZE):
                 hidden_1[j] += weight_1[bit, j]
     for j in range(HIDDEN_SIZE):
@@ -177,32 +228,34 @@ def compute(state: Any, word: int, place: int) -> None:
         hidden_2[j] = math.tanh(np.float64(hidden_2[j]))
     logits[:] = state.bias_3
     for i in range(HIDDEN_SIZE):
-        for j in range(NUM_ACTIONS):
+        for j in range(num_actions):
             logits[j] += hidden_2[i] * weight_3[i, j]
 
     highest = logits[0]
-    for j in range(NUM_ACTIONS):
+    for j in range(num_actions):
         highest = max(highest, logits[j])
     total = 0.0
-    for j in range(NUM_ACTIONS):
+    for j in range(num_actions):
         total += math.exp(np.float64(logits[j]) - np.float64(highest))
         cumulative[j] = total
     log_total = math.log(total)
-    for j in range(NUM_ACTIONS):
+    for j in range(num_actions):
         logits[j] = (np.float64(logits[j]) - np.float64(highest)) - log_total
         cumulative[j] /= total
 
 
 @kernel
-def place_of(states: npt.NDArray[np.void], observation: npt.NDArray[np.int8]) -> int:
+def place_of(states: npt.NDArray[np.void], observation: npt.NDArray[np.int8], workflow_id: int) -> int:
     """Return where the distribution at an observation is kept in `states[0]`."""
-    return look_up(states[0], pack(observation))
+    return look_up(states[0], observation, workflow_id)
 
 
 @kernel
-def sample_action(states: npt.NDArray[np.void], observation: npt.NDArray[np.int8], uniform: float) -> tuple[int, float]:
+def sample_action(
+    states: npt.NDArray[np.void], observation: npt.NDArray[np.int8], workflow_id: int, uniform: float, greedy: bool
+) -> tuple[int, float]:
     """Return an action and its log-probability, by the actor `states[0]`; see `Actor.sample`."""
     state = states[0]
-    place = look_up(state, pack(observation))
-    action = search(state.cumulative[place], uniform)
+    place = look_up(state, observation, workflow_id)
+    action = choose(state, place, uniform, greedy)
     return action, state.log_probs[place, action]

@@ -9,10 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.policy.params import ACTOR, CRITIC, MlpShape
+from pipeline.policy.params import PLAIN, MlpShape, PolicyShape
+from pipeline.workflows.orders import ONE_HOTS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from pipeline.policy.params import MlpShape, PolicyShape
 
 Initialisation: TypeAlias = Literal["orthogonal", "uniform"]
 """`orthogonal`: gain sqrt(2) in hidden layers, 0.01 in the actor's head, 1 in the critic's; biases 0
@@ -24,19 +27,21 @@ class ActorCritic(nn.Module):
     """Two networks that share nothing, each one flat vector: `actor` and `critic`.
 
     Args:
-        actor: `[ACTOR.num_values]` float32.
-        critic: `[CRITIC.num_values]` float32.
+        actor: `[shape.actor.num_values]` float32.
+        critic: `[shape.critic.num_values]` float32.
+        shape: The sizes of both.
 
     Raises:
         ValueError: A vector has another shape.
     """
 
-    def __init__(self, actor: Tensor, critic: Tensor) -> None:
+    def __init__(self, actor: Tensor, critic: Tensor, shape: PolicyShape) -> None:
         super().__init__()
-        for name, flat, shape in (("actor", actor, ACTOR), ("critic", critic, CRITIC)):
-            if flat.shape != (shape.num_values,):
-                msg = f"the {name} has {shape.num_values} values, got a tensor of shape {tuple(flat.shape)}"
+        for name, flat, sizes in (("actor", actor, shape.actor), ("critic", critic, shape.critic)):
+            if flat.shape != (sizes.num_values,):
+                msg = f"the {name} has {sizes.num_values} values, got a tensor of shape {tuple(flat.shape)}"
                 raise ValueError(msg)
+        self.shape = shape
         self.actor = nn.Parameter(actor)
         self.critic = nn.Parameter(critic)
 
@@ -44,12 +49,12 @@ class ActorCritic(nn.Module):
         """Return the policy.
 
         Args:
-            inputs: `[N, 77]` float32, observation and order side by side (`network_inputs`).
+            inputs: `[N, K + 25]` float32, observation and order side by side (`network_inputs`).
 
         Returns:
             `[N, A]` float32, in nats.
         """
-        return functional.log_softmax(_mlp(self.actor, ACTOR, inputs), dim=-1)
+        return functional.log_softmax(_mlp(self.actor, self.shape.actor, inputs), dim=-1)
 
     def values(self, inputs: Tensor) -> Tensor:
         """Return the critic's values.
@@ -60,35 +65,37 @@ class ActorCritic(nn.Module):
         Returns:
             `[N]` float32, in the units that it is trained on.
         """
-        return _mlp(self.critic, CRITIC, inputs).squeeze(-1)
+        return _mlp(self.critic, self.shape.critic, inputs).squeeze(-1)
 
     def actor_weights(self) -> npt.NDArray[np.float32]:
-        """Return a copy of the actor, `[ACTOR.num_values]` float32: what a weight board publishes."""
+        """Return a copy of the actor, `[shape.actor.num_values]` float32: what a weight board publishes."""
         return self.actor.detach().to("cpu", copy=True).numpy()
 
 
 def network_inputs(
-    observations: npt.NDArray[np.int8], order_one_hot: npt.NDArray[np.float32], device: torch.device
+    observations: npt.NDArray[np.int8], workflow_id: npt.NDArray[np.int64] | int, device: torch.device
 ) -> Tensor:
-    """Return observations and their order side by side.
+    """Return observations and their orders side by side.
 
     Args:
-        observations: `[N, 52]` int8.
-        order_one_hot: `[25]` float32, the same for all rows.
+        observations: `[N, K]` int8.
+        workflow_id: `[N]` int64, 0 to 119, or one for all.
         device: Where the result lies.
 
     Returns:
-        `[N, 77]` float32.
+        `[N, K + 25]` float32.
     """
-    order = np.broadcast_to(order_one_hot, (len(observations), len(order_one_hot)))
-    return torch.from_numpy(np.concatenate([observations, order], axis=1, dtype=np.float32)).to(device)
+    orders = ONE_HOTS[np.broadcast_to(workflow_id, len(observations))]
+    return torch.from_numpy(np.concatenate([observations, orders], axis=1, dtype=np.float32)).to(device)
 
 
-def create(seed: int, initialisation: Initialisation) -> ActorCritic:
+def create(seed: int, initialisation: Initialisation, shape: PolicyShape = PLAIN) -> ActorCritic:
     """Return a fresh network, a function of its arguments (torch's global generator is left alone)."""
     generator = torch.Generator().manual_seed(seed)
     return ActorCritic(
-        _initial(ACTOR, 0.01, initialisation, generator), _initial(CRITIC, 1.0, initialisation, generator)
+        _initial(shape.actor, 0.01, initialisation, generator),
+        _initial(shape.critic, 1.0, initialisation, generator),
+        shape,
     )
 
 

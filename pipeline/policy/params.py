@@ -1,6 +1,8 @@
 """The one table of a network's parameters: names, shapes, and where each lies in the flat vector.
 
-    [observation 52 | order 25] -> hidden_1 64, tanh -> hidden_2 64, tanh -> head: 145 logits, or 1 value
+    [observation | order 25] -> hidden_1 64, tanh -> hidden_2 64, tanh -> head: a logit per action, or 1 value
+
+How much is observed and how many actions there are depends on the interface; plainly it is 52 and 145.
 
 A network *is* its flat float32 vector: what the optimizer steps, what the weight board publishes, what a
 checkpoint holds and what a worker reads are the same numbers in the same order. Weights are `[out, in]`.
@@ -76,6 +78,23 @@ class MlpShape:
         return views
 
 
-ACTOR = MlpShape(num_outputs=NUM_ACTIONS)
-"""18,577 values: 74,308 bytes per weight version."""
-CRITIC = MlpShape(num_outputs=1)
+@dataclass(frozen=True, slots=True)
+class PolicyShape:
+    """The sizes of a policy: actor and critic see the same."""
+
+    observation_size: int = OBSERVATION_SIZE
+    num_actions: int = NUM_ACTIONS
+
+    @property
+    def actor(self) -> MlpShape:
+        """The network that gives a logit per action; plainly 18,577 values: 74,308 bytes per weight version."""
+        return MlpShape(self.num_actions, self.observation_size)
+
+    @property
+    def critic(self) -> MlpShape:
+        """The network that gives one value."""
+        return MlpShape(1, self.observation_size)
+
+
+PLAIN = PolicyShape()
+"""That of CybORG's own observation and actions."""

@@ -7,7 +7,7 @@ done: a policy is therefore always that of a whole number of updates.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor
@@ -16,22 +16,28 @@ from pipeline import seeding
 from pipeline.errors import SetupError
 from pipeline.policy import network
 from pipeline.policy.network import ActorCritic, Initialisation
-from pipeline.policy.params import ACTOR, CRITIC
-from pipeline.workflows.orders import KENDALL
+from pipeline.workflows.orders import KENDALL, NUM_WORKFLOWS, order_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.policy.params import PolicyShape
+
+
+SHARED_POLICY: Final = NUM_WORKFLOWS
+"""In the place of a workflow's id: the one policy that serves all orders."""
+
 
 class IncompatiblePolicyError(SetupError):
-    """Saved tensors are not those of a policy of this version."""
+    """Saved tensors are not those of a policy of this shape or version."""
 
     def __init__(
         self, workflow_id: int, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
     ) -> None:
         super().__init__(
             f"workflow {workflow_id}: a policy is saved as float32 tensors {dict(expected)}, but these are "
-            f"{dict(found)}. The checkpoint is not this version's: resume with the one that wrote it"
+            f"{dict(found)}. The checkpoint is one of other --observation-memory or --actions, or of another version: "
+            "resume with what wrote it"
         )
 
 
@@ -52,14 +58,15 @@ class PolicyState:
 
     def copy_to(self, device: torch.device) -> PolicyState:
         """Return a copy on a device that shares no memory with this one."""
-        weights = (p.detach().to(device, copy=True) for p in self.network.parameters())
+        network = self.network
+        actor, critic = (weights.detach().to(device, copy=True) for weights in (network.actor, network.critic))
         copied = PolicyState(
             self.workflow_id,
-            ActorCritic(*weights),
+            ActorCritic(actor, critic, network.shape),
             num_updates=self.num_updates,
             num_episodes=self.num_episodes,
         )
-        for ours, theirs in zip(self.network.parameters(), copied.network.parameters(), strict=True):
+        for ours, theirs in zip(network.parameters(), copied.network.parameters(), strict=True):
             copied.optimizer.state[theirs] = {
                 # Adam counts its steps on the CPU, wherever it steps
                 moment: value.to("cpu" if moment == "step" else device, copy=True)
@@ -80,28 +87,31 @@ class PolicyStore:
     Args:
         run_seed: The run's seed; each workflow's fresh weights follow from it and the workflow alone.
         initialisation: How fresh weights are drawn.
+        shape: The sizes of every policy.
     """
 
-    def __init__(self, run_seed: int, initialisation: Initialisation) -> None:
+    def __init__(self, run_seed: int, initialisation: Initialisation, shape: PolicyShape) -> None:
         self._run_seed = run_seed
         self._initialisation = initialisation
+        self._shape = shape
         self._policies: dict[int, PolicyState] = {}
 
     def get_or_create(self, workflow_id: int, warm_start: bool) -> PolicyState:
         """Return a workflow's policy; the same object at every call.
 
         Args:
-            workflow_id: 0 to 119.
+            workflow_id: 0 to 119, or `SHARED_POLICY`.
             warm_start: Begin a new policy with the weights of the nearest trained order (by Kendall's tau; of
                 equally near ones the lowest id) instead of fresh ones. Adam starts afresh either way.
         """
         policy = self._policies.get(workflow_id)
         if policy is None:
-            trained = self.trained_ids() if warm_start else ()
+            trained = self.trained_ids() if warm_start and workflow_id != SHARED_POLICY else ()
             if trained:
                 nearest = min(trained, key=lambda other: (KENDALL[workflow_id, other], other))
-                weights = (p.detach().clone() for p in self._policies[nearest].network.parameters())
-                policy = PolicyState(workflow_id, ActorCritic(*weights))
+                source = self._policies[nearest].network
+                copied = ActorCritic(source.actor.detach().clone(), source.critic.detach().clone(), self._shape)
+                policy = PolicyState(workflow_id, copied)
             else:
                 policy = self._fresh(workflow_id)
             self._policies[workflow_id] = policy
@@ -146,7 +156,7 @@ class PolicyStore:
             IncompatiblePolicyError: A tensor is missing, or has another shape or dtype.
         """
         expected: dict[str, tuple[int, ...]] = {}
-        for name, shape in (("actor", ACTOR), ("critic", CRITIC)):
+        for name, shape in (("actor", self._shape.actor), ("critic", self._shape.critic)):
             size = (shape.num_values,)
             expected[name] = size
             if num_updates > 0:
@@ -161,7 +171,7 @@ class PolicyStore:
 
         policy = PolicyState(
             workflow_id,
-            ActorCritic(tensors["actor"].clone(), tensors["critic"].clone()),
+            ActorCritic(tensors["actor"].clone(), tensors["critic"].clone(), self._shape),
             num_updates=num_updates,
             num_episodes=num_episodes,
         )
@@ -175,7 +185,12 @@ class PolicyStore:
 
     def _fresh(self, workflow_id: int) -> PolicyState:
         seed = seeding.seed(self._run_seed, seeding.Stream.POLICY_INIT, workflow_id)
-        return PolicyState(workflow_id, network.create(seed, self._initialisation))
+        return PolicyState(workflow_id, network.create(seed, self._initialisation, self._shape))
+
+
+def policy_name(workflow_id: int) -> str:
+    """Return whose policy it is: an order's name, or `all orders`."""
+    return "all orders" if workflow_id == SHARED_POLICY else order_name(workflow_id)
 
 
 def _optimizer(network: ActorCritic) -> torch.optim.Adam:

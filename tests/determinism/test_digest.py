@@ -93,6 +93,44 @@ async def test_does_not_depend_on_the_method_or_the_engine(
     assert await digest(Config(**RUN, **method, engine=engine, workers=2, log_dir=tmp_path)) == reference
 
 
+# another observation and other actions, and so another shape of records, weights and policies
+RICH: dict[str, Any] = {**RUN, "observation_memory": True, "actions": "merged"}
+
+
+@pytest.fixture(scope="module")
+def rich_reference(reference: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    rich = asyncio.run(digest(Config(**RICH, workers=1, log_dir=tmp_path_factory.mktemp("rich"))))
+    assert rich != reference
+    return rich
+
+
+@pytest.mark.parametrize(
+    "speed",
+    [
+        {"collector": "sequential", "engine": "fast"},
+        {"collector": "synchronous", "engine": "fast"},
+        {"collector": "executor", "transport": "pickle", "engine": "fast"},
+        {"collector": "executor", "transport": "shm", "engine": "cyborg"},
+    ],
+    ids=lambda speed: "-".join(speed.values()),
+)
+async def test_nor_does_a_run_with_memory_and_merged_actions(
+    rich_reference: str, speed: dict[str, Any], tmp_path: Path
+) -> None:
+    assert await digest(Config(**RICH, **speed, workers=2, log_dir=tmp_path)) == rich_reference
+
+
+async def test_a_run_with_memory_and_merged_actions_goes_on_as_it_would_have(
+    rich_reference: str, tmp_path: Path
+) -> None:
+    async with Pipeline(Config(**RICH, workers=2, log_dir=tmp_path)) as pipeline:
+        async for event in pipeline.events():
+            if isinstance(event, UpdateResult):
+                pipeline.stop()
+    async with Pipeline.resume(pipeline.run_dir) as resumed:
+        assert (await resumed.run()).digest == rich_reference
+
+
 @pytest.mark.parametrize("workers", [1, 3, 8])
 async def test_does_not_depend_on_who_waits_at_the_barrier(reference: str, workers: int, tmp_path: Path) -> None:
     assert await digest(Config(**RUN, collector="synchronous", workers=workers, log_dir=tmp_path)) == reference
@@ -116,7 +154,8 @@ async def test_two_pipelines_in_one_process_keep_apart(reference: str, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 4}, {"policy_lag": 0}, {"red_agent": "RedMeanderAgent"}, {"recipe": "prototype"}]
+    "change",
+    [{"seed": 4}, {"policy_lag": 0}, {"red_agent": "RedMeanderAgent"}, {"recipe": "prototype"}, {"actions": "merged"}],
 )
 async def test_depends_on_what_is_learned(reference: str, change: dict[str, Any], tmp_path: Path) -> None:
     assert await digest(Config(**{**RUN, **change}, workers=2, log_dir=tmp_path)) != reference

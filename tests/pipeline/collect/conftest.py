@@ -15,27 +15,30 @@ from native_buffers.weights import WeightBoard
 from pipeline import seeding
 from pipeline.cage2.compliance import Compromised, Verdicts
 from pipeline.cage2.cyborg_env import CyborgEnv
+from pipeline.cage2.interface import Interface
+from pipeline.cage2.memory import Memory
 from pipeline.collect.episode import play_episode
 from pipeline.collect.game import GameSpec
-from pipeline.collect.record import HEADER, record_layout
+from pipeline.collect.record import HEADER
 from pipeline.collect.worker import WorkerSpec
 from pipeline.policy.forward import Actor
-from pipeline.policy.params import ACTOR
-from pipeline.workflows.orders import ORDERS, one_hot
+from pipeline.policy.params import PLAIN, PolicyShape
+from pipeline.workflows.orders import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RUN_SEED = 7
 NUM_SLABS = 4
+PLAIN_INTERFACE = Interface()
 
 Record = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
 
-def weights(version: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+def weights(version: int, shape: PolicyShape = PLAIN) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Weights of which every version plays in its own way."""
     rng = np.random.default_rng(version)
-    return rng.normal(0, 0.3, ACTOR.num_values).astype(np.float32)
+    return rng.normal(0, 0.3, shape.actor.num_values).astype(np.float32)
 
 
 @cache
@@ -55,7 +58,7 @@ class Stage:
         """Return the same stage with another game."""
         return replace(self, spec=replace(self.spec, game=replace(self.spec.game, **changes)))
 
-    def lease(self, workflow_id: int = 0, episode_index: int = 0, weight_version: int = 0) -> int:
+    def lease(self, workflow_id: int = 0, episode_index: int = 0, weight_version: int = 0, greedy: int = 0) -> int:
         """Lease a slot and ask for an episode in its header."""
         slot = self.ring.lease()
         assert slot is not None
@@ -66,6 +69,7 @@ class Stage:
             "weight_version": weight_version,
             "environment_seed": environment[0],
             "actions_seed": actions[0],
+            "greedy": greedy,
             "worker_pid": 0,
             "failed": 0,
         }
@@ -87,25 +91,37 @@ class Stage:
             self.ring.lose(slot)
             self.ring.free(slot)
 
-    def expected(self, workflow_id: int = 0, episode_index: int = 0, weight_version: int = 0) -> Record:
+    def expected(
+        self, workflow_id: int = 0, episode_index: int = 0, weight_version: int = 0, greedy: int = 0
+    ) -> Record:
         """Play an episode here, in this process, with nothing shared."""
-        layout = record_layout(self.spec.game.num_steps)
+        game = self.spec.game
+        layout = game.record
         record = layout.views(memoryview(bytearray(layout.size_bytes)))
         environment, actions = seeding.episode_seeds(RUN_SEED, workflow_id, [episode_index])
         play_episode(
             env(),
-            Actor(weights(weight_version), one_hot(workflow_id)),
-            Verdicts(ORDERS[workflow_id].tolist(), self.spec.game.compromised),
+            Memory(game.interface),
+            Actor(weights(weight_version, game.shape), game.shape),
+            Verdicts(ORDERS[workflow_id].tolist(), game.compromised),
+            workflow_id=workflow_id,
             environment_seed=int(environment[0]),
             actions_seed=int(actions[0]),
             record=record,
+            greedy=bool(greedy),
         )
         return record
 
 
 class OpenStage(Protocol):
     def __call__(
-        self, num_steps: int = 100, num_slots: int = 8, *, red_agent: str = "B_lineAgent", debug: bool = False
+        self,
+        num_steps: int = 100,
+        num_slots: int = 8,
+        *,
+        red_agent: str = "B_lineAgent",
+        debug: bool = False,
+        interface: Interface = PLAIN_INTERFACE,
     ) -> contextlib.AbstractContextManager[Stage]: ...
 
 
@@ -115,15 +131,20 @@ def open_stage() -> OpenStage:
 
     @contextlib.contextmanager
     def open_one(
-        num_steps: int = 100, num_slots: int = 8, *, red_agent: str = "B_lineAgent", debug: bool = False
+        num_steps: int = 100,
+        num_slots: int = 8,
+        *,
+        red_agent: str = "B_lineAgent",
+        debug: bool = False,
+        interface: Interface = PLAIN_INTERFACE,
     ) -> Iterator[Stage]:
+        game = GameSpec(red_agent, "cyborg", "head", "csle", Compromised.FIXABLE, num_steps, interface)
         with (
-            EpisodeRing.create(HEADER, record_layout(num_steps), num_slots, debug=debug) as ring,
-            WeightBoard.create(ACTOR.num_values, NUM_SLABS) as board,
+            EpisodeRing.create(HEADER, game.record, num_slots, debug=debug) as ring,
+            WeightBoard.create(game.shape.actor.num_values, NUM_SLABS) as board,
         ):
             for version in range(2):
-                board.publish(version, weights(version))
-            game = GameSpec(red_agent, "cyborg", "head", "csle", Compromised.FIXABLE, num_steps)
+                board.publish(version, weights(version, game.shape))
             spec = WorkerSpec(game, ring.name, board.name, num_slots, NUM_SLABS, debug)
             yield Stage(ring, board, spec)
 

@@ -118,7 +118,7 @@ class Collecting:
             range(plan.num_episodes)
         )
         for row in range(plan.num_episodes):
-            expected = self.stage.expected(plan.workflow_id, plan.first_episode + row, plan.weight_version)
+            expected = self.stage.expected(plan.workflow_ids[row], plan.first_episode + row, plan.weight_version)
             taken = self.taken[plan.batch_index, row]
             assert taken.keys() == expected.keys()
             for name, field in taken.items():
@@ -147,7 +147,11 @@ async def failure(run: Collecting) -> BaseException:
 async def test_every_episode_is_handed_over_once_with_its_bits(
     stage: Stage, collector: Collector, episodes_per_task: int
 ) -> None:
-    plans = [BatchPlan(4, 17, 30, 11, weight_version=0), BatchPlan(5, 17, 41, 4, 1), BatchPlan(6, 90, 0, 2, 1)]
+    plans = [
+        BatchPlan(4, (17,) * 11, 30, weight_version=0),
+        BatchPlan(5, (17,) * 4, 41, 1),
+        BatchPlan(6, (90,) * 2, 0, 1),
+    ]
     async with collecting(stage, collector, episodes_per_task) as run:
         for plan in plans:
             run.collection.open(plan)
@@ -163,7 +167,7 @@ async def test_every_episode_is_handed_over_once_with_its_bits(
 
 
 async def test_the_fast_engine_hands_over_what_cyborg_plays(stage: Stage) -> None:
-    plan = BatchPlan(0, 64, 100, 20, weight_version=1)
+    plan = BatchPlan(0, (64,) * 20, 100, weight_version=1)
     fast = stage.playing(engine="fast")
     async with started(fast, 2) as collector, collecting(fast, collector, episodes_per_task=4) as run:
         run.collection.open(plan)
@@ -181,7 +185,7 @@ async def test_a_slot_says_what_is_played_in_it(stage: Stage, collector: Executo
             headers.append((plan, row, {name: view.item() for name, view in stage.ring.header(slot).items()}))
 
         run.collection._take = take
-        plan = BatchPlan(3, 8, 50, 4, weight_version=1)
+        plan = BatchPlan(3, (8,) * 4, 50, weight_version=1)
         run.collection.open(plan)
         await run.until(lambda: len(headers) == 4)
     assert sorted(row for _, row, _ in headers) == [0, 1, 2, 3]
@@ -209,7 +213,7 @@ async def test_tasks_are_few_and_as_long_as_asked(stage: Stage) -> None:
     counted = Counted(SharedMemory(stage.spec, stage.ring), 1)
     try:
         async with collecting(stage, counted, episodes_per_task=3) as run:
-            run.collection.open(BatchPlan(0, 0, 0, 11, 0))
+            run.collection.open(BatchPlan(0, (0,) * 11, 0, 0))
             await run.until(lambda: len(run.taken) == 11)
     finally:
         await counted.close()
@@ -222,7 +226,7 @@ async def test_what_is_asked_for_while_all_rest_is_played(stage: Stage, collecto
     async with collecting(stage, collector) as run:
         for index in range(3):
             await run.until_landed()
-            plan = BatchPlan(index, index, 0, 1, 0)
+            plan = BatchPlan(index, (index,) * 1, 0, 0)
             run.collection.open(plan)
             await run.until(lambda index=index: len(run.taken) == index + 1)
             run.assert_taken(plan)
@@ -230,11 +234,11 @@ async def test_what_is_asked_for_while_all_rest_is_played(stage: Stage, collecto
 
 async def test_a_closed_batch_is_dropped_unseen(stage: Stage, collector: ExecutorCollector) -> None:
     async with collecting(stage, collector) as run:
-        run.collection.open(BatchPlan(0, 1, 0, 30, 0))
+        run.collection.open(BatchPlan(0, (1,) * 30, 0, 0))
         await run.until(lambda: run.collection.statistics().num_in_flight)
         run.collection.close(0)
         num_taken = len(run.taken)
-        wanted = BatchPlan(1, 2, 0, 5, 1)
+        wanted = BatchPlan(1, (2,) * 5, 0, 1)
         run.collection.open(wanted)
         await run.until(lambda: len(run.taken) == num_taken + 5)
         await run.until_landed()
@@ -246,7 +250,7 @@ async def test_a_closed_batch_is_dropped_unseen(stage: Stage, collector: Executo
 
 
 async def test_an_episode_whose_worker_was_killed_is_played_again_the_same(open_stage: OpenStage) -> None:
-    plan = BatchPlan(0, 33, 5, 6, weight_version=1)
+    plan = BatchPlan(0, (33,) * 6, 5, weight_version=1)
     with open_stage(num_steps=300) as stage:
         async with started(stage, 2) as collector, collecting(stage, collector) as run:
             run.collection.open(plan)
@@ -266,7 +270,7 @@ async def test_an_episode_whose_worker_was_killed_is_played_again_the_same(open_
 
 async def test_an_episode_that_kills_its_worker_every_time_is_given_up(endless: Stage) -> None:
     async with started(endless, 1) as collector, collecting(endless, collector) as run:
-        run.collection.open(BatchPlan(0, 2, 70, 2, 0))
+        run.collection.open(BatchPlan(0, (2,) * 2, 70, 0))
         for attempt in range(MAX_ATTEMPTS):
             await run.until(run.playing)
             (slot,) = run.slots_playing()
@@ -285,11 +289,11 @@ async def test_an_episode_that_raises_every_time_is_given_up_with_its_traceback(
     stage: Stage, collector: ExecutorCollector
 ) -> None:
     async with collecting(stage, collector) as run:
-        fine = BatchPlan(0, 1, 0, 3, 0)
+        fine = BatchPlan(0, (1,) * 3, 0, 0)
         run.collection.open(fine)
         await run.until(lambda: len(run.taken) == 3)
         await run.until_landed()
-        run.collection.open(BatchPlan(1, 1, 3, 1, weight_version=99))
+        run.collection.open(BatchPlan(1, (1,) * 1, 3, weight_version=99))
         error = await failure(run)
     assert isinstance(error, EpisodeGivenUpError)
     assert "episode 3 of workflow 1 failed 3 times" in str(error)
@@ -301,7 +305,7 @@ async def test_an_episode_that_raises_every_time_is_given_up_with_its_traceback(
 async def test_workers_that_can_not_start_are_reported(stage: Stage) -> None:
     wrong = stage.playing(red_agent="PinkAgent")
     async with started(wrong, 1) as collector, collecting(wrong, collector) as run:
-        run.collection.open(BatchPlan(0, 1, 0, 1, 0))
+        run.collection.open(BatchPlan(0, (1,) * 1, 0, 0))
         error = await failure(run)
     assert isinstance(error, EpisodeGivenUpError)
     assert "unknown Red agent 'PinkAgent'" in str(error)
@@ -313,7 +317,7 @@ async def test_workers_that_keep_dying_end_the_run(endless: Stage) -> None:
         write_failure(endless.ring.header(slot), "an old failure")
     endless.drop(*slots)
     async with started(endless, 1) as collector, collecting(endless, collector) as run:
-        run.collection.open(BatchPlan(0, 1, 0, 1, 0))
+        run.collection.open(BatchPlan(0, (1,) * 1, 0, 0))
         for num_rebuilds in range(MAX_FRUITLESS_REBUILDS):
             await run.until(run.playing)
             # SIGTERM is how the executor itself ends workers: no episode is to blame for it
@@ -336,7 +340,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("transport", ["shm", "pickle"])
 async def test_an_episode_that_hangs_is_given_up(endless: Stage, transport: str) -> None:
     async with started(endless, 2, transport) as collector, collecting(endless, collector, episodes_per_task=1) as run:
-        run.collection.open(BatchPlan(0, 1, 5, 1, 0))
+        run.collection.open(BatchPlan(0, (1,) * 1, 5, 0))
         error = await failure(run)
     assert isinstance(error, EpisodeGivenUpError)
     assert "episode 5 of workflow 1 failed 3 times: it did not end within" in str(error)
@@ -348,7 +352,7 @@ async def test_an_episode_that_hangs_is_given_up(endless: Stage, transport: str)
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("transport", ["shm", "pickle"])
 async def test_a_worker_that_hangs_between_episodes_is_replaced(stage: Stage, transport: str) -> None:
-    plan = BatchPlan(0, 3, 0, 4, 0)
+    plan = BatchPlan(0, (3,) * 4, 0, 0)
     async with started(stage, 1, transport) as collector:
         (process,) = collector._processes
         assert process.pid is not None
@@ -369,7 +373,7 @@ async def test_a_worker_that_hangs_writes_down_where(endless: Stage, tmp_path: P
     try:
         await collector.start()
         async with collecting(endless, collector) as run:
-            run.collection.open(BatchPlan(0, 1, 5, 1, 0))
+            run.collection.open(BatchPlan(0, (1,) * 1, 5, 0))
             await run.until(lambda: run.lost)
     finally:
         await collector.close()
@@ -414,7 +418,7 @@ class Mortal:
 async def test_an_episode_in_between_is_a_sign_of_hope(stage: Stage) -> None:
     deaths = [Death(generation) for generation in range(2 * MAX_FRUITLESS_REBUILDS)]
     almost = MAX_FRUITLESS_REBUILDS - 1
-    plan = BatchPlan(0, 3, 0, 2, 0)
+    plan = BatchPlan(0, (3,) * 2, 0, 0)
     mortal = Mortal(stage, 1, [*deaths[:almost], None, *deaths[almost : 2 * almost]])
     async with collecting(stage, mortal, episodes_per_task=1) as run:
         run.collection.open(plan)
@@ -431,7 +435,7 @@ async def test_an_episode_in_between_is_a_sign_of_hope(stage: Stage) -> None:
 
 
 async def test_tasks_that_are_lost_together_count_as_one_death(stage: Stage) -> None:
-    plan = BatchPlan(0, 3, 0, 8, 0)
+    plan = BatchPlan(0, (3,) * 8, 0, 0)
     async with collecting(stage, Mortal(stage, 8, [Death(0)] * 8), episodes_per_task=1) as run:
         run.collection.open(plan)
         await run.until(lambda: len(run.taken) == 8)
@@ -440,7 +444,7 @@ async def test_tasks_that_are_lost_together_count_as_one_death(stage: Stage) -> 
 
 
 async def test_what_was_finished_before_its_worker_died_is_kept(stage: Stage) -> None:
-    plan = BatchPlan(0, 3, 0, 6, 0)
+    plan = BatchPlan(0, (3,) * 6, 0, 0)
     async with collecting(stage, Mortal(stage, 1, [Death(0, num_finished=2)]), episodes_per_task=3) as run:
         run.collection.open(plan)
         await run.until(lambda: len(run.taken) == 6)
@@ -451,7 +455,7 @@ async def test_what_was_finished_before_its_worker_died_is_kept(stage: Stage) ->
 
 
 async def test_a_debug_run_plays_the_same_bits(open_stage: OpenStage) -> None:
-    plan = BatchPlan(0, 119, 2, 6, 1)
+    plan = BatchPlan(0, (119,) * 6, 2, 1)
     with open_stage(num_steps=20, num_slots=4, debug=True) as stage:
         async with started(stage, 1) as collector, collecting(stage, collector) as run:
             run.collection.open(plan)
@@ -463,7 +467,7 @@ async def test_cancelling_leaves_no_task_behind(endless: Stage) -> None:
     async with started(endless, 2) as collector:
         before = asyncio.all_tasks()
         async with collecting(endless, collector) as run:
-            run.collection.open(BatchPlan(0, 0, 0, 8, 0))
+            run.collection.open(BatchPlan(0, (0,) * 8, 0, 0))
             await run.until(lambda: len(run.playing()) == 2)
         assert run.running.cancelled()
         assert asyncio.all_tasks() == before

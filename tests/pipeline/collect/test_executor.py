@@ -78,7 +78,7 @@ def player(stage: Stage, slot: int) -> int:
 
 
 async def test_workers_play_the_same_bits_as_this_process(stage: Stage, collector: ExecutorCollector) -> None:
-    asked = [(workflow_id, 10 + row, row % 2) for row, workflow_id in enumerate((0, 7, 119, 7, 50, 0))]
+    asked = [(workflow_id, 10 + row, row % 2, row // 3) for row, workflow_id in enumerate((0, 7, 119, 7, 50, 0))]
     slots = [stage.lease(*each) for each in asked]
     await asyncio.gather(*(collector.play(tuple(slots[first : first + 2])) for first in range(0, 6, 2)))
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from pipeline.cage2.compliance import Compromised
+from pipeline.cage2.interface import Interface
 from pipeline.collect import fingerprint
 from pipeline.collect.fingerprint import Fingerprint, take_fingerprint
 from pipeline.collect.game import GameSpec
 
-GAME = GameSpec("B_lineAgent", "fast", "head", "csle", Compromised.FIXABLE, 100)
+GAME = GameSpec("B_lineAgent", "fast", "head", "csle", Compromised.FIXABLE, 100, Interface())
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pytest
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.compliance import Compromised
+from pipeline.cage2.interface import Interface
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray import RayCollector
@@ -15,7 +16,7 @@ from pipeline.collect.sequential import SequentialCollector
 from pipeline.collect.synchronous import SynchronousCollector
 from pipeline.collect.transport import Pickled, SharedMemory
 from pipeline.config import Config
-from pipeline.policy.params import ACTOR
+from pipeline.policy.params import PLAIN, PolicyShape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def memory() -> Iterator[tuple[EpisodeRing, WeightBoard]]:
     with (
-        EpisodeRing.create(HEADER, record_layout(100), 4) as ring,
-        WeightBoard.create(ACTOR.num_values, 4) as board,
+        EpisodeRing.create(HEADER, record_layout(100, PLAIN.observation_size), 4) as ring,
+        WeightBoard.create(PLAIN.actor.num_values, 4) as board,
     ):
         yield ring, board
 
@@ -34,6 +35,15 @@ def test_a_game_is_what_the_configuration_says() -> None:
     game = game_spec(Config(red_agent="SleepAgent", engine="fast", profile="leaderboard", compromised="sessions"))
     assert (game.red_agent, game.engine, game.profile) == ("SleepAgent", "fast", "leaderboard")
     assert (game.compromised, game.num_steps, game.cyborg) == (Compromised.SESSIONS, 100, "csle")
+    assert (game.interface, game.shape) == (Interface(), PLAIN)
+
+
+def test_the_shape_of_policy_and_record_is_that_of_the_interface() -> None:
+    game = game_spec(Config(observation_memory=True, actions="merged"))
+    assert game.interface == Interface(observation_memory=True, actions="merged")
+    assert game.shape == PolicyShape(game.interface.observation_size, game.interface.num_actions)
+    observation = next(field for field in game.record.fields if field.name == "observation")
+    assert observation.shape == (101, game.interface.observation_size)
 
 
 @pytest.mark.parametrize(

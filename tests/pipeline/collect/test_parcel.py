@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def test_what_comes_back_is_what_would_have_been_played_in_place(stage: Stage, engine: str) -> None:
     player = ParcelPlayer(stage.playing(engine=engine).spec.game)
     for version in (0, 1):
-        asked = [(workflow_id, 30 + workflow_id, version) for workflow_id in (5, 119, 5)]
+        asked = [(workflow_id, 30 + workflow_id, version, greedy) for workflow_id, greedy in ((5, 0), (119, 1), (5, 1))]
         slots = [stage.lease(*each) for each in asked]
         headers = pack(stage.ring, slots)
         assert headers.shape == (3, HEADER.size_bytes)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("engine", ["fast", "cyborg"])
 def test_an_episode_is_what_its_header_asks_for(stage: Stage, engine: str) -> None:
     player = Player(stage.playing(engine=engine).spec.game, stage.board.read)
-    for asked in ((0, 0, 0), (119, 12_345, 1), (60, 12_345, 1)):
+    for asked in ((0, 0, 0), (119, 12_345, 1), (60, 12_345, 1, 1)):
         slot = stage.lease(*asked)
         header = stage.ring.header(slot)
         assert player.play(header, stage.ring.record(slot))
@@ -37,17 +37,17 @@ def test_few_policies_are_kept_and_each_is_read_once(stage: Stage) -> None:
 
     def read_weights(version: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         read.append(version)
-        return stage.board.read(version)
+        return stage.board.read(version % 2)
 
     policies = Policies(stage.spec.game, read_weights)
-    asked = [(version, workflow_id) for version in (0, 1) for workflow_id in range(MAX_CACHED_ACTORS)]
-    actors = {key: policies.actor(*key) for key in asked}
-    assert read == [version for version, _ in asked]
+    asked = range(MAX_CACHED_ACTORS + 2)
+    actors = {version: policies.actor(version) for version in asked}
+    assert read == list(asked)
     assert len({id(actor) for actor in actors.values()}) == len(asked)
-    for key in asked[-MAX_CACHED_ACTORS:]:
-        assert policies.actor(*key) is actors[key]
+    for version in asked[-MAX_CACHED_ACTORS:]:
+        assert policies.actor(version) is actors[version]
     assert len(read) == len(asked)
-    assert policies.actor(*asked[0]) is not actors[asked[0]]
+    assert policies.actor(asked[0]) is not actors[asked[0]]
     assert policies.verdicts(3) is policies.verdicts(3)
 
 

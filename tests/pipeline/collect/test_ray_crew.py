@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from pipeline.cage2.compliance import Compromised
+from pipeline.cage2.interface import Interface
 from pipeline.collect.fingerprint import Fingerprint
 from pipeline.collect.game import GameSpec
 from pipeline.collect.ray_crew import RayCrew
@@ -20,7 +21,7 @@ from pipeline.collect.ray_roster import MAX_TASKS_PER_ACTOR, RayActor
 pytest.importorskip("ray", reason="an extra: pip install '.[ray]'")
 
 TIMEOUT_S = 10
-GAME = GameSpec("B_lineAgent", "fast", "head", "csle", Compromised.FIXABLE, 100)
+GAME = GameSpec("B_lineAgent", "fast", "head", "csle", Compromised.FIXABLE, 100, Interface())
 HERE = Fingerprint({"Python": "3"}, "layout", "sources", "episode", "machine")
 
 

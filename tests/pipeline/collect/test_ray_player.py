@@ -28,10 +28,11 @@ PREAMBLE = """
     import numpy as np
     from threadpoolctl import threadpool_info
     from pipeline.cage2.compliance import Compromised
+    from pipeline.cage2.interface import Interface
     from pipeline.collect.game import GameSpec
     from pipeline.collect.ray_player import RayPlayer
 
-    GAME = ("B_lineAgent", "fast", "head", "csle", Compromised.FIXABLE, 100)
+    GAME = ("B_lineAgent", "fast", "head", "csle", Compromised.FIXABLE, 100, Interface())
 """
 
 

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cage2.spec import NUM_ACTIONS
+from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.collect.record import ERROR_TEXT_BYTES, HEADER, record_layout
 from pipeline.learn.batch import Batch
 
 
 @pytest.mark.parametrize("num_steps", [1, 7, 100])
 def test_a_record_fits_a_row_of_a_batch_bit_by_bit(num_steps: int) -> None:
-    layout = record_layout(num_steps)
+    layout = record_layout(num_steps, OBSERVATION_SIZE)
     rng = np.random.default_rng(num_steps)
     buffer = bytearray(rng.integers(0, 256, layout.size_bytes, np.uint8).tobytes())
     record = layout.views(memoryview(buffer))
@@ -24,11 +24,11 @@ def test_a_record_fits_a_row_of_a_batch_bit_by_bit(num_steps: int) -> None:
 
 
 def test_an_episode_is_small() -> None:
-    assert record_layout(100).size_bytes + HEADER.size_bytes < 7000
+    assert record_layout(100, OBSERVATION_SIZE).size_bytes + HEADER.size_bytes < 7000
 
 
 def test_nothing_that_an_episode_can_hold_is_poison() -> None:
-    poison = {field.name: field.poison for field in record_layout(100).fields}
+    poison = {field.name: field.poison for field in record_layout(100, OBSERVATION_SIZE).fields}
 
     assert all(value is not None for value in poison.values())
     assert poison["observation"] not in (0, 1)
@@ -51,6 +51,7 @@ def test_nothing_that_an_episode_can_hold_is_poison() -> None:
             "environment_seed": st.integers(0, 2**64 - 1),
             "actions_seed": st.integers(0, 2**64 - 1),
             "worker_pid": st.integers(0, 2**22),  # the largest pid_max that Linux has
+            "greedy": st.integers(0, 1),
             "failed": st.integers(0, 1),
         }
     )

@@ -12,7 +12,7 @@ from pipeline.types import BatchPlan
 
 
 def plan(batch_index: int = 0, num_episodes: int = 3, *, workflow_id: int = 5, first_episode: int = 40) -> BatchPlan:
-    return BatchPlan(batch_index, workflow_id, first_episode, num_episodes, weight_version=batch_index)
+    return BatchPlan(batch_index, (workflow_id,) * num_episodes, first_episode, weight_version=batch_index)
 
 
 def rows(task: tuple[Assignment, ...]) -> list[tuple[int, int]]:

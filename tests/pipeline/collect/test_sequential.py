@@ -21,7 +21,7 @@ async def test_plays_here_with_the_same_bits(stage: Stage, engine: str) -> None:
     assert collector.num_alive == 0
     await collector.start()
     assert (collector.num_alive, collector.max_tasks, collector.num_rebuilds) == (1, 1, 0)
-    asked = [(0, 3, 0), (119, 4, 1)]
+    asked = [(0, 3, 0), (119, 4, 1), (119, 4, 1, 1)]
     slots = tuple(stage.lease(*each) for each in asked)
     await collector.play(slots)
     for slot, each in zip(slots, asked, strict=True):

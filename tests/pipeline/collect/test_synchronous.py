@@ -174,7 +174,7 @@ async def test_the_same_bits_as_in_this_process(poisoned: Stage, engine: str, nu
         assert (collector.max_tasks, collector.num_alive, collector.num_rebuilds) == (1, num_workers, 0)
         pids = worker_pids(collector)
         for task, num_slots in enumerate((num_workers, 1, num_workers)):
-            asked = [(7 * task, 10 + row, task % 2) for row in range(num_slots)]
+            asked = [(7 * task, 10 + row, task % 2, row % 2) for row in range(num_slots)]
             slots = [stage.lease(*each) for each in asked]
             await play(collector, *slots)
             assert [player(stage, slot) for slot in slots] == pids[:num_slots]

@@ -17,6 +17,7 @@ from pipeline import seeding
 from pipeline.cage2.spec import OBSERVATION_SIZE
 from pipeline.learn import ppo
 from pipeline.learn.batch import Batch
+from pipeline.learn.intake import Intake
 from pipeline.learn.learner import Learner, LearnerSettings, VisitOutcome
 from pipeline.learn.recipe import DEFAULT
 from pipeline.learn.visit import Visit, VisitLimits
@@ -47,7 +48,7 @@ def settings(policy_lag: int = 1) -> LearnerSettings:
         episodes_per_update=B,
         policy_lag=policy_lag,
         alignment_lambda=30.0,
-        max_episodes_per_workflow=10 * B,
+        episode_cap=10 * B,
         recipe=replace(DEFAULT, num_epochs=1, minibatch_size=9),
         device=torch.device("cpu"),
     )
@@ -75,7 +76,7 @@ class Players:
     def __init__(self, board: WeightBoard, seed: int = 0, fix: Callable[[int], int | None] = lambda _: None) -> None:
         self.plans: list[BatchPlan] = []
         self.closed: list[int] = []
-        self.learner: Learner | None = None
+        self.intake: Intake | None = None
         self._board = board
         self._choice = random.Random(seed)  # noqa: S311 - shuffles a test
         self._fix = fix
@@ -98,11 +99,11 @@ class Players:
 
     def play_one(self, *, in_order: bool = False) -> None:
         """Play one of the episodes that were asked for, by default in no order at all."""
-        assert self.learner is not None
+        assert self.intake is not None
         plan, row = self._waiting.pop(0 if in_order else self._choice.randrange(len(self._waiting)))
         index = plan.first_episode + row
-        record = episode(self._board.read(plan.weight_version), plan.workflow_id, index, self._fix(index))
-        self.learner.take(plan, row, record)
+        record = episode(self._board.read(plan.weight_version), plan.workflow_ids[row], index, self._fix(index))
+        self.intake.take(plan, row, record)
         for field in record.values():  # its slot is used again at once
             field[...] = 0
 
@@ -142,12 +143,17 @@ class Scene:
     def __init__(self, board: WeightBoard, players: Players, learner: Learner, policy_lag: int) -> None:
         self.players = players
         self.learner = learner
+        assert players.intake is not None
+        self.intake = players.intake
         self.board = board
         self.policy = fresh_policy()
         self.behavior_weights: deque[Weights] = deque([self.policy.network.actor_weights()], maxlen=policy_lag + 1)
         self.updates: list[UpdateResult] = []
         self.visits: list[Visit] = []
         self.stop_after: int | None = None
+
+    def orders(self, update: int, num_episodes: int) -> tuple[int, ...]:
+        return (self.policy.workflow_id,) * num_episodes
 
     async def after_update(self, update: UpdateResult, visit: Visit) -> bool:
         self.updates.append(update)
@@ -163,7 +169,12 @@ class Scene:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 return await self.learner.train(
-                    self.policy, visit or new_visit(self.policy), limits, self.behavior_weights, self.after_update
+                    self.policy,
+                    visit or new_visit(self.policy),
+                    limits,
+                    self.behavior_weights,
+                    self.orders,
+                    self.after_update,
                 )
         finally:
             playing.cancel()
@@ -172,8 +183,8 @@ class Scene:
 
     def assert_nothing_is_open(self) -> None:
         assert self.players.open_indices == set()
-        assert self.learner._open == {}
-        assert self.learner.filling() is None
+        assert self.intake._open == {}
+        assert self.intake.filling() is None
 
 
 @contextlib.asynccontextmanager
@@ -182,8 +193,9 @@ async def scene(
 ) -> AsyncIterator[Scene]:
     with WeightBoard.create(ACTOR.num_values, policy_lag + 3) as board:
         players = Players(board, seed, fix)
-        players.learner = Learner(settings(policy_lag), board, players, thread)
-        yield Scene(board, players, players.learner, policy_lag)
+        players.intake = Intake(board, players)
+        learner = Learner(settings(policy_lag), players.intake, thread)
+        yield Scene(board, players, learner, policy_lag)
 
 
 def fresh_policy(workflow_id: int = WORKFLOW) -> PolicyState:
@@ -214,9 +226,10 @@ def reference(policy: PolicyState, policy_lag: int, batch_sizes: list[int]) -> l
         batch = Batch(num_episodes, T)
         for row in range(num_episodes):
             behavior = actors[max(0, update - policy_lag)]
-            batch.put(row, episode(behavior, policy.workflow_id, policy.num_episodes + row))
+            record = episode(behavior, policy.workflow_id, policy.num_episodes + row)
+            batch.put(row, record, policy.workflow_id)
         generator = seeding.generator(1, seeding.Stream.MINIBATCHES, policy.workflow_id, policy.num_updates)
-        progress = min(1.0, policy.num_episodes / given.max_episodes_per_workflow)
+        progress = min(1.0, policy.num_episodes / given.episode_cap)
         ppo.update(
             policy,
             batch,
@@ -261,7 +274,7 @@ async def test_plans_follow_the_lag(policy_lag: int, thread: ThreadPoolExecutor)
     # versions are counted from 0: the weights before the first update
     assert [plan.weight_version for plan in plans] == [max(0, update - policy_lag) for update in range(6)]
     assert [(plan.first_episode, plan.num_episodes) for plan in plans] == [(B * update, B) for update in range(6)]
-    assert {plan.workflow_id for plan in plans} == {WORKFLOW}
+    assert {plan.workflow_ids for plan in plans} == {(WORKFLOW,) * B}
 
 
 async def test_without_a_lag_nobody_plays_while_it_learns(thread: ThreadPoolExecutor) -> None:
@@ -312,7 +325,7 @@ async def test_workflows_follow_one_another(thread: ThreadPoolExecutor) -> None:
         s.assert_nothing_is_open()
     assert outcome is not None
     assert outcome.last_update.total_episodes == 6 * B
-    assert [plan.workflow_id for plan in s.players.plans] == [WORKFLOW] * 3 + [80] * 3
+    assert [plan.workflow_ids for plan in s.players.plans] == [(WORKFLOW,) * B] * 3 + [(80,) * B] * 3
 
 
 async def test_the_last_batch_is_what_is_left(thread: ThreadPoolExecutor) -> None:
@@ -341,7 +354,7 @@ async def test_an_update_reports_its_batch(thread: ThreadPoolExecutor) -> None:
 
     first = Batch(B, T)
     for row in range(B):
-        first.put(row, episode(before, WORKFLOW, row))
+        first.put(row, episode(before, WORKFLOW, row), WORKFLOW)
     statistics, update = first.statistics(30.0), updates[0]
     assert update.env_reward == statistics.env_reward
     assert update.alignment_bonus == statistics.alignment_bonus
@@ -364,6 +377,7 @@ async def test_a_learned_workflow_drops_what_was_asked_for_ahead(thread: ThreadP
                 new_visit(s.policy),
                 replace(FOREVER, compliance_threshold=1.0),
                 s.behavior_weights,
+                s.orders,
                 s.after_update,
             )
         )
@@ -386,7 +400,12 @@ async def test_nothing_is_asked_for_before_what_is_there_was_looked_at(thread: T
         visit = new_visit(s.policy)
         task = asyncio.create_task(
             s.learner.train(
-                s.policy, visit, replace(FOREVER, compliance_threshold=1.0), s.behavior_weights, s.after_update
+                s.policy,
+                visit,
+                replace(FOREVER, compliance_threshold=1.0),
+                s.behavior_weights,
+                s.orders,
+                s.after_update,
             )
         )
         await asyncio.sleep(0)  # it asks for two batches
@@ -409,16 +428,16 @@ async def test_patience_ends_a_visit(thread: ThreadPoolExecutor) -> None:
 
 async def test_filling_tells_how_far_the_oldest_batch_is(thread: ThreadPoolExecutor) -> None:
     async with scene(thread, policy_lag=1) as s:
-        assert s.learner.filling() is None
+        assert s.intake.filling() is None
         task = asyncio.create_task(
-            s.learner.train(s.policy, new_visit(s.policy), limited(2 * B), s.behavior_weights, s.after_update)
+            s.learner.train(s.policy, new_visit(s.policy), limited(2 * B), s.behavior_weights, s.orders, s.after_update)
         )
         await asyncio.sleep(0)
-        assert s.learner.filling() == (0, 0, B)
+        assert s.intake.filling() == (0, 0, B)
         told = []
         for _ in range(2 * B):
             s.players.play_one()
-            told.append(s.learner.filling())
+            told.append(s.intake.filling())
         assert told[-1] is None
         for index in range(2):
             counts = [each[1] for each in told if each is not None and each[0] == index]
@@ -430,7 +449,7 @@ async def test_a_cancelled_visit_leaves_nothing_open(thread: ThreadPoolExecutor)
     async with scene(thread, policy_lag=1) as s:
         for num_played in (0, 1, B, 2 * B):  # waiting; filling; in the update, with and without a batch ahead
             task = asyncio.create_task(
-                s.learner.train(s.policy, new_visit(s.policy), FOREVER, s.behavior_weights, s.after_update)
+                s.learner.train(s.policy, new_visit(s.policy), FOREVER, s.behavior_weights, s.orders, s.after_update)
             )
             await asyncio.sleep(0)
             for _ in range(num_played):
@@ -448,14 +467,14 @@ async def test_a_failed_update_leaves_the_policy_and_nothing_open(thread: Thread
     async with scene(thread, policy_lag=1) as s:
         before = bits(s.policy)
         task = asyncio.create_task(
-            s.learner.train(s.policy, new_visit(s.policy), FOREVER, s.behavior_weights, s.after_update)
+            s.learner.train(s.policy, new_visit(s.policy), FOREVER, s.behavior_weights, s.orders, s.after_update)
         )
         await asyncio.sleep(0)
         plan = s.players.plans[0]
         for row in range(B):
             record = episode(s.behavior_weights[0], WORKFLOW, row)
             record["log_prob"][0] = np.nan
-            s.learner.take(plan, row, record)
+            s.intake.take(plan, row, record)
         with pytest.raises(ppo.TrainingDivergedError, match=f"workflow {WORKFLOW}, update 0"):
             await asyncio.wait_for(task, TIMEOUT_S)
         assert bits(s.policy) == before

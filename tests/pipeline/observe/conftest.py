@@ -13,6 +13,7 @@ from pipeline.types import (
     Estimate,
     Event,
     FirstEpisode,
+    OrdersEvaluated,
     RunFinished,
     RunStarted,
     UpdateResult,
@@ -56,7 +57,17 @@ def finished() -> WorkflowFinished:
         iteration=2,
         workflow_order=ORDER,
         ucb_score=-9.87654321,
-        result=WorkflowResult(57, Estimate(-20.23456, 0.98765), 0.96, 640, reached_threshold=True, reason="threshold"),
+        result=WorkflowResult(
+            57,
+            Estimate(-20.23456, 0.98765),
+            0.96,
+            640,
+            reached_threshold=True,
+            reason="threshold",
+            num_evaluated=200,
+            greedy_env_reward=Estimate(-18.76543, 0.87654),
+            greedy_compliance=0.98,
+        ),
         gp_updated=True,
     )
 
@@ -90,5 +101,6 @@ def events(update: UpdateResult, finished: WorkflowFinished, run_finished: RunFi
         EpisodesLost(num_episodes=3, num_rebuilds=1),
         CheckpointWritten("logs/run/checkpoint", 128),
         finished,
+        OrdersEvaluated(20, (Estimate(-20.5, 0.5), Estimate(-30.25, 1.5)), (0.5, 1.0)),
         run_finished,
     ]

@@ -10,7 +10,7 @@ from pipeline.collect.record import HEADER, record_layout
 from pipeline.config import Config
 from pipeline.observe.info import print_info
 from pipeline.persist.runs import PACKAGES, describe_machine
-from pipeline.policy.params import ACTOR
+from pipeline.policy.params import PLAIN
 
 if TYPE_CHECKING:
     import pytest
@@ -38,8 +38,8 @@ def test_sizes_are_those_that_a_run_allocates(capsys: pytest.CaptureFixture[str]
     config = Config(workers=100, slots=1000, policy_lag=4)
     rows = printed(config, capsys)
     with (
-        EpisodeRing.create(HEADER, record_layout(EPISODE_STEPS), config.num_slots) as ring,
-        WeightBoard.create(ACTOR.num_values, config.num_slabs) as board,
+        EpisodeRing.create(HEADER, record_layout(EPISODE_STEPS, PLAIN.observation_size), config.num_slots) as ring,
+        WeightBoard.create(PLAIN.actor.num_values, config.num_slabs) as board,
     ):
         ring_bytes, board_bytes = ring.statistics().size_bytes, board.statistics().size_bytes
     assert rows["episode ring"] == f"1000 slots, {ring_bytes / 2**20:.1f} MiB"

@@ -58,8 +58,14 @@ def test_names_and_fields(events: list[Event], update: UpdateResult, finished: W
         "episodes_lost",
         "checkpoint_written",
         "workflow_finished",
+        "orders_evaluated",
         "run_finished",
     ]
+    assert event_fields(events[-2]) == {
+        "num_episodes": 20,
+        "env_reward": [{"mean": -20.5, "stderr": 0.5}, {"mean": -30.25, "stderr": 1.5}],
+        "compliance": [0.5, 1.0],
+    }
     fields = event_fields(update)
     assert (fields["env_reward_mean"], fields["env_reward_stderr"]) == (-123.457, 4.5678)
     assert (fields["policy_loss"], fields["total_episodes"]) == (-0.0123457, 128)
@@ -74,6 +80,10 @@ def test_names_and_fields(events: list[Event], update: UpdateResult, finished: W
         "num_episodes": 640,
         "reached_threshold": True,
         "reason": "threshold",
+        "num_evaluated": 200,
+        "greedy_env_reward_mean": -18.7654,
+        "greedy_env_reward_stderr": 0.87654,
+        "greedy_compliance": 0.98,
         "gp_updated": True,
     }
     assert event_fields(WorkflowStarted(0, 1, "", math.nan, resumed_policy=True))["ucb_score"] is None

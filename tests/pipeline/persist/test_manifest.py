@@ -69,6 +69,7 @@ def test_what_is_no_manifest(content: bytes, told: str, path: Path) -> None:
         ({"seed": 3}, "there seed is 0, in the run's config.json 3. Put back what was changed, or start another run"),
         ({"gp_beta": 2.0000000000000004}, "there gp_beta is 2.0, in the run's config.json 2.0000000000000004"),
         ({"red_agent": "B\x1b[2J"}, r"there red_agent is SleepAgent, in the run's config\.json B\\x1b\[2J\. "),
+        ({"actions": "merged"}, "there actions is None, in the run's config.json merged"),
         ({"later": 1}, "there later is None, in the run's config.json 1"),
     ],
 )

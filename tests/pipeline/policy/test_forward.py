@@ -10,27 +10,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
+from pipeline.cage2.spec import NUM_ACTIONS
 from pipeline.policy import forward
 from pipeline.policy.forward import Actor
-from pipeline.policy.params import ACTOR
-from pipeline.workflows.orders import one_hot
+from pipeline.policy.params import PLAIN, PolicyShape
+from pipeline.workflows.orders import NUM_WORKFLOWS, one_hot
+
+ORDER = 7
+LARGEST = PolicyShape(forward.MAX_OBSERVATION_SIZE, NUM_ACTIONS)
+SHAPES = [PLAIN, PolicyShape(64, 2), PolicyShape(65, 36), LARGEST, PolicyShape(1, 1)]
 
 
-def actor(seed: int = 0, scale: float = 0.3, workflow_id: int = 7) -> Actor:
-    flat = np.random.default_rng(seed).normal(0, scale, ACTOR.num_values).astype(np.float32)
-    return Actor(flat, one_hot(workflow_id))
+def actor(seed: int = 0, scale: float = 0.3, shape: PolicyShape = PLAIN) -> Actor:
+    return Actor(np.random.default_rng(seed).normal(0, scale, shape.actor.num_values).astype(np.float32), shape)
 
 
-def observations(num: int, seed: int = 1) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 2, (num, OBSERVATION_SIZE)).astype(np.int8)
+def observations(num: int, seed: int = 1, shape: PolicyShape = PLAIN) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 2, (num, shape.observation_size)).astype(np.int8)
 
 
-def test_a_distribution_is_one() -> None:
-    for observation in observations(20):
-        log_probs, cumulative = actor().distribution(observation)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_distribution_is_one(shape: PolicyShape) -> None:
+    for observation in observations(20, shape=shape):
+        log_probs, cumulative = actor(shape=shape).distribution(observation, ORDER)
 
-        assert log_probs.shape == cumulative.shape == (NUM_ACTIONS,)
+        assert log_probs.shape == cumulative.shape == (shape.num_actions,)
         assert (log_probs.dtype, cumulative.dtype) == (np.float32, np.float64)
         assert np.exp(log_probs.astype(np.float64)).sum() == pytest.approx(1, abs=1e-5)
         assert np.all(np.diff(cumulative) >= 0)
@@ -40,36 +44,61 @@ def test_a_distribution_is_one() -> None:
 def test_what_is_remembered_is_what_is_computed() -> None:
     once = actor()
     known = observations(5)
-    first = [once.distribution(observation) for observation in known]
+    first = [once.distribution(observation, ORDER) for observation in known]
     for observation in observations(forward.MAX_MEMO, seed=2):  # until the memo has been emptied
-        once.distribution(observation)
+        once.distribution(observation, ORDER)
     assert once.state[0]["num_kept"] <= forward.MAX_MEMO
     for observation, (log_probs, cumulative) in zip(known, first, strict=True):
         for again in (
-            once.distribution(observation),
-            once.distribution(observation),
-            actor().distribution(observation),
+            once.distribution(observation, ORDER),
+            once.distribution(observation, ORDER),
+            actor().distribution(observation, ORDER),
         ):
             assert np.array_equal(again[0], log_probs)
             assert np.array_equal(again[1], cumulative)
 
 
-def test_every_bit_of_an_observation_counts() -> None:
-    once = actor()
-    zero = np.zeros(OBSERVATION_SIZE, np.int8)
-    kinds = [zero, *np.eye(OBSERVATION_SIZE, dtype=np.int8)]
-    distributions = {once.distribution(observation)[0].tobytes() for observation in kinds}
-    assert len(distributions) == len(kinds)
+@pytest.mark.parametrize("shape", [PLAIN, LARGEST], ids=str)
+def test_every_bit_of_an_observation_and_every_order_count(shape: PolicyShape) -> None:
+    once = actor(shape=shape)
+    zero = np.zeros(shape.observation_size, np.int8)
+    kinds = [(zero, order) for order in range(NUM_WORKFLOWS)]
+    kinds += [(observation, ORDER) for observation in np.eye(shape.observation_size, dtype=np.int8)]
+    distributions = {once.distribution(*kind)[0].tobytes() for kind in kinds}
+    assert len(distributions) == len(kinds) == once.state[0]["num_kept"]
+
+
+@pytest.mark.parametrize("shape", [PLAIN, PolicyShape(93, 36), LARGEST], ids=str)
+def test_it_is_what_the_parameter_table_says(shape: PolicyShape) -> None:
+    flat = np.random.default_rng(0).normal(0, 0.3, shape.actor.num_values).astype(np.float32)
+    table = {name: value.astype(np.float64) for name, value in shape.actor.views(flat).items()}
+    held = Actor(flat, shape)
+    for order in (0, 61, 119):
+        for observation in observations(5, seed=order, shape=shape):
+            values = np.concatenate([observation, one_hot(order)])
+            for layer in ("hidden_1", "hidden_2"):
+                values = np.tanh(table[f"{layer}.weight"] @ values + table[f"{layer}.bias"])
+            logits = table["head.weight"] @ values + table["head.bias"]
+            expected = logits - np.log(np.exp(logits).sum())
+            # float32 sums of 146 terms of about 1
+            assert held.distribution(observation, order)[0] == pytest.approx(expected, abs=2e-5)
+
+
+@pytest.mark.parametrize("shape", [PolicyShape(forward.MAX_OBSERVATION_SIZE + 1, 1), PolicyShape(1, NUM_ACTIONS + 1)])
+def test_a_shape_without_room_is_refused(shape: PolicyShape) -> None:
+    with pytest.raises(ValueError, match="121 and 145"):
+        actor(shape=shape)
 
 
 def test_uncompiled_code_gives_the_same_bits() -> None:
     """What is compiled adds in the order that is written: nothing is contracted or reordered."""
     script = (
-        "import numpy as np; from pipeline.policy.forward import Actor; from pipeline.workflows.orders import one_hot\n"
-        "from pipeline.policy.params import ACTOR; rng = np.random.default_rng(0)\n"
-        "actor = Actor(rng.normal(0, 0.3, ACTOR.num_values).astype(np.float32), one_hot(7))\n"
-        "rows = rng.integers(0, 2, (3, 52)).astype(np.int8)\n"
-        "print([part.tobytes().hex() for row in rows for part in actor.distribution(row)])"
+        "import numpy as np; from pipeline.policy.forward import Actor\n"
+        "from pipeline.policy.params import PolicyShape; rng = np.random.default_rng(0); shape = PolicyShape(93, 36)\n"
+        "actor = Actor(rng.normal(0, 0.3, shape.actor.num_values).astype(np.float32), shape)\n"
+        "rows = rng.integers(0, 2, (3, 93)).astype(np.int8)\n"
+        "print([part.tobytes().hex() for row in rows for part in actor.distribution(row, 7)])\n"
+        "print([actor.sample(row, 7, 0.5, greedy=greedy) for row in rows for greedy in (False, True)])"
     )
     printed = [
         subprocess.run(
@@ -86,29 +115,40 @@ def test_uncompiled_code_gives_the_same_bits() -> None:
 
 
 def test_weights_are_copied() -> None:
-    flat = np.random.default_rng(0).normal(0, 0.3, ACTOR.num_values).astype(np.float32)
-    held = Actor(flat, one_hot(7))
+    flat = np.random.default_rng(0).normal(0, 0.3, PLAIN.actor.num_values).astype(np.float32)
+    held = Actor(flat, PLAIN)
     flat[:] = np.nan
 
-    assert np.isfinite(held.distribution(observations(1)[0])[0]).all()
-
-
-def test_the_order_matters() -> None:
-    observation = observations(1)[0]
-
-    assert not np.array_equal(
-        actor(workflow_id=0).distribution(observation)[0], actor(workflow_id=119).distribution(observation)[0]
-    )
+    assert np.isfinite(held.distribution(observations(1)[0], ORDER)[0]).all()
 
 
 def test_actions_come_with_their_log_prob_and_frequency() -> None:
     held, observation = actor(), observations(1)[0]
-    log_probs, _ = held.distribution(observation)
-    drawn = [held.sample(observation, u) for u in (np.arange(20_000) + 0.5) / 20_000]
+    log_probs, _ = held.distribution(observation, ORDER)
+    drawn = [held.sample(observation, ORDER, u) for u in (np.arange(20_000) + 0.5) / 20_000]
 
     assert all(log_prob == log_probs[action] and isinstance(action, int) for action, log_prob in drawn)
     frequency = np.bincount([action for action, _ in drawn], minlength=NUM_ACTIONS) / len(drawn)
     assert frequency == pytest.approx(np.exp(log_probs), abs=2e-4)
+
+
+def test_a_greedy_choice_is_the_likeliest_and_its_log_prob_is_that_of_the_policy() -> None:
+    held = actor()
+    for observation in observations(20):
+        log_probs, _ = held.distribution(observation, ORDER)
+        for uniform in (0.0, 0.7):
+            best = int(np.argmax(log_probs))
+            assert held.sample(observation, ORDER, uniform, greedy=True) == (best, log_probs[best])
+
+
+def test_of_equally_likely_actions_a_greedy_choice_is_the_first() -> None:
+    flat = np.zeros(PLAIN.actor.num_values, np.float32)
+    bias = PLAIN.actor.views(flat)["head.bias"]
+    bias[[20, 60, 144]] = 1.0
+
+    action, log_prob = Actor(flat, PLAIN).sample(observations(1)[0], ORDER, 0.999, greedy=True)
+
+    assert (action, log_prob) == (20, pytest.approx(1 - np.log(3 * np.e + 142)))
 
 
 @given(
@@ -121,7 +161,7 @@ def test_no_action_of_probability_0_is_returned(weights: np.ndarray, uniform: fl
     cumulative = np.cumsum(weights)
     cumulative /= cumulative[-1]
 
-    action = getattr(forward.search, "py_func", forward.search)(cumulative, uniform)
+    action = getattr(forward.search, "py_func", forward.search)(np.append(cumulative, 7.0), len(cumulative), uniform)
 
     assert weights[action] > 0
     assert (cumulative[action - 1] if action else 0.0) <= uniform < cumulative[action]

@@ -3,12 +3,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.policy.params import ACTOR, CRITIC, MlpShape
+from pipeline.policy.params import PLAIN, MlpShape, PolicyShape
 
 
 def test_sizes_are_those_of_the_architecture() -> None:
-    assert ACTOR.num_values == 77 * 64 + 64 + 64 * 64 + 64 + 64 * 145 + 145 == 18_577
-    assert CRITIC.num_values == 77 * 64 + 64 + 64 * 64 + 64 + 64 + 1 == 9_217
+    assert PLAIN.actor.num_values == 77 * 64 + 64 + 64 * 64 + 64 + 64 * 145 + 145 == 18_577
+    assert PLAIN.critic.num_values == 77 * 64 + 64 + 64 * 64 + 64 + 64 + 1 == 9_217
+
+
+def test_actor_and_critic_of_a_policy_see_the_same() -> None:
+    shape = PolicyShape(93, 36)
+    assert shape.actor.table["hidden_1.weight"] == shape.critic.table["hidden_1.weight"] == (64, 93 + 25)
+    assert (shape.actor.num_outputs, shape.critic.num_outputs) == (36, 1)
 
 
 def test_views_cover_the_vector_once_in_the_order_of_the_table() -> None:
@@ -22,7 +28,7 @@ def test_views_cover_the_vector_once_in_the_order_of_the_table() -> None:
     assert all(np.shares_memory(view, flat) for view in views.values())
 
 
-@pytest.mark.parametrize("size", [ACTOR.num_values - 1, ACTOR.num_values + 1])
+@pytest.mark.parametrize("size", [PLAIN.actor.num_values - 1, PLAIN.actor.num_values + 1])
 def test_a_vector_of_another_length_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match="18577 values"):
-        ACTOR.views(np.zeros(size, np.float32))
+        PLAIN.actor.views(np.zeros(size, np.float32))

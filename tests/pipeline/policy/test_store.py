@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline.policy.params import ACTOR
+from pipeline.policy.params import PLAIN, PolicyShape
 from pipeline.policy.store import IncompatiblePolicyError, PolicyState, PolicyStore
 from pipeline.workflows.orders import KENDALL
 
@@ -36,7 +36,7 @@ def train(policy: PolicyState, num_updates: int = 1) -> None:
 
 
 def test_the_same_object_is_returned_again() -> None:
-    store = PolicyStore(0, "orthogonal")
+    store = PolicyStore(0, "orthogonal", PLAIN)
 
     assert store.get_or_create(3, warm_start=False) is store.get_or_create(3, warm_start=True)
     assert store.ids() == (3,)
@@ -44,18 +44,20 @@ def test_the_same_object_is_returned_again() -> None:
 
 
 def test_fresh_weights_follow_from_seed_and_workflow_alone() -> None:
-    first, second = PolicyStore(0, "orthogonal"), PolicyStore(0, "orthogonal")
+    first, second = PolicyStore(0, "orthogonal", PLAIN), PolicyStore(0, "orthogonal", PLAIN)
     for workflow_id in (1, 2):
         train(first.get_or_create(workflow_id, warm_start=False))
     three = first.get_or_create(3, warm_start=False).network
 
     assert torch.equal(three.actor, second.get_or_create(3, warm_start=False).network.actor)
     assert not torch.equal(three.actor, second.get_or_create(4, warm_start=False).network.actor)
-    assert not torch.equal(three.actor, PolicyStore(1, "orthogonal").get_or_create(3, warm_start=False).network.actor)
+    assert not torch.equal(
+        three.actor, PolicyStore(1, "orthogonal", PLAIN).get_or_create(3, warm_start=False).network.actor
+    )
 
 
 def test_a_warm_start_copies_the_nearest_trained_order() -> None:
-    store = PolicyStore(0, "orthogonal")
+    store = PolicyStore(0, "orthogonal", PLAIN)
     near, far, untrained = 1, 119, 2
     train(store.get_or_create(far, warm_start=True))
     train(store.get_or_create(near, warm_start=True))
@@ -74,7 +76,7 @@ def test_a_warm_start_copies_the_nearest_trained_order() -> None:
 def test_a_warm_start_takes_the_lowest_of_equally_near_orders() -> None:
     neighbours = [i for i in range(120) if KENDALL[60, i] == KENDALL[60].min(where=KENDALL[60] > 0, initial=1)]
     assert len(neighbours) == 4
-    store = PolicyStore(0, "orthogonal")
+    store = PolicyStore(0, "orthogonal", PLAIN)
     for workflow_id in reversed(neighbours):
         train(store.get_or_create(workflow_id, warm_start=False))
 
@@ -84,22 +86,22 @@ def test_a_warm_start_takes_the_lowest_of_equally_near_orders() -> None:
 
 
 def test_without_a_trained_order_a_warm_start_is_fresh() -> None:
-    warm = PolicyStore(0, "orthogonal").get_or_create(3, warm_start=True)
-    cold = PolicyStore(0, "orthogonal").get_or_create(3, warm_start=False)
+    warm = PolicyStore(0, "orthogonal", PLAIN).get_or_create(3, warm_start=True)
+    cold = PolicyStore(0, "orthogonal", PLAIN).get_or_create(3, warm_start=False)
 
     assert torch.equal(warm.network.actor, cold.network.actor)
 
 
 @pytest.mark.parametrize("num_before", [0, 3])
 def test_training_goes_on_from_a_file_as_if_it_had_never_stopped(tmp_path: Path, num_before: int) -> None:
-    straight = PolicyStore(0, "orthogonal")
+    straight = PolicyStore(0, "orthogonal", PLAIN)
     train(straight.get_or_create(5, warm_start=False), num_before + 2)
 
-    store = PolicyStore(0, "orthogonal")
+    store = PolicyStore(0, "orthogonal", PLAIN)
     policy = store.get_or_create(5, warm_start=False)
     train(policy, num_before)
     save_file(store.tensors(5), tmp_path / "policy.safetensors")
-    resumed = PolicyStore(99, "orthogonal")
+    resumed = PolicyStore(99, "orthogonal", PLAIN)
     loaded = resumed.load(5, load_file(tmp_path / "policy.safetensors"), policy.num_updates, policy.num_episodes)
     train(loaded, 2)
 
@@ -113,7 +115,7 @@ def test_training_goes_on_from_a_file_as_if_it_had_never_stopped(tmp_path: Path,
 
 
 def test_tensors_are_copies() -> None:
-    store = PolicyStore(0, "orthogonal")
+    store = PolicyStore(0, "orthogonal", PLAIN)
     policy = store.get_or_create(5, warm_start=False)
     train(policy)
     saved = store.tensors(5)
@@ -129,12 +131,12 @@ def test_tensors_are_copies() -> None:
 
 
 def test_other_tensors_are_refused() -> None:
-    store = PolicyStore(0, "orthogonal")
+    store = PolicyStore(0, "orthogonal", PLAIN)
     train(store.get_or_create(5, warm_start=False))
     good = store.tensors(5)
     bad = (
         {name: tensor for name, tensor in good.items() if name != "adam.critic.exp_avg_sq"},
-        good | {"actor": torch.zeros(ACTOR.num_values + 1)},
+        good | {"actor": torch.zeros(PLAIN.actor.num_values + 1)},
         good | {"actor": good["actor"].double()},
     )
     for tensors in bad:
@@ -143,8 +145,16 @@ def test_other_tensors_are_refused() -> None:
     assert store.ids() == (5,)
 
 
+def test_a_policy_of_another_interface_is_refused() -> None:
+    other = PolicyStore(0, "orthogonal", PolicyShape(93, 36))
+    policy = other.get_or_create(5, warm_start=False)
+    assert policy.network.shape == policy.copy_to(CPU).network.shape == PolicyShape(93, 36)
+    with pytest.raises(IncompatiblePolicyError, match="--observation-memory"):
+        PolicyStore(0, "orthogonal", PLAIN).load(5, other.tensors(5), 0, 0)
+
+
 def test_a_copy_shares_nothing_until_it_is_adopted() -> None:
-    policy = PolicyStore(0, "orthogonal").get_or_create(5, warm_start=False)
+    policy = PolicyStore(0, "orthogonal", PLAIN).get_or_create(5, warm_start=False)
     train(policy, 2)
     weights, moments = policy.network.actor.detach().clone(), policy.optimizer.state[policy.network.actor]
     first_moment = moments["exp_avg"].clone()
@@ -158,7 +168,7 @@ def test_a_copy_shares_nothing_until_it_is_adopted() -> None:
     policy.adopt(copied)
     assert torch.equal(policy.network.actor, copied.network.actor)
     assert policy.num_updates == 3
-    straight = PolicyStore(0, "orthogonal").get_or_create(5, warm_start=False)
+    straight = PolicyStore(0, "orthogonal", PLAIN).get_or_create(5, warm_start=False)
     train(straight, 4)
     train(policy)
     assert torch.equal(policy.network.actor, straight.network.actor)

@@ -1,0 +1,246 @@
+"""What each choice of the recipe is worth: episodes until a policy is good, and how good it gets.
+
+python bench/learning.py
+python bench/learning.py --rows default,memory-merged --red-agents RedMeanderAgent --seeds 10
+
+Every row is the default with something changed; each of its seeds is a run of its own, of one policy on one workflow
+and without the alignment bonus, so that nothing but the env reward is learned. "-50 after" is when the mean of the last
+500 episodes of training (or a few more: whole updates) first came to -50: the median over the seeds, the lowest and
+the highest, and how many never came to it if some didn't.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import math
+import multiprocessing
+import statistics
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, get_args
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from pipeline import Config, Pipeline, parts
+from pipeline.config import RedAgent, num_cores
+from pipeline.learn.recipe import RECIPES
+from pipeline.types import UpdateResult, WorkflowFinished
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+THRESHOLDS = (-100.0, -50.0, -30.0, -20.0, -18.24)
+"""The last is what the research prototype's best run came to, after 27,296 episodes."""
+WINDOW = 500
+"""Episodes that a mean is taken over."""
+ORDER = "enterprise -> op_server -> op_host -> user -> defender"
+EVALUATION_EPISODES = 1000
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The default with something changed."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the run's configuration."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """Of its hyper-parameters."""
+
+
+MEMORY_MERGED = {"observation_memory": True, "actions": "merged"}
+VARIANTS: Mapping[str, Variant] = MappingProxyType(
+    {
+        "default": Variant(),
+        "memory": Variant({"observation_memory": True}),
+        "merged": Variant({"actions": "merged"}),
+        "memory-merged": Variant(MEMORY_MERGED),
+        "prototype": Variant({"recipe": "prototype", "policy_lag": 0}),
+        "returns": Variant(recipe={"estimator": "returns"}),
+        "gae-lambda-0.9": Variant(recipe={"gae_lambda": 0.9}),
+        "gae-lambda-0.98": Variant(recipe={"gae_lambda": 0.98}),
+        "epochs-4": Variant(recipe={"num_epochs": 4}),
+        "epochs-12": Variant(recipe={"num_epochs": 12}),
+        "minibatch-200": Variant(recipe={"minibatch_size": 200}),
+        "minibatch-800": Variant(recipe={"minibatch_size": 800}),
+        "entropy-0": Variant(recipe={"ent_coef": 0.0}),
+        "entropy-0.01": Variant(recipe={"ent_coef": 0.01}),
+        "rate-5e-4": Variant(recipe={"learning_rate": 5e-4}),
+        "rate-2e-3": Variant(recipe={"learning_rate": 2e-3}),
+        "not-annealed": Variant(recipe={"final_learning_rate": 1e-3}),
+        "batch-16": Variant({"episodes_per_update": 16}),
+        "batch-64": Variant({"episodes_per_update": 64}),
+        "batch-200": Variant({"episodes_per_update": 200}),
+        "lag-0": Variant({"policy_lag": 0}),
+        "lag-4": Variant({"policy_lag": 4}),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run."""
+
+    row: str
+    red_agent: str
+    seed: int
+    reached_after: tuple[int | None, ...]
+    """Episodes, for each of `THRESHOLDS`; None if it never was."""
+    last: float
+    """Mean env reward of the last `WINDOW` episodes of training."""
+    sampled: float
+    """Mean env reward of fresh episodes, after training."""
+    greedy: float
+    """The same, with the likeliest action at each step."""
+
+
+def train(row: str, red_agent: str, seed: int, num_episodes: int) -> Outcome:
+    """Train one policy, in this process."""
+    variant = VARIANTS[row]
+    base = RECIPES[variant.options.get("recipe", "default")]
+    # a variant is no recipe that a user could ask for by name
+    parts.RECIPES = MappingProxyType({base.name: replace(base, **variant.recipe)})  # type: ignore[misc]
+    with tempfile.TemporaryDirectory(prefix="cage2-learning-") as folder:
+        config = Config(
+            workflow=ORDER,
+            red_agent=red_agent,
+            seed=seed,
+            total_episodes=num_episodes,
+            alignment_lambda=0,
+            compliance_threshold=0,
+            evaluation_episodes=EVALUATION_EPISODES,
+            collector="sequential",
+            device="cpu",
+            checkpoint_interval_s=1e9,
+            log_dir=Path(folder),
+            **variant.options,
+        )
+        return asyncio.run(_follow(row, config))
+
+
+async def _follow(row: str, config: Config) -> Outcome:
+    updates: list[UpdateResult] = []
+    async with Pipeline(config) as pipeline:
+        async for event in pipeline.events():
+            if isinstance(event, UpdateResult):
+                updates.append(event)
+            elif isinstance(event, WorkflowFinished):
+                result = event.result
+    length = math.ceil(WINDOW / config.episodes_per_update)
+    rewards = [update.env_reward.mean for update in updates]
+    means = [statistics.fmean(rewards[end - length : end]) for end in range(length, len(rewards) + 1)]
+    first = [next((i for i, mean in enumerate(means) if mean >= threshold), None) for threshold in THRESHOLDS]
+    if result.greedy_env_reward is None:
+        raise RuntimeError("the run ended without an evaluation")
+    return Outcome(
+        row=row,
+        red_agent=config.red_agent,
+        seed=config.seed,
+        reached_after=tuple(None if i is None else (i + length) * config.episodes_per_update for i in first),
+        last=means[-1],
+        sampled=result.env_reward.mean,
+        greedy=result.greedy_env_reward.mean,
+    )
+
+
+def main() -> int:
+    """Train all, print the table."""
+    options = _options()
+    jobs = [
+        (row, red_agent, seed)
+        for seed in range(options.seeds)
+        for red_agent in options.red_agents
+        for row in options.rows
+    ]
+    outcomes: list[Outcome] = []
+    console = Console(stderr=True)
+    with (
+        ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool,
+        Progress(console=console, transient=True) as progress,
+    ):
+        bar = progress.add_task("runs", total=len(jobs))
+        running = {pool.submit(train, *job, options.episodes): job for job in jobs}
+        try:
+            for done in as_completed(running):
+                outcomes.append(done.result())
+                progress.advance(bar)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    outcomes.sort(key=lambda each: (options.red_agents.index(each.red_agent), options.rows.index(each.row), each.seed))
+    if options.json:
+        json.dump({"episodes": options.episodes, "runs": [asdict(each) for each in outcomes]}, sys.stdout, indent=1)
+        print()
+    else:
+        for red_agent in options.red_agents:
+            Console().print(_table(red_agent, options.rows, [each for each in outcomes if each.red_agent == red_agent]))
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--rows", default=",".join(VARIANTS), help="which rows, by commas [all]: " + ", ".join(VARIANTS)
+    )
+    parser.add_argument("--red-agents", default="B_lineAgent", help="who attacks, by commas [B_lineAgent]")
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="runs of each row [5]")
+    parser.add_argument("--episodes", type=int, default=8000, metavar="N", help="of each run; the rate anneals [8000]")
+    parser.add_argument("--jobs", type=int, default=num_cores(), metavar="N", help="runs at a time [one per core]")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, every run in it")
+    options = parser.parse_args()
+    options.rows, options.red_agents = options.rows.split(","), options.red_agents.split(",")
+    for what, given, known in (
+        ("row", options.rows, list(VARIANTS)),
+        ("Red agent", options.red_agents, list(get_args(RedAgent))),
+    ):
+        for name in given:
+            if name not in known:
+                parser.error(f"no such {what}: {name!r}; choose of {', '.join(known)}")
+    largest = max(VARIANTS[row].options.get("episodes_per_update", 32) for row in options.rows)
+    if options.seeds < 1 or options.jobs < 1 or options.episodes < WINDOW + largest:
+        parser.error(f"--seeds and --jobs take 1 or more, --episodes {WINDOW + largest} or more")
+    return options
+
+
+def _table(red_agent: str, rows: list[str], outcomes: list[Outcome]) -> Table:
+    table = Table(title=f"{red_agent}: episodes until the mean of the last {WINDOW} was ...")
+    table.add_column("row")
+    for threshold in THRESHOLDS:
+        table.add_column(f"{threshold:g}", justify="right")
+    for name in (f"last {WINDOW}", "fresh", "fresh, greedy"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        runs = [each for each in outcomes if each.row == row]
+        cells = [_after([run.reached_after[i] for run in runs]) for i in range(len(THRESHOLDS))]
+        means = [_mean([getattr(run, name) for run in runs]) for name in ("last", "sampled", "greedy")]
+        table.add_row(row, *cells, *means)
+    return table
+
+
+def _after(episodes: list[int | None]) -> str:
+    """Return median, lowest and highest; a run that never came there counts as later than all."""
+    reached = sorted(each for each in episodes if each is not None)
+    num_missed = len(episodes) - len(reached)
+    ranked: list[float] = [*reached, *[math.inf] * num_missed]
+    median = statistics.median_low(ranked) if len(ranked) % 2 else statistics.median_high(ranked)
+    missed = f", {num_missed} never" if num_missed else ""
+    if not reached:
+        return "never"
+    middle = "-" if math.isinf(median) else f"{median:,.0f}"
+    return f"{middle} ({reached[0]:,} to {reached[-1]:,}{missed})"
+
+
+def _mean(values: list[float]) -> str:
+    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.1f}{spread}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

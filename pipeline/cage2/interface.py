@@ -1,0 +1,100 @@
+"""What Blue's policy sees, and what it may do: CybORG's own table and ids, or with a memory and with fewer actions.
+
+An action is chosen among the interface's own, by index; with `all` that is CybORG's id. What Blue does in the game is
+always one of CybORG's 145, and what it remembers follows from what it saw and did (`memory`), on either engine.
+
+`merged` has no action that achieves nothing, and one decoy action per host, which places the next of the host's. What
+is left out follows from the game's rules:
+
+- Defender and User0: Red's exploits of Defender fail, and its first session on User0 stays, whatever Blue does. Neither
+  costs more than Defender's restoration.
+- Monitor: Blue gets it for free at the end of each step.
+- Remove where no exploit opens an unprivileged reverse shell: it ends nothing else.
+- Decoys that Red hardly ever attacks. Red picks the heaviest exploit that the host's ports offer with probability 0.75,
+  else one of the others. On User1 and User3 the heaviest is a real one, whatever stands beside it; on User4 nothing
+  fits but Vsftpd, whose port the host's own server has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pipeline.cage2 import spec
+from pipeline.cage2.engine.tables import BASE_VICTIM, SSH_BRUTE_FORCE, VICTIM
+
+Actions = Literal["all", "merged"]
+"""`all`: CybORG's 145. `merged`: those that can achieve something, decoys as "the next one of this host"."""
+
+HOSTS_THAT_MATTER = tuple(
+    host for host in range(spec.NUM_HOSTS) if host not in (spec.DEFENDER_INDEX, spec.RED_FOOTHOLD_INDEX)
+)
+"""The 11 hosts on which Blue can achieve something."""
+
+_GATEWAY_DECOYS = ("DecoyHarakaSMPT", "DecoyTomcat", "DecoyApache")
+_INTERNAL_DECOYS = ("DecoyFemitter",)
+_DECOY_NAMES: dict[str, tuple[str, ...]] = {
+    "Enterprise0": _GATEWAY_DECOYS,
+    "Enterprise1": _INTERNAL_DECOYS,
+    "Enterprise2": _INTERNAL_DECOYS,
+    "Op_Host0": _GATEWAY_DECOYS,
+    "Op_Host1": _GATEWAY_DECOYS,
+    "Op_Host2": _GATEWAY_DECOYS,
+    "Op_Server0": _GATEWAY_DECOYS,
+    "User2": ("DecoyFemitter", "DecoyTomcat", "DecoyApache", "DecoySSHD"),
+}
+_KINDS = [decoy.name for decoy in spec.DECOYS]
+
+DECOYS_OF_HOST = tuple(tuple(_KINDS.index(kind) for kind in _DECOY_NAMES.get(name, ())) for name in spec.HOST_NAMES)
+"""For each host the decoys worth placing, in the order in which they are, as places in `spec.DECOYS`.
+
+The first is the heaviest for Red, so that it draws three of four attacks; each further one takes its share of the rest.
+All of a host's can stand together: each fakes a port of its own, which nothing on the host listens on.
+"""
+
+_REMOVABLE = tuple(
+    host
+    for host in HOSTS_THAT_MATTER
+    if any(BASE_VICTIM[host, e] == VICTIM for e in range(len(spec.EXPLOITS)) if e != SSH_BRUTE_FORCE)
+)
+
+NEXT_DECOY = -1
+"""`NEXT_DECOY - host` in `MERGED` stands for the next decoy of a host."""
+MERGED = np.array(
+    [
+        spec.SLEEP,
+        *(spec.ANALYSE + host for host in HOSTS_THAT_MATTER),
+        *(spec.REMOVE + host for host in _REMOVABLE),
+        *(NEXT_DECOY - host for host in HOSTS_THAT_MATTER if DECOYS_OF_HOST[host]),
+        *(spec.RESTORE + host for host in HOSTS_THAT_MATTER),
+    ],
+    dtype=np.int64,
+)
+"""`[36]`: what each of the merged actions is, as an id of CybORG's or by `NEXT_DECOY`."""
+MERGED.setflags(write=False)
+
+NUM_TENTHS = 10
+"""Parts of an episode that a policy with a memory can tell apart."""
+MEMORY_SIZE = 2 * len(HOSTS_THAT_MATTER) + 1 + sum(map(len, DECOYS_OF_HOST)) + NUM_TENTHS - 1
+"""Bits that a memory adds to the observation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What Blue's policy sees and may do."""
+
+    observation_memory: bool = False
+    """Whether it also sees what Blue may remember."""
+    actions: Actions = "all"
+
+    @property
+    def observation_size(self) -> int:
+        """Bits that the policy sees at each step."""
+        return spec.OBSERVATION_SIZE + (MEMORY_SIZE if self.observation_memory else 0)
+
+    @property
+    def num_actions(self) -> int:
+        """Actions that it chooses from."""
+        return len(MERGED) if self.actions == "merged" else spec.NUM_ACTIONS

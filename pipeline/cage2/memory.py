@@ -1,0 +1,203 @@
+"""What Blue remembers of an episode: through it the policy sees, and by it the policy's choice becomes an action.
+
+    begin -> see -> (choice) act -> (the game's step) see -> act -> ...
+
+The memory follows from what Blue was shown, from what it did and from the time, and from nothing that Blue can't know;
+so it is the same on both engines. Compiled rollouts call `begin`, `act` and `see`, all others go through `Memory`.
+
+What a policy with a memory sees, bit by bit, after the 52 of CybORG's table:
+
+| bits | what |
+| --- | --- |
+| 11 | per host that matters: it was scanned or exploited *before* this step (the table tells of this step) |
+| 11 | per host that matters: it was the last one |
+| 1 | it was exploited then, and not just scanned |
+| 21 | per decoy of `interface.DECOYS_OF_HOST`, host by host: its port is faked |
+| 9 | one, two, ... nine tenths of the episode have passed |
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.cage2 import interface as _interface
+from pipeline.cage2.engine.compiled import COMPILED, compiled, kernel, source_digest
+from pipeline.cage2.engine.tables import BASE_PORTS, DECOY_FREE_PORT, DECOY_HOSTS, DECOY_PORT
+from pipeline.cage2.interface import DECOYS_OF_HOST, HOSTS_THAT_MATTER, MERGED, NEXT_DECOY, NUM_TENTHS, Interface
+from pipeline.cage2.spec import BITS_PER_HOST, DECOY, NUM_HOSTS, OBSERVATION_SIZE, RESTORE
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_SOURCES = (Path(__file__), Path(_interface.__file__))
+_HOSTS = np.array(HOSTS_THAT_MATTER)
+_DECOY_HOST = np.array([host for host in range(NUM_HOSTS) for _ in DECOYS_OF_HOST[host]])
+_DECOY_KIND = np.array([kind for kinds in DECOYS_OF_HOST for kind in kinds])
+_DECOY_PORT = np.array([DECOY_PORT[kind] for kind in _DECOY_KIND])
+
+MEMORY = np.dtype(
+    [
+        # which interface
+        ("is_merged", np.int64),
+        ("is_seen", np.int64),  # the policy sees what is remembered
+        # what is remembered
+        ("num_steps", np.int64),  # of the whole episode
+        ("step", np.int64),  # that comes next
+        ("active", np.int64),  # hosts scanned or exploited in the last step, as a mask
+        ("is_exploit", np.int64),  # one of them was exploited
+        ("scanned", np.int64),  # hosts scanned or exploited before that step
+        ("last_active", np.int64),  # those of the last step before it in which there were any
+        ("was_exploit", np.int64),  # one of them was exploited
+        ("faked", np.int64, (NUM_HOSTS,)),  # ports that decoys of each host listen on (`tables.PORTS`)
+        # makes kept machine code stale when what this depends on changes: numba looks at the callers' files only
+        (
+            f"memory_{hashlib.sha256(b''.join(p.read_bytes() for p in _SOURCES)).hexdigest()[:12]}_{source_digest()}",
+            np.uint8,
+        ),
+    ],
+    align=True,
+)
+"""What Blue remembers of one game."""
+
+
+class Memory:
+    """Blue's memory of one episode after the other.
+
+    Args:
+        interface: What the policy sees and may do.
+    """
+
+    def __init__(self, interface: Interface) -> None:
+        zeros: npt.NDArray[np.void] = np.zeros(1, dtype=MEMORY)
+        self.state = zeros if COMPILED else zeros.view(np.recarray)
+        """`[1]` of `MEMORY`: what kernels take."""
+        self.state["is_merged"] = interface.actions == "merged"
+        self.state["is_seen"] = interface.observation_memory
+
+    def begin(self, num_steps: int, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> None:
+        """Forget the last episode, and see the first observation.
+
+        Args:
+            num_steps: Of the episode that begins.
+            table: `[52]` int8 in {0, 1}, as `Cage2Env.reset` returns it.
+            row: `[observation_size]` int8: what the policy sees, written.
+        """
+        _begin(self.state, num_steps, table, row)
+
+    def act(self, choice: int) -> int:
+        """Return the id of what the policy chose, 0 to 144, and remember that Blue did it.
+
+        Args:
+            choice: Index among the interface's actions.
+        """
+        return int(_act(self.state, choice))
+
+    def see(self, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> None:
+        """See what came of a step.
+
+        Args:
+            table: `[52]` int8 in {0, 1}, as `Cage2Env.step` returns it.
+            row: `[observation_size]` int8: what the policy sees, written.
+        """
+        _see(self.state, table, row)
+
+
+@compiled
+def begin(memory: Any, num_steps: int) -> None:
+    """Remember nothing."""
+    memory.num_steps = num_steps
+    memory.step = 0
+    memory.active = 0
+    memory.is_exploit = 0
+    memory.scanned = 0
+    memory.last_active = 0
+    memory.was_exploit = 0
+    memory.faked[:] = 0
+
+
+@compiled
+def act(memory: Any, choice: int) -> int:
+    """Return the id of what the policy chose, and remember that Blue did it; see `Memory.act`."""
+    action = choice
+    if memory.is_merged:
+        action = MERGED[choice]
+        if action <= NEXT_DECOY:
+            action = next_decoy(memory, NEXT_DECOY - action)
+    memory.step += 1
+    if action >= RESTORE:
+        memory.faked[action - RESTORE] = 0
+    elif action >= DECOY:
+        kind = (action - DECOY) // NUM_HOSTS
+        host = (action - DECOY) - kind * NUM_HOSTS
+        listening = BASE_PORTS[host] | memory.faked[host]
+        if (DECOY_HOSTS[kind] >> host) & 1 and listening & DECOY_FREE_PORT[kind] == 0:
+            memory.faked[host] |= DECOY_PORT[kind]
+    return action
+
+
+@compiled
+def next_decoy(memory: Any, host: int) -> int:
+    """Return the id of the first of a host's decoys whose port is not faked; of the last, which fails, if all are."""
+    kind = 0
+    for place in range(len(_DECOY_HOST)):
+        if _DECOY_HOST[place] == host:
+            kind = _DECOY_KIND[place]
+            if memory.faked[host] & _DECOY_PORT[place] == 0:
+                break
+    return DECOY + NUM_HOSTS * kind + host
+
+
+@compiled
+def see(memory: Any, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> None:
+    """Write what the policy sees, and remember it; see `Memory.see`."""
+    for i in range(OBSERVATION_SIZE):
+        row[i] = table[i]
+    if not memory.is_seen:
+        return
+    if memory.active:
+        memory.scanned |= memory.active
+        memory.last_active = memory.active
+        memory.was_exploit = memory.is_exploit
+    memory.active = 0
+    memory.is_exploit = 0
+    for host in range(NUM_HOSTS):
+        if table[BITS_PER_HOST * host]:  # scanned, or exploited
+            memory.active |= 1 << host
+        if table[BITS_PER_HOST * host + 1]:  # exploited
+            memory.is_exploit = 1
+    bit = OBSERVATION_SIZE
+    for place in range(len(_HOSTS)):
+        row[bit] = (memory.scanned >> _HOSTS[place]) & 1
+        row[bit + len(_HOSTS)] = (memory.last_active >> _HOSTS[place]) & 1
+        bit += 1
+    bit += len(_HOSTS)
+    row[bit] = memory.was_exploit
+    bit += 1
+    for place in range(len(_DECOY_HOST)):
+        row[bit] = memory.faked[_DECOY_HOST[place]] & _DECOY_PORT[place] != 0
+        bit += 1
+    for tenth in range(1, NUM_TENTHS):
+        row[bit] = NUM_TENTHS * memory.step >= tenth * memory.num_steps
+        bit += 1
+
+
+@kernel
+def _begin(
+    memories: npt.NDArray[np.void], num_steps: int, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]
+) -> None:
+    begin(memories[0], num_steps)
+    see(memories[0], table, row)
+
+
+@kernel
+def _act(memories: npt.NDArray[np.void], choice: int) -> int:
+    return act(memories[0], choice)
+
+
+@kernel
+def _see(memories: npt.NDArray[np.void], table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> None:
+    see(memories[0], table, row)

@@ -1,0 +1,153 @@
+"""The compiled form of an update: the policy's vectors in the kernels' order, trained there, and handed back.
+
+    policy (torch) --spread--> Mlp --evaluate, train--> Mlp --gather--> policy (torch)
+
+The kernels don't hold the interpreter's lock: an event loop goes on while they run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from pipeline.learn import mlp
+from pipeline.learn.epoch import WATCHED, Steps, evaluate, room_for, settings_of, train
+from pipeline.learn.recipe import DEFAULT
+from pipeline.policy.params import PolicyShape
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from torch.nn import Parameter
+
+    from pipeline.learn.mlp import Mlp
+    from pipeline.learn.recipe import Recipe
+    from pipeline.learn.samples import Samples
+    from pipeline.policy.params import MlpShape
+    from pipeline.policy.store import PolicyState
+
+
+class CompiledUpdate:
+    """One update of one policy on the CPU.
+
+    Args:
+        policy: Left alone until `hand_over`.
+        samples: What was played; what is not known yet is written by `evaluate`.
+        recipe: The hyper-parameters.
+        learning_rate: Adam's.
+    """
+
+    def __init__(self, policy: PolicyState, samples: Samples, recipe: Recipe, learning_rate: float) -> None:
+        self._policy = policy
+        self._samples = samples
+        self._recipe = recipe
+        self._num_adam_steps = np.zeros(2, np.int64)
+        self._settings = settings_of(recipe, learning_rate)
+        bits = samples.inputs.bits
+        self._inputs = np.flatnonzero(bits.any(axis=0) | self._moved())  # [I]
+        bits = bits[:, self._inputs]
+        self._networks = (self._spread(0), self._spread(1))
+        starts = np.zeros(len(bits) + 1, np.int64)
+        np.cumsum(np.count_nonzero(bits, axis=1), out=starts[1:])
+        self._steps = Steps(
+            starts,
+            np.nonzero(bits)[1],
+            samples.row,
+            samples.action,
+            samples.log_prob_old,
+            samples.importance,
+            samples.advantage,
+            samples.target,
+        )
+        self._room = room_for(len(bits), len(samples), self._networks[0].num_columns)
+        self._num_epochs = 0
+
+    def evaluate(self) -> npt.NDArray[np.float32]:
+        """Write `log_prob_old` and `importance` of the samples; return the values of the inputs, `[U]` float32."""
+        values = np.empty(len(self._samples.inputs), np.float32)
+        evaluate(
+            self._networks,
+            self._steps,
+            self._room,
+            self._samples.log_prob_behavior,
+            self._recipe.max_importance,
+            self._settings,
+            values,
+        )
+        return values
+
+    def train(self, permutation: npt.NDArray[np.int64], num_minibatches: int) -> dict[str, float]:
+        """Take one gradient step per minibatch.
+
+        Args:
+            permutation: `[N]` int64, all steps in the order of the minibatches.
+            num_minibatches: Where they don't divide, the first ones have one step more.
+
+        Returns:
+            Means over the minibatches, by their names in `UpdateMetrics`.
+        """
+        means = np.zeros(len(WATCHED))
+        train(
+            self._networks,
+            self._num_adam_steps,
+            self._steps,
+            self._room,
+            permutation,
+            num_minibatches,
+            self._settings,
+            means,
+        )
+        return dict(zip(WATCHED, means.tolist(), strict=True))
+
+    def not_finite(self) -> str | None:
+        """Return what of the trained policy is not a number that is finite, if anything."""
+        if not all(np.isfinite(network.weights).all() for network in self._networks):
+            return "a weight"
+        moments = (moment for network in self._networks for moment in (network.mean, network.mean_square))
+        if not all(np.isfinite(moment).all() for moment in moments):
+            return "a moment of Adam"
+        return None
+
+    def hand_over(self) -> None:
+        """Make the policy's networks and Adam's state the trained ones."""
+        states = []
+        for (shape, parameter), network, num_steps in zip(
+            self._parts(), self._networks, self._num_adam_steps.tolist(), strict=True
+        ):
+            flat = parameter.detach().numpy().copy()
+            mlp.gather(shape, self._inputs, network.weights, flat)
+            moments = np.zeros((2, len(flat)), np.float32)
+            mlp.gather(shape, self._inputs, network.mean, moments[0])
+            mlp.gather(shape, self._inputs, network.mean_square, moments[1])
+            mean, mean_square = (torch.from_numpy(moment.copy()) for moment in moments)
+            state = {"step": torch.tensor(float(num_steps)), "exp_avg": mean, "exp_avg_sq": mean_square}
+            states.append((parameter, torch.from_numpy(flat), state))
+        for parameter, weights, state in states:
+            parameter.data = weights
+            self._policy.optimizer.state[parameter] = state
+
+    def _parts(self) -> list[tuple[MlpShape, Parameter]]:
+        """Return shape and vector of actor and critic."""
+        network = self._policy.network
+        return [(network.shape.actor, network.actor), (network.shape.critic, network.critic)]
+
+    def _moved(self) -> npt.NDArray[np.bool_]:
+        """Return which inputs, `[K + 25]`, Adam has moments of."""
+        moved = np.zeros(sum(self._policy.network.shape.actor.table[mlp.FIRST][1:]), np.bool_)
+        for shape, parameter in self._parts():
+            state = self._policy.optimizer.state.get(parameter, {})
+            for moment in ("exp_avg", "exp_avg_sq") if state else ():
+                moved |= shape.views(state[moment].numpy())[mlp.FIRST].any(axis=0)
+        return moved
+
+    def _spread(self, which: int) -> Mlp:
+        shape, parameter = self._parts()[which]
+        network = mlp.room_for(shape, len(self._inputs))
+        mlp.spread(shape, self._inputs, parameter.detach().numpy(), network.weights)
+        state = self._policy.optimizer.state.get(parameter, {})
+        if state:
+            mlp.spread(shape, self._inputs, state["exp_avg"].numpy(), network.mean)
+            mlp.spread(shape, self._inputs, state["exp_avg_sq"].numpy(), network.mean_square)
+            self._num_adam_steps[which] = int(state["step"])
+        return network

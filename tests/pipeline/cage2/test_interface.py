@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from pipeline.cage2 import spec
+from pipeline.cage2.engine.fast_env import FastEnv
+from pipeline.cage2.engine.tables import (
+    BASE_PORTS,
+    DECOY_FREE_PORT,
+    DECOY_HOSTS,
+    DECOY_PORT,
+    HEAVIEST_OPTION,
+    NUM_OPTIONS,
+    OPTIONS_OF_PORTS,
+)
+from pipeline.cage2.interface import DECOYS_OF_HOST, HOSTS_THAT_MATTER, MERGED, NEXT_DECOY, Interface
+from pipeline.policy.forward import MAX_OBSERVATION_SIZE
+
+HOSTS_WITH_DECOYS = [host for host in range(spec.NUM_HOSTS) if DECOYS_OF_HOST[host]]
+
+
+def test_plainly_it_is_cyborg_s_own() -> None:
+    assert (Interface().observation_size, Interface().num_actions) == (52, 145)
+
+
+@pytest.mark.parametrize("actions", ["all", "merged"])
+def test_a_memory_adds_to_the_observation_and_merging_takes_from_the_actions(actions: str) -> None:
+    rich = Interface(observation_memory=True, actions=actions)
+    assert rich.observation_size == 52 + 11 + 11 + 1 + 21 + 9 <= MAX_OBSERVATION_SIZE
+    assert rich.num_actions == {"all": 145, "merged": 36}[actions]
+
+
+def test_merged_actions_are_real_ones_each_once() -> None:
+    names = [spec.ACTION_NAMES[action] for action in MERGED.tolist() if action >= 0]
+    assert len(set(MERGED.tolist())) == len(MERGED)
+    assert names[0] == "Sleep"
+    assert "Monitor" not in names
+    assert not any(name.endswith((" Defender", " User0")) or "Decoy" in name for name in names)
+    for block in ("Analyse", "Restore"):
+        targets = [name.split()[1] for name in names if name.startswith(block)]
+        assert targets == [spec.HOST_NAMES[host] for host in HOSTS_THAT_MATTER]
+    assert [name.split()[1] for name in names if name.startswith("Remove")] == [
+        "Enterprise1", "Enterprise2", "User2", "User3", "User4"
+    ]  # fmt: skip
+    assert [NEXT_DECOY - action for action in MERGED.tolist() if action < 0] == HOSTS_WITH_DECOYS
+
+
+@pytest.mark.parametrize("host", HOSTS_WITH_DECOYS)
+def test_the_decoys_of_a_host_can_all_be_placed_and_each_makes_red_s_aim_worse(host: int) -> None:
+    env = FastEnv("SleepAgent")
+    env.reset(0)
+    ports = int(BASE_PORTS[host])
+    hit = [_chance_of_a_real_victim(host, ports, 0)]
+    faked = 0
+    for kind in DECOYS_OF_HOST[host]:
+        assert DECOY_HOSTS[kind] >> host & 1
+        assert not (ports | faked) & DECOY_FREE_PORT[kind]
+        env.step(spec.DECOY + spec.NUM_HOSTS * kind + host)
+        assert env.batch.games["blue_success"][0] == 1
+        faked |= int(DECOY_PORT[kind])
+        hit.append(_chance_of_a_real_victim(host, ports, faked))
+    assert all(after < before for before, after in pairwise(hit))
+    assert hit[1] <= 0.25  # the first one alone draws three attacks of four
+
+
+@pytest.mark.parametrize("host", [host for host in HOSTS_THAT_MATTER if not DECOYS_OF_HOST[host]])
+def test_decoys_that_were_left_out_hardly_help(host: int) -> None:
+    faked = 0
+    for kind in range(len(spec.DECOYS)):
+        if DECOY_HOSTS[kind] >> host & 1 and not (BASE_PORTS[host] | faked) & DECOY_FREE_PORT[kind]:
+            faked |= int(DECOY_PORT[kind])
+    faked &= ~int(BASE_PORTS[host])  # of two that listen, the host's own server comes first
+    assert _chance_of_a_real_victim(host, int(BASE_PORTS[host]), faked) >= 0.8
+
+
+def _chance_of_a_real_victim(host: int, ports: int, faked: int) -> float:
+    """Red's choice of exploit by the rules of the game: how likely it is aimed at one of the host's own ports."""
+    options = int(OPTIONS_OF_PORTS[ports | faked])
+    places = [place for place in range(len(spec.EXPLOITS)) if options >> place & 1]
+    real = {place for place in places if OPTIONS_OF_PORTS[ports] >> place & 1}
+    if NUM_OPTIONS[options] == 1:
+        return 1.0
+    top = int(HEAVIEST_OPTION[options])
+    others = [place for place in places if place != top]
+    return 0.75 * (top in real) + 0.25 * sum(place in real for place in others) / len(others)
