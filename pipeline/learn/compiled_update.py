@@ -13,9 +13,7 @@ import numpy as np
 import torch
 
 from pipeline.learn import mlp
-from pipeline.learn.epoch import WATCHED, Steps, evaluate, room_for, settings_of, train
-from pipeline.learn.recipe import DEFAULT
-from pipeline.policy.params import PolicyShape
+from pipeline.learn.epoch import EVALUATE, TRAIN, WATCHED, Steps, room_for, run, settings_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -52,30 +50,22 @@ class CompiledUpdate:
         np.cumsum(np.count_nonzero(bits, axis=1), out=starts[1:])
         self._steps = Steps(
             starts,
-            np.nonzero(bits)[1],
+            np.ascontiguousarray(np.nonzero(bits)[1]),
             samples.row,
             samples.action,
+            samples.log_prob_behavior,
             samples.log_prob_old,
             samples.importance,
             samples.advantage,
             samples.target,
+            np.zeros(len(bits), np.float32),
         )
         self._room = room_for(len(bits), len(samples), self._networks[0].num_columns)
-        self._num_epochs = 0
 
     def evaluate(self) -> npt.NDArray[np.float32]:
         """Write `log_prob_old` and `importance` of the samples; return the values of the inputs, `[U]` float32."""
-        values = np.empty(len(self._samples.inputs), np.float32)
-        evaluate(
-            self._networks,
-            self._steps,
-            self._room,
-            self._samples.log_prob_behavior,
-            self._recipe.max_importance,
-            self._settings,
-            values,
-        )
-        return values
+        self._run(EVALUATE, np.arange(len(self._samples)), 0)
+        return self._steps.values
 
     def train(self, permutation: npt.NDArray[np.int64], num_minibatches: int) -> dict[str, float]:
         """Take one gradient step per minibatch.
@@ -87,18 +77,7 @@ class CompiledUpdate:
         Returns:
             Means over the minibatches, by their names in `UpdateMetrics`.
         """
-        means = np.zeros(len(WATCHED))
-        train(
-            self._networks,
-            self._num_adam_steps,
-            self._steps,
-            self._room,
-            permutation,
-            num_minibatches,
-            self._settings,
-            means,
-        )
-        return dict(zip(WATCHED, means.tolist(), strict=True))
+        return dict(zip(WATCHED, self._run(TRAIN, permutation, num_minibatches).tolist(), strict=True))
 
     def not_finite(self) -> str | None:
         """Return what of the trained policy is not a number that is finite, if anything."""
@@ -126,6 +105,21 @@ class CompiledUpdate:
         for parameter, weights, state in states:
             parameter.data = weights
             self._policy.optimizer.state[parameter] = state
+
+    def _run(self, task: int, permutation: npt.NDArray[np.int64], num_minibatches: int) -> npt.NDArray[np.float64]:
+        means = np.zeros(len(WATCHED))
+        run(
+            task,
+            self._networks,
+            self._num_adam_steps,
+            self._steps,
+            self._room,
+            permutation,
+            num_minibatches,
+            self._settings,
+            means,
+        )
+        return means
 
     def _parts(self) -> list[tuple[MlpShape, Parameter]]:
         """Return shape and vector of actor and critic."""

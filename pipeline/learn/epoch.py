@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pipeline.cage2.engine import compiled as compiling
-from pipeline.cage2.engine.compiled import COMPILED, compiled, kernel
+from pipeline.cage2.engine.compiled import COMPILED, compiled, int64, kernel
 from pipeline.learn import adam, elementary, lanes, mlp
 from pipeline.learn.adam import step
 from pipeline.learn.elementary import exp, expm1, log
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from pipeline.learn.recipe import Recipe
 
 WATCHED = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
-"""What `train` writes, by its names in `UpdateMetrics`."""
+"""What is watched while training, by its names in `UpdateMetrics`."""
+EVALUATE, TRAIN = int64(0), int64(1)
+"""What `run` may be asked for."""
 
 
 def _digest() -> str:
@@ -42,7 +44,7 @@ def _digest() -> str:
 SETTINGS = np.dtype(
     [
         *((name, np.float64) for name in ("learning_rate", "beta_1", "beta_2", "adam_eps", "max_grad_norm")),
-        *((name, np.float64) for name in ("clip_coef", "ent_coef", "vf_coef")),
+        *((name, np.float64) for name in ("clip_coef", "ent_coef", "vf_coef", "max_importance")),
         # makes kept machine code stale when one of these files changes: numba looks at the kernels' own only
         (f"epoch_{_digest()}", np.uint8),
     ],
@@ -62,6 +64,8 @@ class Steps(NamedTuple):
     """`[N]`, which input each step saw."""
     action: npt.NDArray[np.uint8]
     """`[N]`."""
+    log_prob_behavior: npt.NDArray[np.float32]
+    """`[N]`, of the policy that played."""
     log_prob_old: npt.NDArray[np.float32]
     """`[N]`, of the policy that the update begins with."""
     importance: npt.NDArray[np.float32]
@@ -70,6 +74,8 @@ class Steps(NamedTuple):
     """`[N]`."""
     target: npt.NDArray[np.float32]
     """`[N]`, for the critic."""
+    values: npt.NDArray[np.float32]
+    """`[U]`, of the critic that the update begins with."""
 
 
 class Room(NamedTuple):
@@ -94,7 +100,7 @@ def settings_of(recipe: Recipe, learning_rate: float) -> npt.NDArray[np.void]:
     settings: npt.NDArray[np.void] = np.zeros(1, SETTINGS)
     settings["learning_rate"] = learning_rate
     settings["beta_1"], settings["beta_2"] = recipe.adam_betas
-    for name in ("adam_eps", "max_grad_norm", "clip_coef", "ent_coef", "vf_coef"):
+    for name in ("adam_eps", "max_grad_norm", "clip_coef", "ent_coef", "vf_coef", "max_importance"):
         settings[name] = getattr(recipe, name)
     return settings if COMPILED else settings.view(np.recarray)
 
@@ -112,55 +118,8 @@ def room_for(num_rows: int, num_steps: int, num_columns: int) -> Room:
 
 
 @kernel
-def evaluate(
-    networks: tuple[Mlp, Mlp],
-    steps: Steps,
-    room: Room,
-    log_prob_behavior: npt.NDArray[np.float32],
-    max_importance: float,
-    settings: npt.NDArray[np.void],
-    values: npt.NDArray[np.float32],
-) -> None:
-    """Compute the values of all inputs, every step's log-probability, and its importance.
-
-    Args:
-        networks: Actor and critic.
-        steps: `log_prob_old` and `importance` are written.
-        room: Room.
-        log_prob_behavior: `[N]` float32, of the policy that played.
-        max_importance: Largest importance.
-        settings: `[1]` of `SETTINGS`; not read.
-        values: `[U]` float32, written.
-    """
-    most = np.float32(max_importance)
-    actor, critic = networks
-    for network in networks:
-        lay_across(network)
-    num_rows = _group(steps.row, np.arange(len(steps.row)), room)
-    for first in range(0, num_rows, BLOCK):
-        block = min(BLOCK, num_rows - first)
-        forward(actor, room.rows, first, block, steps.starts, steps.ones)
-        for i in range(block):
-            start = i * actor.num_columns
-            log_total, _total, _entropy = _normalise(
-                actor.outputs[start : start + actor.num_columns], actor.num_outputs, room.exps
-            )
-            for k in range(room.bounds[first + i], room.bounds[first + i + 1]):
-                s = room.order[k]
-                steps.log_prob_old[s] = actor.outputs[start + steps.action[s]] - log_total
-                importance = exp(steps.log_prob_old[s] - log_prob_behavior[s])
-                steps.importance[s] = most if importance > most else importance
-    for i in range(len(values)):
-        room.rows[i] = i
-    for first in range(0, len(values), BLOCK):
-        block = min(BLOCK, len(values) - first)
-        forward(critic, room.rows, first, block, steps.starts, steps.ones)
-        for i in range(block):
-            values[first + i] = critic.outputs[i * critic.num_columns]
-
-
-@kernel
-def train(
+def run(
+    task: int,
     networks: tuple[Mlp, Mlp],
     num_adam_steps: npt.NDArray[np.int64],
     steps: Steps,
@@ -170,27 +129,77 @@ def train(
     settings: npt.NDArray[np.void],
     means: npt.NDArray[np.float64],
 ) -> None:
-    """Take one gradient step per minibatch.
+    """Do one of two things; they are one kernel because most of what they call is the same, and takes seconds to compile.
+
+    `EVALUATE` writes what `steps` has of the policy that the update begins with. `TRAIN` takes one gradient step per
+    minibatch.
 
     Args:
-        networks: Actor and critic, trained.
-        num_adam_steps: `[2]` int64, of actor and critic so far; counted on.
+        task: `EVALUATE` or `TRAIN`.
+        networks: Actor and critic.
+        num_adam_steps: `[2]` int64, theirs so far; counted on.
         steps: What was seen, done and answered.
         room: Room.
         permutation: `[N]` int64, all steps in the order of the minibatches.
         num_minibatches: How many. Where they don't divide, the first ones have one step more.
         settings: `[1]` of `SETTINGS`.
-        means: `[5]` float64, written: means over the minibatches of what `WATCHED` names.
+        means: `[5]` float64, written by `TRAIN`: means over the minibatches of what `WATCHED` names.
     """
+    if task == EVALUATE:
+        _evaluate(networks, steps, room, permutation, settings[0])
+    else:
+        _train(networks, num_adam_steps, steps, room, permutation, num_minibatches, settings[0], means)
+
+
+@compiled
+def _evaluate(
+    networks: tuple[Mlp, Mlp], steps: Steps, room: Room, permutation: npt.NDArray[np.int64], settings: Any
+) -> None:
+    actor, critic = networks
+    most = np.float32(settings.max_importance)
+    for network in networks:
+        lay_across(network)
+    num_rows = _group(steps.row, permutation, room)
+    for first in range(0, num_rows, BLOCK):
+        block = min(BLOCK, num_rows - first)
+        forward(actor, room.rows, first, block, steps.starts, steps.ones)
+        for i in range(block):
+            logits = actor.outputs[i * actor.num_columns : (i + 1) * actor.num_columns]
+            log_total, _total, _entropy = _normalise(logits, actor.num_outputs, room.exps)
+            for k in range(room.bounds[first + i], room.bounds[first + i + 1]):
+                s = room.order[k]
+                steps.log_prob_old[s] = logits[steps.action[s]] - log_total
+                importance = exp(steps.log_prob_old[s] - steps.log_prob_behavior[s])
+                steps.importance[s] = most if importance > most else importance
+    for i in range(len(steps.values)):  # there are inputs that no step saw: what came after the last one
+        room.rows[i] = i
+    for first in range(0, len(steps.values), BLOCK):
+        block = min(BLOCK, len(steps.values) - first)
+        forward(critic, room.rows, first, block, steps.starts, steps.ones)
+        for i in range(block):
+            steps.values[first + i] = critic.outputs[i * critic.num_columns]
+
+
+@compiled
+def _train(
+    networks: tuple[Mlp, Mlp],
+    num_adam_steps: npt.NDArray[np.int64],
+    steps: Steps,
+    room: Room,
+    permutation: npt.NDArray[np.int64],
+    num_minibatches: int,
+    settings: Any,
+    means: npt.NDArray[np.float64],
+) -> None:
     size, rest = len(permutation) // num_minibatches, len(permutation) % num_minibatches
     means[:] = 0
     start = 0
     for minibatch in range(num_minibatches):
         end = start + size + (1 if minibatch < rest else 0)
-        _add_gradient(networks, steps, room, permutation[start:end], settings[0], means)
+        _add_gradient(networks, steps, room, permutation[start:end], settings, means)
         for i in range(len(networks)):
             num_adam_steps[i] += 1
-            step(networks[i], num_adam_steps[i], settings[0])
+            step(networks[i], num_adam_steps[i], settings)
             lay_across(networks[i])
         start = end
     for i in range(len(means)):
@@ -303,6 +312,7 @@ def _lose_policy(
     share = one / np.float32(minibatch_size)
     bonus = np.float32(settings.ent_coef) * np.float32(end - begin) * share
     sums[2] += np.float64(entropy) * (end - begin) / minibatch_size
+
 
     pull = nothing
     for k in range(begin, end):

@@ -152,6 +152,7 @@ def forward(
         starts: `[U + 1]` int64, where each input's ones begin in `ones`.
         ones: `[...]` int64, places of the ones.
     """
+    keep_apart()
     size, columns = HIDDEN_SIZE, mlp.num_columns
     start_2 = (mlp.num_inputs + 1) * size
     start_3 = start_2 + (size + 1) * size
@@ -195,6 +196,7 @@ def backward(
         starts: See there.
         ones: See there.
     """
+    keep_apart()
     size, columns = HIDDEN_SIZE, mlp.num_columns
     start_2 = (mlp.num_inputs + 1) * size
     start_3 = start_2 + (size + 1) * size

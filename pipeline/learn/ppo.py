@@ -1,15 +1,13 @@
 """One PPO update: a full batch and a policy in, a better policy out.
 
-    batch -> rewards, values -> advantages, targets -> epochs of minibatches, on a copy -+-> policy adopts it
+    batch -> rewards, values -> advantages, targets -> epochs of minibatches, on a copy -+-> policy takes it over
                                                                                          '-> TrainingDivergedError
 
-Of a batch's thousands of observations a few hundred are distinct, and the networks run on those alone: a
-step's log-probability and value are gathered from the row of its observation, and a row's entropy counts as
-often as the row occurs. Loss and gradient are those of the plain computation, rounding aside, for a fraction
-of its time.
+Of a batch's thousands of observations a few hundred are distinct, and the networks run on those alone. Loss and gradient
+are those of the plain computation, rounding aside, for a fraction of its time. On the CPU this is compiled
+(`compiled_update`), on a GPU torch does it (`autograd`).
 
-On one torch thread, as the pipeline's threads have it, the result is a function of the arguments,
-to the bit. torch's own random generators are not used.
+The result is a function of the arguments, to the bit. torch's own random generators are not used.
 """
 
 from __future__ import annotations
@@ -22,16 +20,18 @@ import torch
 
 from pipeline.errors import PipelineError, SetupError
 from pipeline.learn.autograd import AutogradUpdate
+from pipeline.learn.batch import Batch
 from pipeline.learn.compiled_update import CompiledUpdate
+from pipeline.learn.recipe import DEFAULT
 from pipeline.learn.returns import discounted_returns, gae
 from pipeline.learn.samples import Samples
+from pipeline.policy import network
+from pipeline.policy.store import PolicyState
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.learn.batch import Batch
     from pipeline.learn.recipe import Recipe
-    from pipeline.policy.store import PolicyState
 
 STANDARDISE_EPS = 1e-8
 """Keeps a batch whose steps are all alike from a division by 0."""
@@ -183,6 +183,18 @@ def update_by(
     policy.num_updates += 1
     policy.num_episodes += batch.num_episodes
     return UpdateMetrics(**watched, num_epochs=num_epochs, learning_rate=recipe.learning_rate_at(progress))
+
+
+def warm_up() -> None:
+    """Compile what an update on the CPU calls, or load it where an earlier process has kept it."""
+    batch = Batch(1, 1)
+    record = {name: np.zeros_like(rows[0]) for name, rows in vars(batch).items() if name in ("observation", "action", "log_prob", "reward_tenths", "fix")}
+    batch.put(0, record, workflow_id=0)
+    policy = PolicyState(0, network.create(0, DEFAULT.initialisation))
+    generator = np.random.default_rng(0)
+    update(
+        policy, batch, DEFAULT, alignment_lambda=0.0, progress=0.0, generator=generator, device=torch.device("cpu")
+    )
 
 
 def advantages_and_targets(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.cage2.engine.compiled import kernel
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -52,10 +54,14 @@ def gae(
     if rewards.ndim != 2 or values.shape != (rewards.shape[0], rewards.shape[1] + 1):
         msg = f"rewards [B, T] need values [B, T + 1]: got {rewards.shape} and {values.shape}"
         raise ValueError(msg)
-    deltas = rewards + gamma * values[:, 1:].astype(np.float64) - values[:, :-1]  # [B, T]
-    advantages = np.empty_like(deltas)
-    advantage = np.zeros(len(deltas))
-    for t in reversed(range(deltas.shape[1])):
-        advantage = deltas[:, t] + gamma * gae_lambda * advantage
-        advantages[:, t] = advantage
-    return advantages
+    deltas: npt.NDArray[np.float64] = rewards + gamma * values[:, 1:].astype(np.float64) - values[:, :-1]  # [B, T]
+    _sum_backwards(deltas, gamma * gae_lambda)
+    return deltas
+
+
+@kernel
+def _sum_backwards(values: npt.NDArray[np.float64], decay: float) -> None:
+    """Add to each value of `[B, T]` `decay` times what its successor has become."""
+    for row in range(len(values)):
+        for t in range(values.shape[1] - 2, -1, -1):
+            values[row, t] += decay * values[row, t + 1]

@@ -14,7 +14,7 @@ import pytest
 from pipeline import Config, Pipeline
 from pipeline.cli import FAILED, main
 from pipeline.errors import PipelineError
-from pipeline.learn import ppo
+from pipeline.learn.compiled_update import CompiledUpdate
 from pipeline.learn.learner import Learner
 from pipeline.persist.checkpoint import CheckpointFolder
 
@@ -61,16 +61,16 @@ def corrupt(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
 
 
 def break_the_learner(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    epoch, num_calls = ppo._loss, 0
+    train, num_calls = CompiledUpdate.train, 0
 
     def failing(*arguments: Any) -> Any:
         nonlocal num_calls
         num_calls += 1
-        if num_calls == 2 * 16 + 3:  # in the midst of its epochs: two updates take at most 8 epochs of 2 minibatches
+        if num_calls == 2 * 8 + 3:  # in the midst of its epochs: two updates take at most 8 each
             raise error
-        return epoch(*arguments)
+        return train(*arguments)
 
-    monkeypatch.setattr(ppo, "_loss", failing)
+    monkeypatch.setattr(CompiledUpdate, "train", failing)
 
 
 FAULTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {

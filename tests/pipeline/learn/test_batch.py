@@ -2,12 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from pipeline.cage2.spec import OBSERVATION_SIZE
-from pipeline.learn.batch import Batch, BatchNotFullError, RowFilledError, distinct_rows
+from pipeline.learn.batch import Batch, BatchNotFullError, RowFilledError
 
 T = 6
 
@@ -28,10 +25,11 @@ def test_rows_are_copied_in_whatever_order_they_come() -> None:
     for num_filled, row in enumerate((2, 0, 1)):
         assert (batch.num_filled, batch.full) == (num_filled, False)
         source = record(row)
-        batch.put(row, source)
+        batch.put(row, source, 3 + row)
         for field in source.values():
             field[...] = 0
     assert batch.full
+    assert batch.workflow_id.tolist() == [3, 4, 5]
     for row in range(3):
         for name, expected in record(row).items():
             assert np.array_equal(getattr(batch, name)[row], expected)
@@ -39,12 +37,12 @@ def test_rows_are_copied_in_whatever_order_they_come() -> None:
 
 def test_a_row_is_put_once_until_the_batch_is_cleared() -> None:
     batch = Batch(1, T)
-    batch.put(0, record(0))
+    batch.put(0, record(0), 7)
     with pytest.raises(RowFilledError, match="row 0"):
-        batch.put(0, record(1))
+        batch.put(0, record(1), 7)
     batch.clear()
     assert (batch.num_filled, batch.full) == (0, False)
-    batch.put(0, record(1))
+    batch.put(0, record(1), 7)
 
     assert np.array_equal(batch.action[0], record(1)["action"])
 
@@ -61,13 +59,13 @@ def test_a_row_is_put_once_until_the_batch_is_cleared() -> None:
 def test_another_shape_or_dtype_is_refused(wrong: dict[str, np.ndarray]) -> None:
     batch = Batch(1, T)
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        batch.put(0, record(0) | wrong)
+        batch.put(0, record(0) | wrong, 7)
     assert not batch.full
 
 
 def test_what_is_missing_is_not_counted() -> None:
     batch = Batch(2, T)
-    batch.put(1, record(0))
+    batch.put(1, record(0), 7)
     with pytest.raises(BatchNotFullError, match="1 of the batch's 2"):
         batch.statistics(30.0)
     with pytest.raises(BatchNotFullError):
@@ -88,6 +86,7 @@ def test_statistics() -> None:
                 "reward_tenths": np.array(rewards[row], np.int16),
                 "fix": np.array(fixes[row], np.int8),
             },
+            7,
         )
     statistics = batch.statistics(30.0)
 
@@ -105,31 +104,6 @@ def test_statistics() -> None:
 
 def test_a_single_episode_has_no_standard_error() -> None:
     batch = Batch(1, T)
-    batch.put(0, record(0))
+    batch.put(0, record(0), 7)
 
     assert batch.statistics(30.0).env_reward.stderr == 0.0
-
-
-@given(st.integers(1, 128).flatmap(lambda num_bits: hnp.arrays(np.int8, (3, 4, num_bits), elements=st.integers(0, 1))))
-def test_distinct_rows_put_together_are_all_rows(observations: np.ndarray) -> None:
-    rows, index = distinct_rows(observations)
-
-    assert np.array_equal(rows[index], observations)
-    assert len(rows) == len(np.unique(observations.reshape(-1, observations.shape[-1]), axis=0))
-
-
-@given(st.permutations(range(10)))
-def test_the_order_of_distinct_rows_depends_on_nothing_but_them(order: list[int]) -> None:
-    observations = np.random.default_rng(0).integers(0, 2, (10, OBSERVATION_SIZE)).astype(np.int8)
-
-    assert np.array_equal(distinct_rows(observations[order])[0], distinct_rows(observations)[0])
-
-
-@pytest.mark.parametrize("value", [-1, 2])
-def test_an_observation_that_is_not_bits_is_refused(value: int) -> None:
-    observations = np.zeros((2, 3, OBSERVATION_SIZE), np.int8)
-    observations[1, 2, 51] = value
-    with pytest.raises(ValueError, match="neither 0 nor 1"):
-        distinct_rows(observations)
-    with pytest.raises(ValueError, match="129 bits"):
-        distinct_rows(np.zeros((1, 129), np.int8))

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
-from pipeline.learn import losses, ppo
+from pipeline.learn import ppo
 from pipeline.learn.batch import Batch, BatchNotFullError
+from pipeline.learn.compiled_update import CompiledUpdate
 from pipeline.learn.ppo import TrainingDivergedError, UpdateMetrics, advantages_and_targets
 from pipeline.learn.recipe import DEFAULT, PROTOTYPE, Recipe
+from pipeline.learn.samples import Samples
 from pipeline.policy.forward import Actor
 from pipeline.policy.network import network_inputs
 from pipeline.policy.params import PLAIN
@@ -55,6 +58,7 @@ def play(policy: PolicyState, num_episodes: int = 8, num_steps: int = 20, seed: 
                 "reward_tenths": np.where(action == best, 0, -10).astype(np.int16),
                 "fix": np.where(action % 7 == 0, 1 + action % 2, 0).astype(np.int8),
             },
+            policy.workflow_id,
         )
     return batch
 
@@ -78,6 +82,12 @@ def update(
     )
 
 
+def importance_of(policy: PolicyState, batch: Batch) -> np.ndarray:
+    samples = Samples.of(batch)
+    CompiledUpdate(policy, samples, DEFAULT, 1e-3).evaluate()
+    return samples.importance
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
@@ -92,7 +102,7 @@ def test_it_learns(recipe: Recipe) -> None:
 
     rows = np.zeros((2, OBSERVATION_SIZE), np.int8)
     rows[1, 0] = 1
-    probs = policy.network.log_probs(network_inputs(rows, one_hot(7), CPU)).exp().detach().numpy()
+    probs = policy.network.log_probs(network_inputs(rows, 7, CPU)).exp().detach().numpy()
     assert probs[0, BEST + 1] > 0.8
     assert probs[1, BEST] > 0.8
     assert (policy.num_updates, policy.num_episodes) == (80, 80 * 16)
@@ -105,39 +115,6 @@ def test_the_alignment_bonus_is_learned_from() -> None:
     update(without, batch, alignment_lambda=0.0)
 
     assert not torch.equal(with_bonus.network.actor, without.network.actor)
-
-
-@pytest.mark.parametrize("recipe", [DEFAULT, PROTOTYPE], ids=lambda recipe: recipe.name)
-def test_loss_and_gradient_are_those_of_the_plain_computation(recipe: Recipe) -> None:
-    """Every step on its own, nothing shared between equal observations; and an older policy that played."""
-    policy = fresh(recipe)
-    batch = play(policy)
-    for k in range(3):
-        update(policy, batch, recipe, seed=k)
-    network = policy.network
-    order = one_hot(policy.workflow_id)
-    samples = ppo._samples(network, batch, recipe, 30.0, order, CPU)
-    steps = np.random.default_rng(0).permutation(len(samples.row))[:50]
-    with torch.no_grad():
-        network.actor += 0.01 * torch.randn(network.actor.shape, generator=torch.Generator().manual_seed(0))
-    loss, terms = ppo._loss(network, samples, steps, recipe)
-    gradients = torch.autograd.grad(loss, [network.actor, network.critic])
-
-    inputs = network_inputs(batch.observation[:, :-1].reshape(-1, OBSERVATION_SIZE)[steps], order, CPU)
-    log_probs = network.log_probs(inputs)
-    log_ratio = log_probs[torch.arange(50), samples.action[steps]] - samples.log_prob_old[steps]
-    plain = (
-        losses.clipped_policy_loss(log_ratio, samples.advantage[steps], samples.importance[steps], recipe.clip_coef)
-        - recipe.ent_coef * losses.entropy(log_probs).mean()
-        + recipe.vf_coef * losses.value_loss(network.values(inputs), samples.target[steps])
-    )
-    plain_gradients = torch.autograd.grad(plain, [network.actor, network.critic])
-
-    assert len(np.unique(samples.row)) <= 32 < len(steps)
-    assert loss.item() == pytest.approx(plain.item(), abs=1e-5)
-    assert terms["entropy"].item() == pytest.approx(losses.entropy(log_probs).mean().item(), abs=1e-5)
-    for gradient, plain_gradient in zip(gradients, plain_gradients, strict=True):
-        assert gradient.numpy() == pytest.approx(plain_gradient.numpy(), abs=1e-6)
 
 
 def test_an_update_begins_at_ratio_1_however_old_the_policy_that_played() -> None:
@@ -155,13 +132,11 @@ def test_an_update_begins_at_ratio_1_however_old_the_policy_that_played() -> Non
 def test_importance_is_that_of_the_older_policy_and_bounded() -> None:
     policy = fresh()
     batch = play(policy)
-    order = one_hot(policy.workflow_id)
-    at_once = ppo._samples(policy.network, batch, DEFAULT, 30.0, order, CPU)
-    assert at_once.importance.numpy() == pytest.approx(1, abs=1e-5)
+    assert importance_of(policy, batch) == pytest.approx(1, abs=1e-5)
 
     batch.log_prob[0] -= np.float32(np.log(1.5))
     batch.log_prob[1] -= 10
-    later = ppo._samples(policy.network, batch, DEFAULT, 30.0, order, CPU).importance.numpy().reshape(8, 20)
+    later = importance_of(policy, batch).reshape(8, 20)
     assert later[0] == pytest.approx(1.5, abs=1e-4)
     assert np.all(later[1] == DEFAULT.max_importance)
     assert later[2:] == pytest.approx(1, abs=1e-5)
@@ -294,16 +269,18 @@ def test_what_an_update_makes_is_looked_at_as_well(value: float, monkeypatch: py
     """Losses are finite, and yet the last step may break a weight, or what Adam remembers."""
     policy = fresh()
     batch = play(policy)
-    before, step = policy.network.actor_weights(), torch.optim.Adam.step
+    before, train = policy.network.actor_weights(), CompiledUpdate.train
 
-    def breaking(adam: torch.optim.Adam, what: str) -> None:
-        step(adam)
-        parameter = adam.param_groups[0]["params"][0]
-        with torch.no_grad():
-            (parameter if what == "a weight" else adam.state[parameter]["exp_avg_sq"])[5] = value
+    def breaking(form: CompiledUpdate, what: str, *arguments: Any) -> dict[str, float]:
+        watched = train(form, *arguments)
+        network = form._networks[1]
+        (network.weights if what == "a weight" else network.mean_square)[5] = value
+        return watched
 
     for what in ("a weight", "a moment of Adam"):
-        monkeypatch.setattr(torch.optim.Adam, "step", lambda adam, what=what: breaking(adam, what))
+        monkeypatch.setattr(
+            CompiledUpdate, "train", lambda form, *arguments, what=what: breaking(form, what, *arguments)
+        )
         with pytest.raises(TrainingDivergedError, match=f"workflow 7, update 0, epoch 0: {what} is not finite"):
             update(policy, batch, ONE_STEP)
     assert np.array_equal(policy.network.actor_weights(), before)

@@ -7,7 +7,7 @@ import torch
 from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.policy.forward import Actor
 from pipeline.policy.network import ActorCritic, Initialisation, create, network_inputs
-from pipeline.policy.params import PLAIN
+from pipeline.policy.params import PLAIN, PolicyShape
 from pipeline.workflows.orders import one_hot
 
 CPU = torch.device("cpu")
@@ -20,14 +20,14 @@ def observations(num: int) -> np.ndarray:
 @pytest.mark.parametrize("initialisation", ["orthogonal", "uniform"])
 @pytest.mark.parametrize("scale", [1.0, 5.0])
 def test_torch_and_numpy_agree(initialisation: Initialisation, scale: float) -> None:
-    network = create(3, initialisation, PLAIN)
+    network = create(3, initialisation)
     with torch.no_grad():
         network.actor.mul_(scale)
-    rows, order = observations(200), one_hot(42)
-    actor = Actor(network.actor_weights(), PLAIN)
+    rows = observations(200)
+    actor = Actor(network.actor_weights(), one_hot(42))
 
-    in_torch = network.log_probs(network_inputs(rows, order, CPU)).detach().numpy()
-    in_numpy = np.stack([actor.distribution(row, 42)[0] for row in rows])
+    in_torch = network.log_probs(network_inputs(rows, 42, CPU)).detach().numpy()
+    in_numpy = np.stack([actor.distribution(row)[0] for row in rows])
 
     assert in_torch.shape == (200, NUM_ACTIONS)
     assert in_numpy == pytest.approx(in_torch, abs=1e-5)
@@ -35,7 +35,7 @@ def test_torch_and_numpy_agree(initialisation: Initialisation, scale: float) -> 
 
 
 def test_orthogonal_weights_are_orthogonal() -> None:
-    network = create(0, "orthogonal", PLAIN)
+    network = create(0, "orthogonal")
     for flat, shape, head_gain in ((network.actor, PLAIN.actor, 0.01), (network.critic, PLAIN.critic, 1.0)):
         views = shape.views(flat.detach().numpy())
         for name, gain in (("hidden_1", 2**0.5), ("hidden_2", 2**0.5), ("head", head_gain)):
@@ -46,23 +46,23 @@ def test_orthogonal_weights_are_orthogonal() -> None:
 
 
 def test_a_fresh_policy_is_nearly_uniform() -> None:
-    log_probs = create(0, "orthogonal", PLAIN).log_probs(network_inputs(observations(50), one_hot(0), CPU))
+    log_probs = create(0, "orthogonal").log_probs(network_inputs(observations(50), 0, CPU))
 
     assert log_probs.exp().detach().numpy() == pytest.approx(1 / NUM_ACTIONS, rel=0.1)
 
 
 def test_uniform_weights_keep_their_bound() -> None:
-    views = PLAIN.actor.views(create(0, "uniform", PLAIN).actor_weights())
+    views = PLAIN.actor.views(create(0, "uniform").actor_weights())
     for name, parameter in views.items():
         bound = (77 if name.startswith("hidden_1") else 64) ** -0.5
         assert 0.9 * bound < np.abs(parameter).max() <= bound
 
 
 def test_a_seed_is_a_network_whatever_torch_drew_before() -> None:
-    first = create(5, "orthogonal", PLAIN)
+    first = create(5, "orthogonal")
     state = torch.random.get_rng_state()
     torch.rand(7)
-    again, other = create(5, "orthogonal", PLAIN), create(6, "orthogonal", PLAIN)
+    again, other = create(5, "orthogonal"), create(6, "orthogonal")
     torch.random.set_rng_state(state)
 
     assert torch.equal(first.actor, again.actor)
@@ -71,9 +71,9 @@ def test_a_seed_is_a_network_whatever_torch_drew_before() -> None:
 
 
 def test_gradients_reach_every_used_parameter() -> None:
-    network = create(0, "uniform", PLAIN)
+    network = create(0, "uniform")
     rows = np.vstack([observations(50), np.ones((1, OBSERVATION_SIZE), np.int8)])
-    inputs = network_inputs(rows, np.ones(25, np.float32), CPU)
+    inputs = network_inputs(rows, np.arange(len(rows)) * 119 // 50, CPU)  # orders enough for each place and type
 
     (network.log_probs(inputs)[:, 3].sum() + network.values(inputs).sum()).backward()
 
@@ -82,7 +82,7 @@ def test_gradients_reach_every_used_parameter() -> None:
 
 
 def test_published_weights_are_a_copy() -> None:
-    network = create(0, "orthogonal", PLAIN)
+    network = create(0, "orthogonal")
     weights = network.actor_weights()
     before = weights.copy()
     with torch.no_grad():
@@ -95,3 +95,15 @@ def test_published_weights_are_a_copy() -> None:
 def test_vectors_of_another_length_are_refused() -> None:
     with pytest.raises(ValueError, match="the critic has 9217 values"):
         ActorCritic(torch.zeros(PLAIN.actor.num_values), torch.zeros(PLAIN.actor.num_values), PLAIN)
+
+
+def test_a_shape_of_its_own_is_kept() -> None:
+    shape = PolicyShape(observation_size=121, num_actions=54)
+    network = create(0, "orthogonal", shape)
+    rows = np.random.default_rng(0).integers(0, 2, (3, 121)).astype(np.int8)
+    inputs = network_inputs(rows, np.array([0, 5, 119]), CPU)
+
+    assert network.shape == shape
+    assert network.log_probs(inputs).shape == (3, 54)
+    assert inputs[:, :121].numpy().tolist() == rows.tolist()
+    assert inputs[2, 121:].numpy().tolist() == one_hot(119).tolist()

@@ -1,0 +1,242 @@
+"""The compiled form against torch: loss, gradient and whole updates, with and without distinct inputs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.learn import losses, ppo
+from pipeline.learn.autograd import AutogradUpdate
+from pipeline.learn.batch import Batch
+from pipeline.learn.compiled_update import CompiledUpdate
+from pipeline.learn.recipe import DEFAULT, PROTOTYPE, Recipe
+from pipeline.learn.samples import Samples
+from pipeline.policy import network
+from pipeline.policy.network import network_inputs
+from pipeline.policy.params import PolicyShape
+from pipeline.policy.store import PolicyState
+
+ROOT = Path(__file__).parents[3]
+CPU = torch.device("cpu")
+PLAIN_GRADIENT = 2e-5
+"""Of gradients whose largest elements are about 1: float32 sums of up to a hundred terms, in two orders."""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def played(shape: PolicyShape, num_episodes: int, num_steps: int, num_distinct: int, seed: int) -> Batch:
+    """A batch of any rewards, in which about `num_distinct` observations occur, for two workflows."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.integers(0, 2, (num_distinct, shape.observation_size)).astype(np.int8)
+    batch = Batch(num_episodes, num_steps, shape.observation_size)
+    for row in range(num_episodes):
+        record = {
+            "observation": kinds[rng.integers(0, num_distinct, num_steps + 1)],
+            "action": rng.integers(0, shape.num_actions, num_steps).astype(np.uint8),
+            "log_prob": rng.normal(-np.log(shape.num_actions), 0.3, num_steps).astype(np.float32),
+            "reward_tenths": rng.integers(-20, 1, num_steps).astype(np.int16),
+            "fix": rng.integers(0, 3, num_steps).astype(np.int8),
+        }
+        batch.put(row, record, workflow_id=(7, 103)[row % 2])
+    return batch
+
+
+def policy_of(shape: PolicyShape, scale: float = 1.0) -> PolicyState:
+    fresh = network.create(3, "uniform", shape)
+    with torch.no_grad():
+        fresh.actor *= scale
+    return PolicyState(7, fresh)
+
+
+def update_by(
+    form: type[CompiledUpdate] | type[AutogradUpdate], policy: PolicyState, batch: Batch, recipe: Recipe
+) -> ppo.UpdateMetrics:
+    samples = Samples.of(batch)
+    device = (CPU,) if form is AutogradUpdate else ()
+    return ppo.update_by(
+        form(policy, samples, recipe, recipe.learning_rate, *device),
+        policy,
+        batch,
+        samples,
+        recipe,
+        alignment_lambda=30.0,
+        progress=0.0,
+        generator=np.random.default_rng(0),
+    )
+
+
+shapes = st.builds(PolicyShape, st.integers(1, 121), st.integers(2, 145))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    shape=shapes,
+    num_episodes=st.integers(1, 5),
+    num_steps=st.integers(2, 60),
+    num_distinct=st.integers(1, 100),
+    scale=st.sampled_from([1.0, 4.0]),
+    seed=st.integers(0, 1000),
+)
+def test_loss_and_gradient_are_those_of_the_plain_computation(
+    shape: PolicyShape, num_episodes: int, num_steps: int, num_distinct: int, scale: float, seed: int
+) -> None:
+    """Each step on its own, nothing shared between equal inputs; all three forms, away from where the update began."""
+    batch = played(shape, num_episodes, num_steps, num_distinct, seed)
+    recipe = dataclasses.replace(DEFAULT, ent_coef=0.1)
+    policy = policy_of(shape, scale)
+    samples = Samples.of(batch)
+    forms = (
+        CompiledUpdate(policy, samples, recipe, 0.0),
+        AutogradUpdate(policy, samples, recipe, 0.0, CPU),
+    )
+    for form in forms:
+        form.evaluate()
+    rng = np.random.default_rng(seed)
+    samples.log_prob_old[:] += rng.normal(0, 0.2, len(samples)).astype(np.float32)
+    samples.advantage[:] = rng.normal(0, 1, len(samples))
+    samples.target[:] = rng.normal(0, 1, len(samples))
+    forms[1]._log_prob_old = torch.from_numpy(samples.log_prob_old)
+    everything = np.random.default_rng(0).permutation(len(samples))
+
+    inputs = network_inputs(
+        samples.inputs.observation[samples.row], samples.inputs.workflow_id[samples.row], CPU
+    )  # [N, K + 25]
+    nets = policy.network
+    log_probs = nets.log_probs(inputs)
+    log_ratio = log_probs[torch.arange(len(samples)), samples.action.astype(np.int64)] - torch.from_numpy(
+        samples.log_prob_old
+    )
+    importance, advantage, target = (
+        torch.from_numpy(values) for values in (samples.importance, samples.advantage, samples.target)
+    )
+    terms = {
+        "policy_loss": losses.clipped_policy_loss(log_ratio, advantage, importance, recipe.clip_coef),
+        "value_loss": losses.value_loss(nets.values(inputs), target),
+        "entropy": losses.entropy(log_probs).mean(),
+        "approx_kl": losses.approx_kl(log_ratio.detach()),
+        "clip_fraction": losses.clip_fraction(log_ratio.detach(), recipe.clip_coef),
+    }
+    loss = terms["policy_loss"] + recipe.vf_coef * terms["value_loss"] - recipe.ent_coef * terms["entropy"]
+    plain = torch.autograd.grad(loss, [nets.actor, nets.critic])
+
+    for form in forms:
+        watched = form.train(everything, 1)
+        for name, value in terms.items():
+            # single precision, of sums of at most 300 terms of about 1
+            assert watched[name] == pytest.approx(value.item(), abs=2e-5), name
+    compiled, autograd = forms
+    for which, (gradient, parameter) in enumerate(
+        zip(plain, autograd._trained.network.parameters(), strict=True)
+    ):
+        flat = np.zeros(len(gradient), np.float32)
+        sizes = compiled._parts()[which][0]
+        mlp_gather(compiled, which, sizes, flat)
+        limit = min(1.0, recipe.max_grad_norm / (float(gradient.norm()) + 1e-6))
+        assert flat == pytest.approx(gradient.numpy(), abs=PLAIN_GRADIENT)
+        assert parameter.grad.numpy() == pytest.approx(limit * gradient.numpy(), abs=PLAIN_GRADIENT)
+
+
+def mlp_gather(form: CompiledUpdate, which: int, sizes: object, flat: np.ndarray) -> None:
+    from pipeline.learn import mlp
+
+    mlp.gather(sizes, form._inputs, form._networks[which].gradient, flat)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    shape=shapes,
+    num_episodes=st.integers(1, 4),
+    num_steps=st.integers(2, 50),
+    num_distinct=st.integers(1, 120),
+    recipe=st.sampled_from([DEFAULT, PROTOTYPE]),
+    seed=st.integers(0, 1000),
+)
+def test_whole_updates_are_those_of_torch(
+    shape: PolicyShape, num_episodes: int, num_steps: int, num_distinct: int, recipe: Recipe, seed: int
+) -> None:
+    recipe = dataclasses.replace(recipe, minibatch_size=23, num_epochs=2, target_kl=float("inf"))
+    ours, theirs = policy_of(shape), policy_of(shape)
+    for k in range(2):  # the second one with Adam's moments of the first
+        batch = played(shape, num_episodes, num_steps, num_distinct, seed + k)
+        one = update_by(CompiledUpdate, ours, batch, recipe)
+        other = update_by(AutogradUpdate, theirs, batch, recipe)
+        assert one.policy_loss == pytest.approx(other.policy_loss, abs=1e-3)
+        assert one.value_loss == pytest.approx(other.value_loss, rel=1e-2, abs=1e-4)
+
+    # Adam divides by the gradient's own size: where that is near 0, rounding decides where a weight goes. So a few
+    # weights part by up to the steps' length, and the rest agrees
+    for parameter, other in zip(ours.network.parameters(), theirs.network.parameters(), strict=True):
+        apart = (parameter - other).abs().detach().numpy()
+        assert np.mean(apart) < 0.02 * recipe.learning_rate
+        steps = ours.optimizer.state[parameter]["step"], theirs.optimizer.state[other]["step"]
+        assert steps[0] == steps[1]
+
+
+def test_inputs_that_nothing_moves_stay_and_those_moved_before_go_on() -> None:
+    shape = PolicyShape(observation_size=8, num_actions=5)
+    ours, theirs = policy_of(shape), policy_of(shape)
+    first, second = played(shape, 4, 20, 30, 0), played(shape, 4, 20, 30, 1)
+    for batch, dark in ((first, [2, 5]), (second, [2, 6])):
+        batch.observation[:, :, dark] = 0
+        update_by(CompiledUpdate, ours, batch, DEFAULT)
+        update_by(AutogradUpdate, theirs, batch, DEFAULT)
+        if batch is first:
+            before = shape.actor.views(ours.network.actor_weights())["hidden_1.weight"]
+
+    after = shape.actor.views(ours.network.actor_weights())["hidden_1.weight"]
+    by_torch = shape.actor.views(theirs.network.actor_weights())["hidden_1.weight"]
+    fresh = shape.actor.views(policy_of(shape).network.actor_weights())["hidden_1.weight"]
+    assert np.array_equal(after[:, 2], fresh[:, 2])
+    assert not np.array_equal(after[:, 6], before[:, 6])  # by what Adam remembers
+    assert after == pytest.approx(by_torch, abs=1e-4)  # sixteen steps of 1e-3, which rounding may turn a little
+
+
+def test_adams_state_is_torchs() -> None:
+    policy = policy_of(PolicyShape())
+    update_by(CompiledUpdate, policy, played(PolicyShape(), 2, 10, 5, 0), DEFAULT)
+
+    for parameter in policy.network.parameters():
+        state = policy.optimizer.state[parameter]
+        assert list(state) == ["step", "exp_avg", "exp_avg_sq"]
+        assert all(value.dtype == torch.float32 for value in state.values())
+        assert state["exp_avg"].shape == state["exp_avg_sq"].shape == parameter.shape
+
+
+DIGEST = """
+import hashlib, sys
+sys.path.insert(0, {tests!r})
+import numpy as np
+import test_compiled_update as t
+policy = t.policy_of(t.PolicyShape())
+for seed in range(2):
+    t.update_by(t.CompiledUpdate, policy, t.played(t.PolicyShape(), 4, 50, 60, seed), t.DEFAULT)
+print(hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in policy.network.parameters())).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_the_bits_are_those_of_another_processor(tmp_path: Path) -> None:
+    """Compiled for narrower registers, which is what another processor differs by."""
+    digests = set()
+    for features in ("", "+sse4.2,+fma,-avx512f,-avx512vl", "-fma,-fma4,-avx,-avx2,-avx512f"):
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / f"cache{len(digests)}{len(features)}")}
+        if features:
+            environment |= {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": features}
+        done = subprocess.run(
+            [sys.executable, "-c", DIGEST.format(tests=str(Path(__file__).parent))],
+            cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=100,
+        )  # fmt: skip
+        digests.add(done.stdout)
+    assert len(digests) == 1
