@@ -101,9 +101,14 @@ class ExecutorCollector:
     async def kill(self, slots: tuple[int, ...]) -> bool:
         """Kill the worker that holds a task, or all where nobody is told which; see `Collector.kill`."""
         player = self._transport.player(slots)
-        pids = [process.pid for process in self._processes if process.pid and player in (None, process.pid)]
-        suspects = [pid for pid in pids if exists(pid)]
-        await dump_and_kill(suspects)
+        suspects = {
+            process.pid: process
+            for process in self._processes
+            if process.pid and player in (None, process.pid) and exists(process.pid)
+        }
+        for process in suspects.values():  # the pool ends all when the first is gone: the others have yet to write
+            process.terminate = _leave_alone  # type: ignore[method-assign]
+        await dump_and_kill(list(suspects))
         return bool(suspects)
 
     async def close(self) -> None:
@@ -194,6 +199,10 @@ def _look_at(asked: asyncio.Future[Any]) -> None:
     """Note how a task ended that nobody waits for any more, or the loop would complain about it."""
     if not asked.cancelled():
         asked.exception()
+
+
+def _leave_alone() -> None:
+    """Do nothing: who hangs is seen to elsewhere."""
 
 
 def _shut_down(pool: ProcessPoolExecutor, members: list[BaseProcess]) -> None:

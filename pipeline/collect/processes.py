@@ -34,8 +34,9 @@ OPEN_FILES_PER_WORKER = 4
 OPEN_FILES_BESIDE = 256
 GONE_S = 5.0
 """How long a process that was killed may take to be gone, at most."""
-DUMP_S = 0.2
-"""What a worker has to write down its stacks before it is killed; one that is stopped never will."""
+DUMPS_S = 4.0
+"""What workers have together to write down their stacks before they are killed; each has half of what is left."""
+_POLL_S = 0.002
 
 
 class WorkersDiedError(RuntimeError):
@@ -117,14 +118,13 @@ def become_worker(faults_path: str | None = None) -> None:
     """Do what a worker process does first.
 
     Args:
-        faults_path: Where stacks go when this process crashes, or hangs and is told to write them (SIGUSR1).
+        faults_path: Where stacks go when this process crashes, or hangs and is told to write them and end (SIGUSR1).
     """
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)  # which ends it
     if faults_path is not None:
         faults = open(faults_path, "ab", buffering=0)  # noqa: SIM115, PTH123  # for as long as the process lives
         faulthandler.enable(faults)
-        faulthandler.register(signal.SIGUSR1, faults)
-    else:
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        faulthandler.register(signal.SIGUSR1, faults, chain=True)  # so that it ends when all is written
     if sys.platform == "linux":  # end with the forkserver too: without it nobody could say when this process ended
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides
@@ -133,12 +133,23 @@ def become_worker(faults_path: str | None = None) -> None:
 
 
 async def dump_and_kill(pids: Sequence[int]) -> None:
-    """Have workers that hang write down their stacks, and kill them."""
-    for pid in pids:
-        _send(pid, signal.SIGUSR1)
-    await asyncio.sleep(DUMP_S)
-    for pid in pids:
-        _send(pid, signal.SIGKILL)
+    """Have workers that hang write down their stacks, each when the one before has ended; kill those that don't.
+
+    They write to one file: two at a time would mix their lines.
+    """
+    end_s = time.monotonic() + DUMPS_S
+    left = list(pids)
+    try:
+        while left:
+            _send(left[0], signal.SIGUSR1)
+            wake(left[:1])  # one that was stopped writes as well
+            own_end_s = (time.monotonic() + end_s) / 2
+            while exists(left[0]) and time.monotonic() < own_end_s:  # noqa: ASYNC110  # nothing tells a loop of an end
+                await asyncio.sleep(_POLL_S)
+            _send(left.pop(0), signal.SIGKILL)
+    finally:  # cancelled, perhaps
+        for pid in left:
+            _send(pid, signal.SIGKILL)
 
 
 def see_off(pids: Sequence[int]) -> None:

@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import math
 import os
+import re
 import signal
 import sys
 import time
@@ -23,8 +25,9 @@ import psutil
 import pytest
 
 from pipeline import Config, Pipeline, parts
-from pipeline.collect import collection, deadline
+from pipeline.collect import collection
 from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, WorkersKeepDyingError
+from pipeline.collect.deadline import Deadline
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.scheduler import MAX_ATTEMPTS, EpisodeGivenUpError
 from pipeline.persist.checkpoint import CheckpointFolder
@@ -79,7 +82,8 @@ class DeadlyGame(GameSpec):
             return
         for death in range(self.num_deaths):
             try:
-                (Path(self.folder) / f"death-{death}").touch(exist_ok=False)
+                with (Path(self.folder) / f"death-{death}").open("x") as file:
+                    file.write(str(os.getpid()))
             except FileExistsError:
                 continue
             ENDS[self.end]()
@@ -142,6 +146,10 @@ class DeadlyEnv:
 Policies, fill = player.Policies, EpisodeRing.fill
 """
 
+_FRAMES = r" 0x[0-9a-f]+ \(most recent call first\):\n(?:  File \"[^\"\n]+\", line \d+ in \S+\n)+"
+WATCH_STACK = f"Thread{_FRAMES}(?<= in _bootstrap\n)"
+MAIN_STACK = f"Current thread{_FRAMES}(?<= in <module>\n)"
+
 
 class Rig(Protocol):
     def __call__(self, **how: Any) -> None: ...
@@ -174,6 +182,12 @@ def notes(folder: Path) -> list[tuple[str, int, list[int]]]:
 
 def num_deaths(folder: Path) -> int:
     return len(list(folder.glob("death-*")))
+
+
+def num_hanging(folder: Path) -> int:
+    """Of those that came to their end by hanging, how many still do."""
+    pids = [file.read_text() for file in folder.glob("death-*")]
+    return sum(bool(pid) and psutil.pid_exists(int(pid)) for pid in pids)
 
 
 def worker_pids() -> list[int]:
@@ -328,10 +342,9 @@ async def test_workers_that_die_at_every_start_end_the_run(fair: Fair, rig: Rig,
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes minutes otherwise. A worker that is slower than this is killed in vain: the bits are the same."""
-    monkeypatch.setattr(deadline, "FIRST_S", 2.0)
-    monkeypatch.setattr(deadline, "MIN_S", 1.0)
+def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes minutes otherwise. Time runs only while somebody hangs, so that a busy machine is none that hangs."""
+    monkeypatch.setattr(Deadline, "limit_s", lambda *_: 1.0 if num_hanging(tmp_path) else math.inf)
     monkeypatch.setattr(collection, "WATCH_INTERVAL_S", 0.02)
 
 
@@ -356,6 +369,21 @@ async def test_a_worker_that_hangs_at(
     assert outcome.digest == fair.digest
     assert outcome.num_rebuilds >= 1
     assert "in come_to" in outcome.fault_text  # where it hung
+
+
+async def test_all_that_hang_write_down_their_stacks_one_after_the_other(
+    fair: Fair, rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When weights are pickled, nobody is told which of them hangs: all are killed at once."""
+    monkeypatch.setattr(Deadline, "limit_s", lambda *_: 0.0 if num_hanging(tmp_path) == 6 else math.inf)
+    monkeypatch.setattr(collection, "WATCH_INTERVAL_S", 0.02)
+    rig(moment="weights", end="hang", num_deaths=6)
+    outcome = await run(tmp_path, transport="pickle", workers=6)
+    assert outcome.digest == fair.digest
+    assert num_deaths(tmp_path) == 6
+    assert re.fullmatch(f"({WATCH_STACK}\n{MAIN_STACK}){{6}}", outcome.fault_text), outcome.fault_text
+    for dump in re.findall(f"{WATCH_STACK}\n{MAIN_STACK}", outcome.fault_text):
+        assert [dump.count(f" in {function}\n") for function in ("_die_with_parent", "come_to", "_main")] == [1, 1, 1]
 
 
 @pytest.mark.usefixtures("impatient")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import importlib
 import resource
 import signal
@@ -9,6 +10,7 @@ import threading
 
 import pytest
 
+from pipeline.collect import processes
 from pipeline.collect.processes import (
     OPEN_FILES_BESIDE,
     OPEN_FILES_PER_WORKER,
@@ -16,6 +18,7 @@ from pipeline.collect.processes import (
     TooFewOpenFilesError,
     WorkersDiedError,
     block_ctrl_c,
+    dump_and_kill,
     exists,
     is_running,
     require_open_files,
@@ -74,3 +77,14 @@ def test_who_runs_is_told_without_asking_for_the_exit_code() -> None:
     assert (is_running(child.pid), exists(child.pid)) == (False, True)  # a zombie, until it is waited for
     assert child.wait() == -signal.SIGKILL
     assert (is_running(child.pid), exists(child.pid)) == (False, False)
+
+
+def test_one_that_does_not_answer_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "DUMPS_S", 0.2)
+    deaf = subprocess.Popen(["sh", "-c", "trap '' USR1; echo deaf; exec sleep 60"], stdout=subprocess.PIPE)  # noqa: S607
+    hears = subprocess.Popen(["sleep", "60"])  # noqa: S607  # wherever it is
+    with deaf, hears:
+        assert deaf.stdout is not None
+        assert deaf.stdout.readline() == b"deaf\n"
+        asyncio.run(dump_and_kill([deaf.pid, hears.pid]))
+        assert (deaf.wait(), hears.wait()) == (-signal.SIGKILL, -signal.SIGUSR1)
