@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fault_kinds import NEED_MOUNT, Weather, is_finished
+from fault_kinds import NEED_MOUNT, UnknownKindError, Weather, is_finished
 from rich.console import Console
 from rich.table import Table
 from storm import HangError, Run
@@ -59,7 +59,7 @@ class Report:
     throughput_kept: float = 0.0
     """Undisturbed over disturbed wall time, per run."""
     left_out: list[str] = field(default_factory=list)
-    """Kinds of faults that can't be caused here."""
+    """Kinds of faults that can't be caused here, or were not to be."""
     episodes_lost: int = 0
     bits_differ: int = 0
     left_behind: list[str] = field(default_factory=list)
@@ -71,6 +71,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0, metavar="N", help="how long to go on starting runs [10]")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="draws the faults [1]")
     parser.add_argument("--episodes", type=int, default=EPISODES, metavar="N", help=f"of each run [{EPISODES}]")
+    parser.add_argument("--leave-out", action="append", default=[], metavar="KIND", help="of faults; may be repeated")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options = parser.parse_args()
     if options.minutes <= 0:
@@ -81,8 +82,14 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cage2-chaos-")))
         disk = _small_disk(folder, stack)
+        rng = random.Random(options.seed)  # noqa: S311  # faults are no secret
         try:
-            report = _storm(disk or folder, disk, options.seed, options.minutes * 60, options.episodes)
+            weather = Weather(rng, disk, options.leave_out)
+        except UnknownKindError as error:
+            parser.error(f"--leave-out: {error}")
+        report = Report(options.seed, left_out=weather.left_out)
+        try:
+            _storm(report, disk or folder, weather, rng, options.minutes * 60, options.episodes)
         except KeyboardInterrupt:
             return 130
         except HangError as error:
@@ -107,10 +114,10 @@ def _options(num_episodes: int) -> tuple[str, ...]:
     )
 
 
-def _storm(folder: Path, disk: Path | None, seed: int, duration_s: float, num_episodes: int) -> Report:
-    rng = random.Random(seed)  # noqa: S311  # faults are no secret
-    weather = Weather(rng, disk)
-    report = Report(seed, left_out=list(weather.left_out))
+def _storm(
+    report: Report, folder: Path, weather: Weather, rng: random.Random, duration_s: float, num_episodes: int
+) -> None:
+    """Start run after run until the time is over; the report is filled in."""
     begin_s = time.monotonic()
     calm = Run(folder / "calm", _options(num_episodes))
     _tell("a run in peace, to compare with ...")
@@ -145,7 +152,6 @@ def _storm(folder: Path, disk: Path | None, seed: int, duration_s: float, num_ep
     report.recovery_s = {"median": statistics.median(times), "worst": max(times)} if times else {}
     report.recovery_by_kind_s = {kind: statistics.median(each) for kind, each in sorted(recoveries.items())}
     report.throughput_kept = calm_s * report.runs / wall_s
-    return report
 
 
 def _disturb(run: Run, weather: Weather, rng: random.Random) -> Iterator[tuple[str, float | None]]:
@@ -198,7 +204,7 @@ def _print(report: Report) -> None:
     if report.recovery_s:
         console.print(f"recovery: median {report.recovery_s['median']:.2f} s, worst {report.recovery_s['worst']:.2f} s")
     if report.left_out:
-        console.print(f"left out, for want of a mount: {', '.join(report.left_out)}")
+        console.print(f"left out: {', '.join(report.left_out)}")
     console.print(f"throughput kept: {report.throughput_kept:.0%}")
     console.print(f"episodes lost: {report.episodes_lost}")
     console.print(f"bits that differ: {report.bits_differ}")

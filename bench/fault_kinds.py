@@ -16,7 +16,7 @@ from storm import ROOT, RUN_PY, HangError, Run, wait_until
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     import psutil
@@ -33,11 +33,27 @@ class NothingToHitError(RuntimeError):
     """The fault can't be caused now, and counts for nothing: the run has no such part, or has just ended."""
 
 
+class UnknownKindError(ValueError):
+    """There is no such kind of fault."""
+
+    def __init__(self, kind: str, kinds: Iterable[str]) -> None:
+        super().__init__(f"{kind!r} is none of: {', '.join(kinds)}")
+
+
 class Weather:
     """Causes faults to a run."""
 
-    def __init__(self, rng: random.Random, disk: Path | None) -> None:
-        """Args: rng: chooses. disk: a small file system of its own that runs are written to, or None."""
+    def __init__(self, rng: random.Random, disk: Path | None, left_out: Collection[str] = ()) -> None:
+        """Prepare to cause faults.
+
+        Args:
+            rng: Chooses.
+            disk: A small file system of its own that runs are written to, or None.
+            left_out: Kinds that are not to be caused.
+
+        Raises:
+            UnknownKindError: One of these is none.
+        """
         self._rng = rng
         self._disk = disk
         self.kinds: dict[str, tuple[Callable[[Run], float | None], int]] = {
@@ -58,11 +74,14 @@ class Weather:
             "resumed while alive": (self._resume_while_alive, 1),
             "checkpoint damaged": (self._damage_checkpoint, 2),
         }
-        self.left_out = NEED_MOUNT if disk is None else ()
-        """Kinds that can't be caused here."""
-        if disk is not None:
-            self.kinds["disk full"] = (self._fill_disk, 2)
-            self.kinds["shared memory full"] = (self._start_without_shared_memory, 2)
+        self.kinds["disk full"] = (self._fill_disk, 2)
+        self.kinds["shared memory full"] = (self._start_without_shared_memory, 2)
+        for kind in left_out:
+            if kind not in self.kinds:
+                raise UnknownKindError(kind, self.kinds)
+        self.left_out = [kind for kind in self.kinds if kind in left_out or (disk is None and kind in NEED_MOUNT)]
+        for kind in self.left_out:
+            del self.kinds[kind]
 
     def strike(self, run: Run) -> tuple[str, float | None] | None:
         """Cause a fault.

@@ -4,7 +4,8 @@ python bench/soak.py --minutes 60
 
 The run is `run.py` with its defaults (and what stands behind `--`), long enough that it doesn't end by itself. All its
 processes are looked at together, each shared page counted once. What counts is the change from the middle of the first
-quarter to the middle of the last one, after the caches have filled.
+quarter to the middle of the last one, after the caches have filled. Ended early (Ctrl-C, SIGTERM), it prints what it
+has seen so far.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -38,6 +40,8 @@ class Sample:
 
     pss_mib: float
     """Proportional set size: each shared page counted once."""
+    parent_pss_mib: float
+    """That of the process which learns and searches; the rest is the workers'."""
     file_descriptors: int
     threads: int
     processes: int
@@ -68,7 +72,9 @@ def main() -> int:
             [*command, *options.run_options], cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True
         )
         try:
+            begin_s = time.monotonic()
             samples = _watch(process, Path(folder), options.minutes * 60)
+            minutes = (time.monotonic() - begin_s) / 60
             episodes = _episodes(Path(folder))
         finally:
             process.send_signal(signal.SIGINT)
@@ -79,32 +85,37 @@ def main() -> int:
         return 1
     if options.json:
         rows = [asdict(sample) for sample in samples]
-        print(json.dumps({"minutes": options.minutes, "episodes": episodes, "change": _change(samples), "rows": rows}))
+        print(json.dumps({"minutes": minutes, "episodes": episodes, "change": _change(samples), "rows": rows}))
     else:
-        _print(samples, episodes, options.minutes)
+        _print(samples, episodes, minutes)
     return 0
 
 
 def _watch(process: subprocess.Popen[bytes], folder: Path, duration_s: float) -> list[Sample]:
-    samples = []
-    time.sleep(min(START_S, duration_s / 4))
+    """Look at a run again and again, until the time is over or somebody ends this bench."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    samples: list[Sample] = []
+    ended.wait(min(START_S, duration_s / 4))
     end_s = time.monotonic() + duration_s
-    while time.monotonic() < end_s:
+    while not samples or (time.monotonic() < end_s and not ended.is_set()):
         if process.poll() is not None:
             raise SystemExit(f"the run ended by itself, with exit code {process.returncode}")
         samples.append(_sample(process.pid, folder))
         print(f"\r{(end_s - time.monotonic()) / 60:6.1f} min left  {samples[-1]}", end="", file=sys.stderr, flush=True)
-        time.sleep(SAMPLE_S)
+        ended.wait(SAMPLE_S)
     print(file=sys.stderr)
     return samples
 
 
 def _sample(pid: int, folder: Path) -> Sample:
-    pss = descriptors = threads = number = 0
+    pss = parent_pss = descriptors = threads = number = 0
     parent = psutil.Process(pid)
     for each in (parent, *parent.children(recursive=True)):
         with suppress(psutil.Error):  # it ended meanwhile
-            pss += each.memory_full_info().pss
+            pss += (own_pss := each.memory_full_info().pss)
+            parent_pss += own_pss if each == parent else 0
             descriptors += each.num_fds()
             threads += each.num_threads()
             number += 1
@@ -112,6 +123,7 @@ def _sample(pid: int, folder: Path) -> Sample:
     logs = (path for path in folder.glob("*/*") if path.is_file())
     return Sample(
         pss_mib=pss / 2**20,
+        parent_pss_mib=parent_pss / 2**20,
         file_descriptors=descriptors,
         threads=threads,
         processes=number,
@@ -122,9 +134,10 @@ def _sample(pid: int, folder: Path) -> Sample:
 
 def _episodes(folder: Path) -> int:
     """Return the episodes that the run has learned from, by its log."""
-    (log,) = folder.glob("*/training_log.csv")
-    header, *rows = log.read_text().splitlines()
-    return int(rows[-1].split(",")[header.split(",").index("Total_Episodes")])
+    for log in folder.glob("*/training_log.csv"):
+        header, *rows = log.read_text().splitlines()
+        return int(rows[-1].split(",")[header.split(",").index("Total_Episodes")]) if rows else 0
+    return 0
 
 
 def _quarters(samples: list[Sample]) -> tuple[list[Sample], list[Sample]]:
@@ -147,7 +160,7 @@ def _change(samples: list[Sample]) -> dict[str, dict[str, float]]:
 
 
 def _print(samples: list[Sample], episodes: int, minutes: float) -> None:
-    table = Table(title=f"{minutes:g} minutes, {episodes:,} episodes, {len(samples)} samples")
+    table = Table(title=f"{minutes:.1f} minutes, {episodes:,} episodes, {len(samples)} samples")
     for name in ("what", "first quarter", "last quarter", "least", "most"):
         table.add_column(name, justify="left" if name == "what" else "right")
     for name, change in _change(samples).items():

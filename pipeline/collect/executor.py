@@ -22,6 +22,7 @@ from pipeline.collect.processes import (
     exists,
     ready,
     see_off,
+    see_off_forkserver,
     wake,
     worker_context,
 )
@@ -139,6 +140,7 @@ class ExecutorCollector:
             except (EOFError, ConnectionError) as error:  # multiprocessing starts another one when it is asked again
                 if attempt == MAX_FORKSERVERS - 1:
                     raise ForkserverDiedError from error
+                await asyncio.get_running_loop().run_in_executor(self._thread, see_off_forkserver)
                 await self._renew()
 
     async def _replace(self) -> None:

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from multiprocessing import parent_process
+from multiprocessing import forkserver, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -160,6 +160,17 @@ def see_off(pids: Sequence[int]) -> None:
     end_s = time.monotonic() + GONE_S
     while any(map(is_running, pids)) and time.monotonic() < end_s:
         time.sleep(0.001)
+
+
+def see_off_forkserver() -> None:
+    """Wait until a forkserver that could not be reached is gone, so that multiprocessing starts another one.
+
+    One that is killed closes its socket a moment before it is gone, a long one on a busy machine. In it multiprocessing
+    takes it for alive, however often it is asked.
+    """
+    pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # noqa: SLF001  # nobody else is told it
+    if pid is not None:
+        see_off([pid])
 
 
 def wake(pids: Sequence[int]) -> None:

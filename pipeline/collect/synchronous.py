@@ -130,6 +130,7 @@ class SynchronousCollector:
         for _ in range(processes.MAX_FORKSERVERS - 1):
             with contextlib.suppress(ForkserverDiedError):  # multiprocessing starts another one when it is asked again
                 return EnvironmentProcess(self._spec)
+            processes.see_off_forkserver()
         return EnvironmentProcess(self._spec)
 
     def _play(self, slots: tuple[int, ...]) -> None:

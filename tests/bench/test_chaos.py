@@ -26,11 +26,14 @@ def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.slow
+SLOW_KIND = "worker stopped (hangs)"
+"""It takes minutes to be noticed, if it comes before the first episode."""
+
+
 @pytest.mark.timeout(400)
 def test_a_short_storm(tmp_path: Path) -> None:
-    process = start(tmp_path, "--minutes=0.01", "--seed=1", "--episodes=480", "--json")
-    out, err = process.communicate(timeout=390)  # seconds, unless a worker is stopped before its first episode
+    process = start(tmp_path, "--minutes=0.01", "--seed=1", "--episodes=128", f"--leave-out={SLOW_KIND}", "--json")
+    out, err = process.communicate(timeout=390)  # half a minute, unless the machine has much else to do
     assert process.returncode == 0, err
     report = json.loads(out)
     assert report["runs"] == 1
@@ -38,7 +41,7 @@ def test_a_short_storm(tmp_path: Path) -> None:
     assert report["bits_differ"] == 0
     assert report["episodes_lost"] == 0
     assert report["left_behind"] == []
-    assert set(report["left_out"]) <= {"disk full", "shared memory full"}
+    assert {SLOW_KIND} <= set(report["left_out"]) <= {SLOW_KIND, "disk full", "shared memory full"}
     assert not list(tmp_path.glob("cage2-chaos-*"))
 
 
@@ -63,9 +66,9 @@ def test_ended_early_it_leaves_nothing(number: signal.Signals, code: int, tmp_pa
         assert not list(Path("/dev/shm").glob(f"c2p-{child.pid}-*"))  # noqa: S108  # what is left there is the test
 
 
-@pytest.mark.parametrize("wrong", ["--minutes=0", "--episodes=95"])
+@pytest.mark.parametrize("wrong", ["--minutes=0", "--episodes=95", "--leave-out=sunshine"])
 def test_a_mistake_is_told(wrong: str, tmp_path: Path) -> None:
     process = start(tmp_path, wrong)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert "must be" in err
+    assert "must be" in err or "'sunshine' is none of: worker killed, " in err

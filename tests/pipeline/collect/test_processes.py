@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import multiprocessing
+import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
+from multiprocessing import forkserver
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,8 +28,12 @@ from pipeline.collect.processes import (
     is_running,
     require_open_files,
     see_off,
+    see_off_forkserver,
     worker_context,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no forkserver to speak of")
@@ -88,3 +97,35 @@ def test_one_that_does_not_answer_is_killed(monkeypatch: pytest.MonkeyPatch) -> 
         assert deaf.stdout.readline() == b"deaf\n"
         asyncio.run(dump_and_kill([deaf.pid, hears.pid]))
         assert (deaf.wait(), hears.wait()) == (-signal.SIGKILL, -signal.SIGUSR1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no forkserver to speak of")
+def test_a_forkserver_that_is_dying_is_waited_for_until_another_one_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = multiprocessing.get_context("forkserver")
+    monkeypatch.setattr(forkserver, "_forkserver", server := forkserver.ForkServer())
+    for name in ("connect_to_new_process", "ensure_running"):
+        monkeypatch.setattr(forkserver, name, getattr(server, name))
+    server.ensure_running()
+    dying = server._forkserver_pid
+    with socket.socket(socket.AF_UNIX) as closed:
+        closed.bind(str(tmp_path / "socket"))
+        server._forkserver_address = str(tmp_path / "socket")  # nobody listens there, as when it is dying
+        with pytest.raises(ConnectionRefusedError):
+            context.Process(target=os.getpid).start()
+        with pytest.raises(ConnectionRefusedError):
+            context.Process(target=os.getpid).start()
+        timer = threading.Timer(0.2, os.kill, (dying, signal.SIGKILL))
+        timer.start()
+        see_off_forkserver()
+        timer.join()
+    process = context.Process(target=os.getpid)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert server._forkserver_pid != dying
+    os.kill(server._forkserver_pid, signal.SIGKILL)
+    see_off_forkserver()
+    os.waitpid(server._forkserver_pid, 0)
+    os.close(server._forkserver_alive_fd)
