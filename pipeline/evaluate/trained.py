@@ -11,7 +11,7 @@ from pipeline.persist.checkpoint import MANIFEST, CheckpointFolder
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import read_config
 from pipeline.policy.params import PolicyShape
-from pipeline.policy.store import PolicyStore
+from pipeline.policy.store import SHARED_POLICY, PolicyStore
 from pipeline.workflows.orders import KENDALL, order_name
 from pipeline.workflows.search import Search
 
@@ -38,6 +38,7 @@ class Trained:
     config: Config
     """The run's."""
     workflow_id: int
+    """The order that it follows, 0 to 119."""
     reason: str
     """Why it is this one, in a few words."""
     num_updates: int
@@ -71,11 +72,11 @@ def load_trained(path: Path, workflow_id: int | None) -> Trained:
     checkpoint = _read(run_dir)
     if checkpoint is None or not checkpoint.policies:
         raise NoPolicyError(f"{run_dir} has no checkpoint yet: go on with it (resume {run_dir}) until it has made one")
-    saved, reason = _choose(run_dir, checkpoint, workflow_id)
+    saved, order, reason = _choose(run_dir, checkpoint, workflow_id)
     return Trained(
         run_dir=run_dir,
         config=config,
-        workflow_id=saved.workflow_id,
+        workflow_id=order,
         reason=reason,
         num_updates=saved.num_updates,
         num_episodes=saved.num_episodes,
@@ -102,23 +103,28 @@ def _stamp(run_dir: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
-def _choose(run_dir: Path, checkpoint: Checkpoint, workflow_id: int | None) -> tuple[SavedPolicy, str]:
+def _choose(run_dir: Path, checkpoint: Checkpoint, workflow_id: int | None) -> tuple[SavedPolicy, int, str]:
+    """Return a policy, the order that it is to follow, and why it is this one."""
     policies = {policy.workflow_id: policy for policy in checkpoint.policies}
+    shared = policies.get(SHARED_POLICY)
     if workflow_id is not None:
-        if workflow_id not in policies:
+        if shared is None and workflow_id not in policies:
             nearest = min(policies, key=lambda other: (KENDALL[workflow_id, other], other))
             raise NoPolicyError(
                 f"{run_dir} has no policy for {order_name(workflow_id)!r}, but for {len(policies)} of the 120 orders; "
                 f"the nearest is {order_name(nearest)!r}"
             )
-        return policies[workflow_id], "as asked for"
+        return shared or policies[workflow_id], workflow_id, "as asked for"
     best = _best(run_dir, checkpoint)
-    if best is not None and best[0] in policies:
-        _, reward = best
-        return policies[best[0]], f"the run's best, env reward {reward.mean:.1f} ± {reward.stderr:.1f} there"
+    if best is not None and (shared is not None or best[0] in policies):
+        order, reward = best
+        reason = f"the run's best, env reward {reward.mean:.1f} ± {reward.stderr:.1f} there"
+        return shared or policies[order], order, reason
+    if shared is not None:
+        return shared, 0, "the first of all; none has reached the compliance threshold"
     longest = max(policies.values(), key=lambda policy: (policy.num_episodes, -policy.workflow_id))
     which = "the one that was trained longest" if len(policies) > 1 else "the only one"
-    return longest, f"{which}; none has reached the compliance threshold"
+    return longest, longest.workflow_id, f"{which}; none has reached the compliance threshold"
 
 
 def _best(run_dir: Path, checkpoint: Checkpoint) -> tuple[int, Estimate] | None:

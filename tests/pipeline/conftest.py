@@ -9,7 +9,8 @@ import pytest
 from pipeline.config import Config
 from pipeline.persist.checkpoint import Checkpoint, CheckpointFolder, SavedPolicy
 from pipeline.persist.runs import RunFolder
-from pipeline.policy.store import PolicyStore
+from pipeline.policy.params import PolicyShape
+from pipeline.policy.store import SHARED_POLICY, PolicyStore
 from pipeline.types import Estimate, WorkflowResult
 from pipeline.workflows.search import Search
 
@@ -31,10 +32,13 @@ def make_run(tmp_path: Path) -> MakeRun:
     def make(policies: Mapping[int, int], best: int | None = None, *, name: str = "run", profile: str = "head") -> Path:
         config = Config(log_dir=tmp_path, run_name=name, profile=profile)  # type: ignore[arg-type]  # checked there
         folder = RunFolder.create(config)
-        store = PolicyStore(0, "uniform")  # which has likely actions, as trained ones have
+        store = PolicyStore(0, "uniform", PolicyShape())  # which has likely actions, as trained ones have
         search = Search(seed=0, beta=2.0, max_episodes_per_workflow=10_000)
-        for workflow_id, num_episodes in policies.items():
+        for workflow_id in policies:
             store.get_or_create(workflow_id, warm_start=False)
+        visited = {best: 0} if SHARED_POLICY in policies and best is not None else dict(policies)
+        visited.pop(SHARED_POLICY, None)  # which is no order
+        for workflow_id, num_episodes in visited.items():
             reached = workflow_id == best
             reason = "threshold" if reached else "cap"
             search.finish(WorkflowResult(workflow_id, Estimate(-12.3, 0.4), 0.97, num_episodes, reached, reason))

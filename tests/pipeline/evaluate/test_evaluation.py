@@ -10,15 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cage2.compliance import Compromised
+from pipeline.cage2.interface import Interface
 from pipeline.collect.game import GameSpec
 from pipeline.evaluate import evaluation
 from pipeline.evaluate.evaluation import Request, WorkerDiedError, evaluate, useful_workers
 from pipeline.evaluate.play import Policy
 from pipeline.evaluate.scenario import PROTOCOL, Scenario
-from pipeline.policy.params import ACTOR
+from pipeline.policy.params import PolicyShape
 
-WEIGHTS = np.random.default_rng(1).normal(0, 0.3, ACTOR.num_values).astype(np.float32)
-GAME = GameSpec("B_lineAgent", "fast", "head", "csle", Compromised.FIXABLE, 100)
+WEIGHTS = np.random.default_rng(1).normal(0, 0.3, PolicyShape().actor.num_values).astype(np.float32)
+GAME = GameSpec("B_lineAgent", "fast", "head", "csle", Compromised.FIXABLE, 100, Interface())
 TWO = (Scenario("RedMeanderAgent", 30), Scenario("B_lineAgent", 50))
 REQUEST = Request(Policy(WEIGHTS, 37, greedy=False), GAME, TWO, num_episodes=20, seed=3)
 

@@ -8,18 +8,18 @@ import pytest
 
 from pipeline import seeding
 from pipeline.cage2.compliance import Compromised, Verdicts, episode_compliance
+from pipeline.cage2.interface import Interface
+from pipeline.cage2.memory import Memory
 from pipeline.collect.episode import play_episode
 from pipeline.collect.game import GameSpec
-from pipeline.collect.record import record_layout
-from pipeline.evaluate import play as module
 from pipeline.evaluate.play import EpisodeFailedError, Policy, Task, play
 from pipeline.evaluate.scenario import Scenario
 from pipeline.policy.forward import Actor
-from pipeline.policy.params import ACTOR
-from pipeline.workflows.orders import ORDERS, one_hot
+from pipeline.policy.params import PolicyShape
+from pipeline.workflows.orders import ORDERS
 
 SEED, WORKFLOW_ID = 5, 37
-WEIGHTS = np.random.default_rng(1).normal(0, 0.3, ACTOR.num_values).astype(np.float32)
+WEIGHTS = np.random.default_rng(1).normal(0, 0.3, PolicyShape().actor.num_values).astype(np.float32)
 SAMPLED, GREEDY = Policy(WEIGHTS, WORKFLOW_ID, greedy=False), Policy(WEIGHTS, WORKFLOW_ID, greedy=True)
 AGENTS = [SAMPLED, GREEDY, "random", "sleep", "restore"]
 names = ["sampled", "greedy", "random", "sleep", "restore"]
@@ -27,7 +27,7 @@ every_agent = pytest.mark.parametrize("agent", AGENTS, ids=names)
 
 
 def task(agent: Policy | str, num_steps: int = 30, first: int = 0, num_episodes: int = 4, **game: Any) -> Task:
-    played = GameSpec("RedMeanderAgent", "fast", "head", "csle", Compromised.FIXABLE, num_steps)
+    played = GameSpec("RedMeanderAgent", "fast", "head", "csle", Compromised.FIXABLE, num_steps, Interface())
     group = Scenario("RedMeanderAgent", num_steps).group
     return Task(agent, replace(played, **game), SEED, group, first, num_episodes)
 
@@ -63,19 +63,22 @@ def test_the_profile_that_is_asked_for_is_played() -> None:
     assert leaderboard.return_tenths.mean() > head.return_tenths.mean()
 
 
-def played_here(policy: Policy, num_steps: int, index: int) -> dict[str, Any]:
+def played_here(policy: Policy, num_steps: int, index: int, *, greedy: bool = False) -> dict[str, Any]:
     """Play an episode of a scenario step by step, as a worker does in training."""
-    layout = record_layout(num_steps)
-    record = layout.views(memoryview(bytearray(layout.size_bytes)))
+    game = task(policy, num_steps).game
+    record = game.record.views(memoryview(bytearray(game.record.size_bytes)))
     group = Scenario("RedMeanderAgent", num_steps).group
     environment, actions = seeding.episode_seeds(SEED, group, [index], seeding.Purpose.COMPARISON)
     play_episode(
-        task(policy, num_steps).game.env(),
-        Actor(policy.weights, one_hot(policy.workflow_id)),
+        game.env(),
+        Memory(game.interface),
+        Actor(policy.weights, game.shape),
         Verdicts(ORDERS[policy.workflow_id].tolist(), Compromised.FIXABLE),
+        workflow_id=policy.workflow_id,
         environment_seed=int(environment[0]),
         actions_seed=int(actions[0]),
         record=record,
+        greedy=greedy,
     )
     return record
 
@@ -89,15 +92,21 @@ def test_a_policy_that_is_sampled_plays_as_in_training(num_steps: int) -> None:
 
 
 def test_a_greedy_policy_takes_the_likeliest_action() -> None:
-    """Whatever the number that it would be drawn with: the ends of [0, 1) are tried, where other actions lie."""
-    order = one_hot(WORKFLOW_ID)
-    plain, sharpened = Actor(WEIGHTS, order), Actor(module._sharpened(WEIGHTS), order)
-    rng = np.random.default_rng(2)
-    for _ in range(200):
-        observation = rng.integers(0, 2, 52).astype(np.int8)
-        likeliest = int(plain.distribution(observation)[0].argmax())
-        assert {sharpened.sample(observation, uniform)[0] for uniform in (0.0, 0.5, 1 - 2**-53)} == {likeliest}
+    actor = Actor(WEIGHTS, PolicyShape())
+    records = [played_here(GREEDY, 30, index, greedy=True) for index in range(4)]
+    for record in records:
+        for t, action in enumerate(record["action"]):
+            assert action == actor.distribution(record["observation"][t], WORKFLOW_ID)[0].argmax()
+    assert numbers(task(GREEDY))[0] == [record["reward_tenths"].sum() for record in records]
     assert numbers(task(GREEDY)) != numbers(task(SAMPLED))
+
+
+def test_a_policy_that_remembers_is_played_with_its_memory() -> None:
+    interface = Interface(observation_memory=True, actions="merged")
+    shape = PolicyShape(interface.observation_size, interface.num_actions)
+    weights = np.random.default_rng(1).normal(0, 0.3, shape.actor.num_values).astype(np.float32)
+    asked = task(Policy(weights, WORKFLOW_ID, greedy=False), interface=interface)
+    assert numbers(replace(asked, game=replace(asked.game, engine="cyborg"))) == numbers(asked)
 
 
 def test_sleep_is_what_the_game_costs_by_itself() -> None:

@@ -11,7 +11,8 @@ from pipeline.evaluate.trained import NoPolicyError, find_run, load_trained
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolderError
-from pipeline.policy.store import PolicyStore
+from pipeline.policy.params import PolicyShape
+from pipeline.policy.store import SHARED_POLICY, PolicyStore
 from pipeline.workflows.orders import order_name
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def test_the_best_is_taken(make_run: MakeRun) -> None:
     trained = load_trained(run, None)
     assert (trained.run_dir, trained.workflow_id, trained.num_episodes, trained.num_updates) == (run, 17, 100, 0)
     assert trained.reason == "the run's best, env reward -12.3 ± 0.4 there"
-    expected = PolicyStore(0, "uniform").get_or_create(17, warm_start=False).network.actor_weights()
+    expected = PolicyStore(0, "uniform", PolicyShape()).get_or_create(17, warm_start=False).network.actor_weights()
     np.testing.assert_array_equal(trained.weights, expected)
     assert trained.config.run_name == "run"
 
@@ -50,6 +51,17 @@ def test_an_order_that_was_not_trained(make_run: MakeRun) -> None:
     assert str(caught.value) == (
         f"{run} has no policy for '{order_name(118)}', but for 2 of the 120 orders; the nearest is '{order_name(119)}'"
     )
+
+
+def test_a_shared_policy_follows_any_order(make_run: MakeRun) -> None:
+    run = make_run({SHARED_POLICY: 900}, best=17)
+    best, asked = load_trained(run, None), load_trained(run, 118)
+    assert (best.workflow_id, best.num_episodes) == (17, 900)
+    assert best.reason.startswith("the run's best, ")
+    assert (asked.workflow_id, asked.reason) == (118, "as asked for")
+    np.testing.assert_array_equal(asked.weights, best.weights)
+    without = load_trained(make_run({SHARED_POLICY: 900}, name="other"), None)
+    assert (without.workflow_id, without.reason) == (0, "the first of all; none has reached the compliance threshold")
 
 
 def test_a_run_may_be_named_by_its_checkpoint(make_run: MakeRun) -> None:
