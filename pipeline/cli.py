@@ -225,6 +225,8 @@ def _display(pipeline: Pipeline, options: argparse.Namespace) -> Iterator[Callab
 def _print_summary(pipeline: Pipeline, finished: RunFinished) -> None:
     from rich.console import Console
 
+    from pipeline.observe.findings import findings
+
     reasons = {
         "budget": "the episode budget is used",
         "exhausted": "every workflow has had its share",
@@ -242,11 +244,8 @@ def _print_summary(pipeline: Pipeline, finished: RunFinished) -> None:
             f"{pipeline.config.compliance_threshold:g}: give it more --max-episodes-per-workflow and --total-episodes"
         )
     else:
-        reward, stderr = finished.best_env_reward, finished.best_env_reward_stderr
-        console.print(f"best workflow: {finished.best_workflow}, env reward {reward:.1f} ± {stderr:.1f}")
-        for order in finished.tied_with_best:
-            if order != finished.best_workflow:
-                console.print(f"   as good, as far as can be told: {order}")
+        for line in findings(finished):
+            console.print(line)
     console.print(f"digest: {finished.digest}")
     console.print(f"record: {_in_one_line(str(pipeline.run_dir))}")
     if finished.reason == "stopped":

@@ -232,6 +232,7 @@ class Shared:
             np.array([worth.env_reward.stderr for worth in sampled]),
             np.array([worth.compliance for worth in sampled]),
             self._config.compliance_threshold,
+            plan.num_episodes,
         )
         follows = any(worth.compliance >= self._config.compliance_threshold for worth in sampled)
         result = replace(

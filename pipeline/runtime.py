@@ -288,7 +288,7 @@ class Pipeline:
     async def _finish(self, reason: str) -> RunFinished:
         """Write the summary and report the end."""
         training, statistics = self._parts.training, self.statistics()
-        best = training.best
+        report = await training.report()
         finished = RunFinished(
             digest=training.digest(),
             profile=self.config.profile,
@@ -297,10 +297,14 @@ class Pipeline:
             updates=statistics.total_updates,
             wall_s=statistics.wall_s,
             episodes_per_s=(statistics.total_episodes - self._episodes_before) / statistics.wall_s,
-            best_workflow=order_name(best[0]) if best else None,
-            best_env_reward=best[1].mean if best else None,
-            best_env_reward_stderr=best[1].stderr if best else None,
-            tied_with_best=tuple(order_name(workflow_id) for workflow_id in training.tied_with_best),
+            num_observed=report.num_observed if report else 0,
+            too_few_observed=report is None or report.too_little,
+            best_workflow=order_name(report.best) if report else None,
+            best_env_reward=report.mean if report else None,
+            best_env_reward_stderr=report.std if report else None,
+            tied_with_best=report.tied if report else (),
+            pairs=report.pairs if report else (),
+            settling=report.settling if report else None,
         )
         summary = {
             **asdict(finished),

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from pipeline.learn.intake import Intake
     from pipeline.learn.learner import Learner
     from pipeline.policy.store import PolicyState, PolicyStore
-    from pipeline.types import Estimate, Event, UpdateResult
+    from pipeline.types import Event, UpdateResult
+    from pipeline.workflows.report import SearchReport
 
 
 class Training:
@@ -91,16 +92,6 @@ class Training:
         """The run as it was after its last update: what a checkpoint holds. Replaced, never changed."""
 
     @property
-    def best(self) -> tuple[int, Estimate] | None:
-        """The workflow with the highest observed env reward, and that reward."""
-        return self._search.best()
-
-    @property
-    def tied_with_best(self) -> list[int]:
-        """All observed workflows that can't be told from the best, itself included."""
-        return self._search.tied_with_best()
-
-    @property
     def total_episodes(self) -> int:
         """Episodes that the run has learned from."""
         return self.state.total_episodes
@@ -144,6 +135,10 @@ class Training:
             for network in ("actor", "critic"):
                 digest.update(policy.tensors[network].numpy().tobytes())
         return digest.hexdigest()
+
+    async def report(self) -> SearchReport | None:
+        """Return what may be concluded from the search so far, or None if nothing was observed."""
+        return await asyncio.get_running_loop().run_in_executor(self._search_thread, self._search.report)
 
     async def _begin(self, remaining: int) -> Visit | None:
         started_s = time.monotonic()

@@ -245,12 +245,22 @@ class RunFinished:
     """Of this process; a resumed run counts anew."""
     episodes_per_s: float
     """Of this process."""
+    num_observed: int
+    """Orders whose policy reached the compliance threshold, of 120: all that is said of the others rests on them."""
+    too_few_observed: bool
+    """To say anything about ties and pairs."""
     best_workflow: str | None
-    """The order with the highest observed env reward, among those that reached the threshold."""
+    """The observed order with the highest posterior mean; None if there is no observed order, as all below."""
     best_env_reward: float | None
+    """That mean, in points."""
     best_env_reward_stderr: float | None
-    tied_with_best: tuple[str, ...]
-    """All observed orders that can't be told from the best, itself included: within two standard errors."""
+    """Posterior standard deviation of its true value, in points."""
+    tied_with_best: tuple[TiedOrder, ...]
+    """All orders that can't be told from the best, itself included, the likeliest first."""
+    pairs: tuple[PairEffect, ...]
+    """What each pair of host types is worth, the clearest first."""
+    settling: Settling | None
+    """What would tell the best from those tied with it."""
 
 
 Event: TypeAlias = (

@@ -12,6 +12,7 @@ from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import read_config
 from pipeline.policy.params import PolicyShape
 from pipeline.policy.store import SHARED_POLICY, PolicyStore
+from pipeline.types import Estimate
 from pipeline.workflows.orders import KENDALL, order_name
 from pipeline.workflows.search import Search
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from pipeline.config import Config
     from pipeline.persist.checkpoint import Checkpoint, SavedPolicy
-    from pipeline.types import Estimate
 
 
 class NoPolicyError(SetupError):
@@ -129,10 +129,11 @@ def _choose(run_dir: Path, checkpoint: Checkpoint, workflow_id: int | None) -> t
 
 def _best(run_dir: Path, checkpoint: Checkpoint) -> tuple[int, Estimate] | None:
     try:
-        return Search.from_state(checkpoint.search).best()
+        report = Search.from_state(checkpoint.search).report()
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         msg = f"{run_dir} holds a search that can't be ({error!r}): evaluate with the version that wrote it"
         raise CheckpointError(msg) from error
+    return (report.best, Estimate(report.mean, report.std)) if report else None
 
 
 def _weights(config: Config, saved: SavedPolicy) -> npt.NDArray[np.float32]:

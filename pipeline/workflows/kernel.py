@@ -46,7 +46,7 @@ class MallowsKernel(Kernel):  # type: ignore[misc]  # gpytorch ships no types
         """Return the kernel's `[M, n, m]` matrices, or their `[M, n]` diagonals."""
         if diag:
             return torch.exp(-((x1 - x2).abs() * self.decay[:, None]).sum(-1))
-        weighted = x1 * self.decay[:, None]
+        weighted: torch.Tensor = x1 * self.decay[:, None]
         # |a - b| = a (1 - b) + (1 - a) b for values in {0, 1}
         disagreement = weighted @ (1 - x2).mT + (self.decay[:, None] - weighted) @ x2.mT
         return torch.exp(-disagreement)
@@ -67,7 +67,7 @@ class PositionKernel(Kernel):  # type: ignore[misc]  # gpytorch ships no types
 
     def forward(self, x1: torch.Tensor, x2: torch.Tensor, diag: bool = False, **_: Any) -> torch.Tensor:
         """Return the kernel's `[M, n, m]` matrices, or their `[M, n]` diagonals."""
-        weighted = x1 * self.weight.repeat_interleave(NUM_HOST_TYPES, dim=-1)[:, None]
+        weighted: torch.Tensor = x1 * self.weight.repeat_interleave(NUM_HOST_TYPES, dim=-1)[:, None]
         return (weighted * x2).sum(-1) if diag else weighted @ x2.mT
 
 
@@ -107,12 +107,10 @@ class OrderKernel(Kernel):  # type: ignore[misc]  # gpytorch ships no types
             matrix: torch.Tensor = values if diag else values.to_dense()
             return matrix
 
-        unsqueezed = (...,) + (None,) * (1 if diag else 2)
-        return (
-            self.share[unsqueezed] * dense(self.mallows)
-            + dense(self.position)
-            + self.rest[unsqueezed] * dense(self.smooth)
-        )
+        each = (...,) + (None,) * (1 if diag else 2)
+        mallows, rest = self.share[each] * dense(self.mallows), self.rest[each] * dense(self.smooth)
+        total: torch.Tensor = dense(self.position) + mallows + rest
+        return total
 
 
 def features(workflow_ids: Sequence[int]) -> torch.Tensor:

@@ -21,7 +21,7 @@ from pipeline.cli import FAILED, INTERRUPTED, OK, USAGE, main
 from pipeline.config import Config, num_cores
 from pipeline.errors import PipelineError
 from pipeline.persist.runs import RunFolder
-from pipeline.types import RunFinished
+from pipeline.types import RunFinished, TiedOrder
 
 ROOT = Path(__file__).parents[2]
 Told = Callable[..., str]
@@ -311,12 +311,21 @@ FINISHED: dict[str, Any] = {
     "best_workflow": "user -> defender",
     "best_env_reward": -12.34,
     "best_env_reward_stderr": 0.5,
-    "tied_with_best": ("user -> defender", "defender -> user"),
+    "num_observed": 40,
+    "too_few_observed": False,
+    "tied_with_best": (
+        TiedOrder("user -> defender", 0.9, observed=True),
+        TiedOrder("defender -> user", 0.4, observed=False),
+    ),
+    "pairs": (),
+    "settling": None,
 }
 NOTHING_FOUND = {
     "best_workflow": None,
     "best_env_reward": None,
     "best_env_reward_stderr": None,
+    "num_observed": 0,
+    "too_few_observed": True,
     "tied_with_best": (),
     "reason": "stopped",
 }
@@ -329,7 +338,7 @@ def test_the_summary_says_what_was_found_and_where_it_lies(folder: str, capsys: 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("done (the episode budget is used): 40 episodes, 5 updates, 2.0 s, 20.0 episodes/s")
     assert lines[1] == "best workflow: user -> defender, env reward -12.3 ± 0.5"
-    assert lines[2] == "   as good, as far as can be told: defender -> user"
+    assert " 40%  defender -> user (not trained to it)" in lines[4]
     assert lines[-2:] == ["digest: abc", f"record: {folder}"]
 
     cli._print_summary(run, RunFinished(**{**FINISHED, **NOTHING_FOUND}))

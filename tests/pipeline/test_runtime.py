@@ -76,7 +76,15 @@ async def test_the_record_is_complete(tmp_path: Path) -> None:
     finished = events[-1]
     assert isinstance(finished, RunFinished)
     assert summary["digest"] == finished.digest
-    assert summary["best_workflow"] == finished.best_workflow in finished.tied_with_best
+    assert summary["best_workflow"] == finished.best_workflow
+    assert summary["num_observed"] == finished.num_observed == len({visit.result.workflow_id for visit in visits})
+    assert {
+        "workflow_order": finished.best_workflow,
+        "probability": max(order.probability for order in finished.tied_with_best if order.observed),
+        "observed": True,
+    } in summary["tied_with_best"]
+    assert len(summary["pairs"]) == 10
+    assert summary["settling"]["num_orders"] == len(finished.tied_with_best)
     assert sum(summary["seconds"].values()) == pytest.approx(summary["wall_s"])
     assert {"first_episode_s", "episodes_per_s", "best_env_reward", "updates"} <= summary.keys()
     assert Config.model_validate_json((run_dir / "config.json").read_bytes()) == config

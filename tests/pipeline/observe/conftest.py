@@ -14,8 +14,11 @@ from pipeline.types import (
     Event,
     FirstEpisode,
     OrdersEvaluated,
+    PairEffect,
     RunFinished,
     RunStarted,
+    Settling,
+    TiedOrder,
     UpdateResult,
     WorkersStarted,
     WorkflowFinished,
@@ -82,10 +85,14 @@ def run_finished() -> RunFinished:
         updates=20,
         wall_s=12.5,
         episodes_per_s=51.2,
+        num_observed=30,
+        too_few_observed=False,
         best_workflow=ORDER,
         best_env_reward=-20.23456,
         best_env_reward_stderr=0.98765,
-        tied_with_best=(ORDER,),
+        tied_with_best=(TiedOrder(ORDER, 0.75, observed=True),),
+        pairs=(PairEffect("enterprise", "user", 8.04, 0.31, matters=True),),
+        settling=Settling(1, 12.5, 0.4, 0, needs_trainings=False),
     )
 
 

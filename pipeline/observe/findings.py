@@ -1,0 +1,83 @@
+"""What a run's search has found, in a few lines for people, however many orders are equal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pipeline.workflows.orders import NUM_WORKFLOWS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.types import PairEffect, RunFinished, Settling, TiedOrder
+
+_MAX_NAMED: Final = 5
+"""Ties that are written out; of more, only the first few are."""
+_NUM_OF_MANY: Final = 3
+
+
+def findings(finished: RunFinished) -> Iterator[str]:
+    """Yield the lines.
+
+    Args:
+        finished: Of a run with a best workflow.
+    """
+    yield (
+        f"best workflow: {finished.best_workflow}, env reward "
+        f"{finished.best_env_reward:.1f} ± {finished.best_env_reward_stderr:.1f}"
+    )
+    seen = f"{finished.num_observed} of {NUM_WORKFLOWS} orders reached the compliance threshold"
+    if finished.too_few_observed:
+        yield f"   {seen}: too few to say how the others compare"
+        return
+    yield f"   {seen}; what is said of the others is inferred from these"
+    others = [order for order in finished.tied_with_best if order.workflow_order != finished.best_workflow]
+    decisive = [pair for pair in finished.pairs if pair.matters]
+    if others:
+        yield from _ties(others, [pair for pair in decisive if _all_have(pair, finished.tied_with_best)])
+    else:
+        yield "   no other order comes within a point of it, as far as can be told"
+    if decisive:
+        yield f"   what matters: {', '.join(map(_effect, decisive))}"
+    else:
+        yield "   what matters: no pair of host types, as far as can be told"
+    if finished.settling is not None and others:
+        yield f"   {_settling(finished.settling)}"
+
+
+def _ties(others: list[TiedOrder], rules: list[PairEffect]) -> Iterator[str]:
+    num_tried = sum(order.observed for order in others)
+    number = f"{len(others)} other{'s' if len(others) > 1 else ''}, {num_tried} of them trained to the threshold"
+    rule = f"; all have {' and '.join(f'{pair.first} before {pair.second}' for pair in rules)}" if rules else ""
+    yield f"   as good to within a point, as far as can be told: {number}{rule}"
+    named = others if len(others) <= _MAX_NAMED else others[:_NUM_OF_MANY]
+    for order in named:
+        note = "" if order.observed else " (not trained to it)"
+        yield f"      {order.probability:4.0%}  {order.workflow_order}{note}"
+    if len(named) < len(others):
+        yield f"      and {len(others) - len(named)} more: see summary.json"
+
+
+def _all_have(pair: PairEffect, orders: tuple[TiedOrder, ...]) -> bool:
+    """Return whether the pair stands the better way round in all orders."""
+    places = [order.workflow_order.split(" -> ") for order in orders]
+    return all(place.index(pair.first) < place.index(pair.second) for place in places)
+
+
+def _effect(pair: PairEffect) -> str:
+    return f"{pair.first} before {pair.second} (+{pair.mean:.1f} ± {pair.std:.1f})"
+
+
+def _settling(settling: Settling) -> str:
+    if settling.needs_trainings:
+        return (
+            f"no number of evaluation episodes would tell these {settling.num_orders} apart: "
+            f"two trainings of one order differ by {settling.extra_noise_std:.1f} points"
+        )
+    if settling.episodes_per_order is None:
+        return "what would tell them apart is not known: no evaluation told how much episodes differ"
+    each = settling.episodes_per_order
+    return (
+        f"to tell these {settling.num_orders} apart to within a point takes some {each:,} more evaluation episodes "
+        f"for each, {each * settling.num_orders:,} in all"
+    )
