@@ -1,6 +1,6 @@
 """The distinct inputs of a batch: of thousands of observations a few hundred, later tens.
 
-    observations [B, T + 1, K], a workflow per episode -> distinct pairs of both [U], and which of them each one is
+observations [B, T + 1, K], a workflow per episode -> distinct pairs of both [U], and which of them each one is
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _number(
     first: npt.NDArray[np.int64],
     index: npt.NDArray[np.int64],
 ) -> int:
-    """Number the distinct rows as they come; return how many there are.
+    """Give the distinct rows numbers as they come, and return how many there are.
 
     Args:
         words: `[M, W]` uint64.

@@ -52,10 +52,10 @@ class PolicyState:
 
     def copy_to(self, device: torch.device) -> PolicyState:
         """Return a copy on a device that shares no memory with this one."""
-        weights = (p.detach().to(device, copy=True) for p in self.network.parameters())
+        actor, critic = (p.detach().to(device, copy=True) for p in self.network.parameters())
         copied = PolicyState(
             self.workflow_id,
-            ActorCritic(*weights, self.network.shape),
+            ActorCritic(actor, critic, self.network.shape),
             num_updates=self.num_updates,
             num_episodes=self.num_episodes,
         )
@@ -100,8 +100,8 @@ class PolicyStore:
             trained = self.trained_ids() if warm_start else ()
             if trained:
                 nearest = min(trained, key=lambda other: (KENDALL[workflow_id, other], other))
-                weights = (p.detach().clone() for p in self._policies[nearest].network.parameters())
-                policy = PolicyState(workflow_id, ActorCritic(*weights, self._policies[nearest].network.shape))
+                actor, critic = (p.detach().clone() for p in self._policies[nearest].network.parameters())
+                policy = PolicyState(workflow_id, ActorCritic(actor, critic, self._policies[nearest].network.shape))
             else:
                 policy = self._fresh(workflow_id)
             self._policies[workflow_id] = policy
