@@ -214,7 +214,7 @@ def reference(policy: PolicyState, policy_lag: int, batch_sizes: list[int]) -> l
         batch = Batch(num_episodes, T)
         for row in range(num_episodes):
             behavior = actors[max(0, update - policy_lag)]
-            batch.put(row, episode(behavior, policy.workflow_id, policy.num_episodes + row))
+            batch.put(row, episode(behavior, policy.workflow_id, policy.num_episodes + row), policy.workflow_id)
         generator = seeding.generator(1, seeding.Stream.MINIBATCHES, policy.workflow_id, policy.num_updates)
         progress = min(1.0, policy.num_episodes / given.max_episodes_per_workflow)
         ppo.update(
@@ -341,7 +341,7 @@ async def test_an_update_reports_its_batch(thread: ThreadPoolExecutor) -> None:
 
     first = Batch(B, T)
     for row in range(B):
-        first.put(row, episode(before, WORKFLOW, row))
+        first.put(row, episode(before, WORKFLOW, row), WORKFLOW)
     statistics, update = first.statistics(30.0), updates[0]
     assert update.env_reward == statistics.env_reward
     assert update.alignment_bonus == statistics.alignment_bonus
