@@ -92,7 +92,7 @@ class AutogradUpdate:
     def loss(self, steps: npt.NDArray[np.int64]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a minibatch and, without gradients, its terms by their names in `UpdateMetrics`."""
         network, recipe = self._trained.network, self._recipe
-        rows, index, counts = np.unique(self._samples.row[steps], return_inverse=True, return_counts=True)
+        rows, index, counts = self.distinct(steps)
         inputs = self._inputs[self._staged(rows)]  # [u, K + 25]
         weights = self._staged((counts / len(steps)).astype(np.float32))  # [u]
         of_step = self._staged(index)  # [n]
@@ -115,6 +115,12 @@ class AutogradUpdate:
             "approx_kl": losses.approx_kl(log_ratio),
             "clip_fraction": losses.clip_fraction(log_ratio, recipe.clip_coef),
         }
+
+    def distinct(
+        self, steps: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the inputs that steps saw, `[u]`, which of them each saw, `[n]`, and how many saw each, `[u]`."""
+        return np.unique(self._samples.row[steps], return_inverse=True, return_counts=True)
 
     def not_finite(self) -> str | None:
         """Return what of the trained policy is not a number that is finite, if anything."""

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from pipeline.learn import mlp
-from pipeline.learn.epoch import EVALUATE, TRAIN, WATCHED, Steps, room_for, run, settings_of
+from pipeline.learn.epoch import EVALUATE, TRAIN, WATCHED, run
+from pipeline.learn.steps import Steps, room_for, settings_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt

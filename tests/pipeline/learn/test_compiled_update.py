@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.learn import losses, ppo
+from pipeline.learn import losses, mlp, ppo
 from pipeline.learn.autograd import AutogradUpdate
 from pipeline.learn.batch import Batch
 from pipeline.learn.compiled_update import CompiledUpdate
@@ -137,21 +137,13 @@ def test_loss_and_gradient_are_those_of_the_plain_computation(
             # single precision, of sums of at most 300 terms of about 1
             assert watched[name] == pytest.approx(value.item(), abs=2e-5), name
     compiled, autograd = forms
-    for which, (gradient, parameter) in enumerate(
-        zip(plain, autograd._trained.network.parameters(), strict=True)
-    ):
+    for which, (gradient, parameter) in enumerate(zip(plain, autograd._trained.network.parameters(), strict=True)):
         flat = np.zeros(len(gradient), np.float32)
         sizes = compiled._parts()[which][0]
-        mlp_gather(compiled, which, sizes, flat)
+        mlp.gather(sizes, compiled._inputs, compiled._networks[which].gradient, flat)
         limit = min(1.0, recipe.max_grad_norm / (float(gradient.norm()) + 1e-6))
         assert flat == pytest.approx(gradient.numpy(), abs=PLAIN_GRADIENT)
         assert parameter.grad.numpy() == pytest.approx(limit * gradient.numpy(), abs=PLAIN_GRADIENT)
-
-
-def mlp_gather(form: CompiledUpdate, which: int, sizes: object, flat: np.ndarray) -> None:
-    from pipeline.learn import mlp
-
-    mlp.gather(sizes, form._inputs, form._networks[which].gradient, flat)
 
 
 @settings(max_examples=15, deadline=None)
