@@ -18,7 +18,6 @@ from pipeline.policy.forward import Actor
 from pipeline.policy.network import network_inputs
 from pipeline.policy.params import PLAIN
 from pipeline.policy.store import PolicyState, PolicyStore
-from pipeline.workflows.orders import one_hot
 
 CPU = torch.device("cpu")
 BEST = 100
