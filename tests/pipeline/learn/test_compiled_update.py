@@ -219,6 +219,7 @@ print(hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in policy.netwo
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_bits_are_those_of_another_processor(tmp_path: Path) -> None:
     """Compiled for narrower registers, which is what another processor differs by."""
     digests = set()
@@ -228,7 +229,7 @@ def test_the_bits_are_those_of_another_processor(tmp_path: Path) -> None:
             environment |= {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": features}
         done = subprocess.run(
             [sys.executable, "-c", DIGEST.format(tests=str(Path(__file__).parent))],
-            cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=100,
+            cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=200,
         )  # fmt: skip
         digests.add(done.stdout)
     assert len(digests) == 1
