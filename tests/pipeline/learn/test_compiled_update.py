@@ -137,7 +137,7 @@ def test_loss_and_gradient_are_those_of_the_plain_computation(
             # single precision, of sums of at most 300 terms of about 1
             assert watched[name] == pytest.approx(value.item(), abs=2e-5), name
     compiled, autograd = forms
-    for which, (gradient, parameter) in enumerate(zip(plain, autograd._trained.network.parameters(), strict=True)):
+    for which, (gradient, parameter) in enumerate(zip(plain, autograd._network.parameters(), strict=True)):
         flat = np.zeros(len(gradient), np.float32)
         sizes = compiled._parts()[which][0]
         mlp.gather(sizes, compiled._inputs, compiled._networks[which].gradient, flat)
@@ -172,8 +172,8 @@ def test_whole_updates_are_those_of_torch(
     for parameter, other in zip(ours.network.parameters(), theirs.network.parameters(), strict=True):
         apart = (parameter - other).abs().detach().numpy()
         assert np.mean(apart) < 0.02 * recipe.learning_rate
-        steps = ours.optimizer.state[parameter]["step"], theirs.optimizer.state[other]["step"]
-        assert steps[0] == steps[1]
+    for name in ("actor", "critic"):
+        assert ours.adam[name]["step"] == theirs.adam[name]["step"]
 
 
 def test_inputs_that_nothing_moves_stay_and_those_moved_before_go_on() -> None:
@@ -199,8 +199,8 @@ def test_adams_state_is_torchs() -> None:
     policy = policy_of(PolicyShape())
     update_by(CompiledUpdate, policy, played(PolicyShape(), 2, 10, 5, 0), DEFAULT)
 
-    for parameter in policy.network.parameters():
-        state = policy.optimizer.state[parameter]
+    for name, parameter in policy.network.named_parameters():
+        state = policy.adam[name]
         assert list(state) == ["step", "exp_avg", "exp_avg_sq"]
         assert all(value.dtype == torch.float32 for value in state.values())
         assert state["exp_avg"].shape == state["exp_avg_sq"].shape == parameter.shape
