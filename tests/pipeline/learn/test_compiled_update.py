@@ -139,7 +139,7 @@ def test_loss_and_gradient_are_those_of_the_plain_computation(
     compiled, autograd = forms
     for which, (gradient, parameter) in enumerate(zip(plain, autograd._network.parameters(), strict=True)):
         flat = np.zeros(len(gradient), np.float32)
-        sizes = compiled._parts()[which][0]
+        sizes = compiled._parts()[which][1]
         mlp.gather(sizes, compiled._inputs, compiled._networks[which].gradient, flat)
         limit = min(1.0, recipe.max_grad_norm / (float(gradient.norm()) + 1e-6))
         assert flat == pytest.approx(gradient.numpy(), abs=PLAIN_GRADIENT)
