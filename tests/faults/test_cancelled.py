@@ -33,6 +33,8 @@ from pipeline.types import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from conftest import DigestOf
+
 RUN: dict[str, Any] = {"total_episodes": 48, "max_episodes_per_workflow": 32, "episodes_per_update": 16, "workers": 2}
 TIMEOUT_S = 60
 
@@ -46,9 +48,8 @@ async def run(pipeline: Pipeline) -> str:
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
-    config = Config(**RUN, collector="sequential", log_dir=tmp_path_factory.mktemp("reference"))
-    return asyncio.run(run(Pipeline(config)))
+def reference(digest_of: DigestOf) -> str:
+    return digest_of(**RUN)
 
 
 async def assert_nothing_left() -> None:

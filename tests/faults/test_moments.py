@@ -244,7 +244,6 @@ def fair(tmp_path_factory: pytest.TempPathFactory) -> Fair:
     [
         ("start", "SIGKILL", {}),
         ("start", "SIGSEGV", {"transport": "pickle"}),
-        ("start", "os._exit", {}),
         ("weights", "SIGKILL", {}),
         ("weights", "SIGSEGV", {}),
         ("weights", "os._exit", {"transport": "pickle"}),
@@ -255,7 +254,6 @@ def fair(tmp_path_factory: pytest.TempPathFactory) -> Fair:
         ("step", "SIGKILL", {"engine": "cyborg"}),
         ("step", "SIGSEGV", {"engine": "cyborg"}),
         ("step", "os._exit", {"collector": "synchronous", "episodes_per_task": None}),
-        ("written", "SIGKILL", {}),
         ("written", "SIGSEGV", {}),
         ("written", "os._exit", {}),
         ("filled", "SIGKILL", {}),
