@@ -27,7 +27,6 @@ PACKAGES = (
     "numpy",
     "torch",
     "gpytorch",
-    "scipy",
     "uvloop",
     "pydantic",
     "safetensors",
