@@ -12,7 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from storm import ROOT, RUN_PY, HangError, Run, wait_until
+from storm import ROOT, RUN_PY, HangError, Run
 
 if TYPE_CHECKING:
     import random
@@ -25,6 +25,8 @@ INTERRUPTED = 130
 """Exit code of a run that was asked to stop."""
 
 
+LOOK_S = 3.0
+"""How long to look for a file that is half written."""
 NEED_MOUNT = ("disk full", "shared memory full")
 """Kinds that need a file system of their own, which root can mount."""
 
@@ -130,7 +132,10 @@ class Weather:
                 return any((run.folder / "checkpoint").glob(".*.tmp"))
             return False
 
-        wait_until(lambda: not run.is_alive or is_writing(), "a checkpoint to be written", poll_s=0)
+        end_s = time.monotonic() + LOOK_S
+        while run.is_alive and not is_writing():
+            if time.monotonic() > end_s:
+                raise NothingToHitError  # it writes faster than this process looks
         return self._kill_parent(run)
 
     def _kill_parent_and_tracker(self, run: Run) -> float | None:
