@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from pipeline.workflows import choice
-from pipeline.workflows.observations import pool
+from pipeline.workflows.observations import pool, repeats
 from pipeline.workflows.orders import KENDALL, NUM_PAIRS, NUM_WORKFLOWS, ORDERS
 from pipeline.workflows.posterior import fit
 from pipeline.workflows.targets import standardise
@@ -67,7 +67,10 @@ def pipeline(observations: Sequence[Observation]) -> Advice:
     """Do as the project's search does (`pipeline.workflows`): name the observed order of the highest posterior mean."""
     posterior = fit(observations)
     observed = np.array(posterior.observed)
-    return Advice(posterior.mean + BETA * posterior.std, int(observed[posterior.mean[observed].argmax()]))
+    scores = posterior.mean + BETA * posterior.std
+    if repeats(observations) and len(observed) < NUM_WORKFLOWS:
+        scores[observed] = -np.inf
+    return Advice(scores, int(observed[posterior.mean[observed].argmax()]))
 
 
 class PlainGp:

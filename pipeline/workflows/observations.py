@@ -66,6 +66,13 @@ def pool(observations: Iterable[Observation]) -> list[Pooled]:
     return [_pooled(workflow_id, list(visits)) for workflow_id, visits in by_workflow]
 
 
+def repeats(observations: Sequence[Observation]) -> bool:
+    """Return whether the last visit was to an order that had been observed before."""
+    return bool(observations) and any(
+        observation.workflow_id == observations[-1].workflow_id for observation in observations[:-1]
+    )
+
+
 def _pooled(workflow_id: int, visits: Sequence[Observation]) -> Pooled:
     num = len(visits)
     # `fsum` rounds once, so that the order of the visits makes no difference.

@@ -23,7 +23,7 @@ import numpy as np
 
 from pipeline import seeding
 from pipeline.workflows import choice
-from pipeline.workflows.observations import Observation
+from pipeline.workflows.observations import Observation, repeats
 from pipeline.workflows.orders import NUM_WORKFLOWS
 from pipeline.workflows.posterior import fit
 from pipeline.workflows.report import report
@@ -102,12 +102,19 @@ class Search:
     def next(self) -> Pick | None:
         """Return the workflow to train next, or None if none is left.
 
+        The one with the highest upper confidence bound. If the last visit was to a workflow that had been observed
+        before, and others haven't been, it is the highest of those: a leader that is known to be good would else be
+        picked again and again, and the search is for the best order, not for the best reward on the way.
+
         A function of the state, which it leaves as it is. Fits (see `posterior`): in an event loop, call it on a
         thread.
         """
         candidates = self._candidates()
         if not candidates.any():
             return None
+        new = candidates & ~self._observed()
+        if repeats(self._observations) and new.any():
+            candidates = new
         lots = seeding.generator(self._seed, seeding.Stream.SEARCH, self._iteration, _LOTS)
         chosen = choice.choose(self.posterior(), candidates, self._beta, lots)
         return Pick(self._iteration, chosen.workflow_id, chosen.ucb_score)
@@ -206,7 +213,7 @@ class Search:
         if not self._observations:
             return None
         eligible = np.array([status is not Status.RETIRED for status in self._status])
-        eligible[[observation.workflow_id for observation in self._observations]] = True
+        eligible |= self._observed()
         samples = seeding.generator(self._seed, seeding.Stream.SEARCH, self._iteration, _REPORT)
         return report(self._observations, eligible, samples)
 
@@ -255,6 +262,12 @@ class Search:
         search._num_episodes = list(state["num_episodes"])
         search._observations = [Observation(**observation) for observation in state["observations"]]
         return search
+
+    def _observed(self) -> npt.NDArray[np.bool_]:
+        """`[120]` bool: which workflows the Gaussian process was told of."""
+        observed = np.zeros(NUM_WORKFLOWS, dtype=bool)
+        observed[[observation.workflow_id for observation in self._observations]] = True
+        return observed
 
     def _candidates(self) -> npt.NDArray[np.bool_]:
         """`[120]` bool: which workflows may be picked."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.workflows.observations import Observation, Pooled, pool
+from pipeline.workflows.observations import Observation, Pooled, pool, repeats
 
 if TYPE_CHECKING:
     from random import Random
@@ -44,3 +44,8 @@ def test_pooling_does_not_depend_on_the_order_of_the_visits(
     shuffled = observations.copy()
     random.shuffle(shuffled)
     assert pool(observations) == pool(shuffled)
+
+
+def test_a_visit_repeats_if_its_order_was_observed_before() -> None:
+    visits = [Observation(workflow_id, -20.0, 1.0) for workflow_id in (3, 5, 3, 7)]
+    assert [repeats(visits[:num]) for num in range(5)] == [False, False, False, True, False]

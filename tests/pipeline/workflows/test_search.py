@@ -98,6 +98,30 @@ def test_a_workflow_that_is_best_and_known_is_picked_again_when_nothing_is_explo
     assert pick.workflow_id == 70
 
 
+def test_after_a_visit_that_repeats_comes_one_that_does_not() -> None:
+    greedy = search(beta=0.0)
+    for workflow_id in range(100):
+        greedy.finish(result(workflow_id, reward=-20.0 if workflow_id == 70 else -400.0, stderr=0.1, num_episodes=1))
+    picks = []
+    for _ in range(4):
+        pick = greedy.next()
+        assert pick is not None
+        picks.append(pick.workflow_id)
+        reward = -20.0 if pick.workflow_id == 70 else -400.0
+        greedy.finish(result(pick.workflow_id, reward=reward, stderr=0.1, num_episodes=1))
+    assert picks[0] == picks[2] == 70
+    assert min(picks[1], picks[3]) >= 100
+
+
+def test_when_all_were_observed_visits_repeat() -> None:
+    greedy = search(beta=0.0)
+    for workflow_id in [*range(NUM_WORKFLOWS), 0]:
+        greedy.finish(result(workflow_id, reward=-20.0 if workflow_id == 70 else -400.0, stderr=0.1, num_episodes=1))
+    pick = greedy.next()
+    assert pick is not None
+    assert pick.workflow_id == 70
+
+
 # What visits do
 
 
