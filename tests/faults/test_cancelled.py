@@ -19,7 +19,6 @@ import pytest
 from pipeline import Config, Pipeline
 from pipeline.learn import ppo
 from pipeline.persist.checkpoint import CheckpointFolder
-from pipeline.training import Training
 from pipeline.types import (
     CheckpointWritten,
     FirstEpisode,
@@ -29,6 +28,7 @@ from pipeline.types import (
     WorkflowFinished,
     WorkflowStarted,
 )
+from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,7 +142,7 @@ async def test_at_an_event(when: type, reference: str, tmp_path: Path) -> None:
 
 BLOCKING: dict[str, tuple[object, str]] = {
     "learning": (ppo, "update"),
-    "searching": (Training, "_next_policy"),
+    "searching": (Search, "next"),
     "writing a checkpoint": (CheckpointFolder, "write"),
 }
 """What goes on off the loop: a thread can't be cancelled."""

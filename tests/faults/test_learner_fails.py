@@ -11,7 +11,7 @@ from pipeline import Config, Pipeline
 from pipeline.cli import FAILED, main
 from pipeline.errors import PipelineError
 from pipeline.learn.compiled_update import CompiledUpdate
-from pipeline.learn.learner import Learner
+from pipeline.learn.intake import Intake
 from pipeline.persist.checkpoint import CheckpointFolder
 
 if TYPE_CHECKING:
@@ -41,16 +41,16 @@ def reference(digest_of: DigestOf) -> str:
 
 def corrupt(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
     """Let one step of the failing update's batch arrive as a number that is none."""
-    take = Learner.take
+    take = Intake.take
 
-    def taking(learner: Learner, plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    def taking(intake: Intake, plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
         if plan.first_episode == FAILS_IN * RUN["episodes_per_update"] and row == 3:
             log_prob = record["log_prob"].copy()
             log_prob[50] = value
             record = {**record, "log_prob": log_prob}
-        take(learner, plan, row, record)
+        take(intake, plan, row, record)
 
-    monkeypatch.setattr(Learner, "take", taking)
+    monkeypatch.setattr(Intake, "take", taking)
 
 
 def break_the_learner(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:

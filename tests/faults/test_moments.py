@@ -103,13 +103,13 @@ class DeadlyGame(GameSpec):
             EpisodeRing.fill = lambda ring, slot: self.after(fill(ring, slot), "filled")
         play = super().play_episode()
 
-        def play_and_note(actor, verdicts, *, environment_seed, actions_seed, record):
+        def play_and_note(actor, verdicts, *, environment_seed, record, **rest):
             self.note("begun", environment_seed)
             if environment_seed == self.seed and self.moment == "half-written":
                 for field in record.values():
                     field[: len(field) // 2] = 77
                 self.come_to("half-written")
-            play(actor, verdicts, environment_seed=environment_seed, actions_seed=actions_seed, record=record)
+            play(actor, verdicts, environment_seed=environment_seed, record=record, **rest)
             self.come_to("written", environment_seed)
             self.note("ended", environment_seed)
 
