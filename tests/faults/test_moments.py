@@ -268,7 +268,7 @@ async def test_a_worker_that_dies_at(
     outcome = await run(tmp_path, **method)
     assert num_deaths(tmp_path) == 1
     assert outcome.digest == fair.digest
-    assert outcome.num_rebuilds == 1
+    assert outcome.num_rebuilds >= 1  # as with those that hang: how often is no result
     if moment != "filled":  # what was complete is kept
         assert outcome.num_lost >= 1
     assert ("deadly_game.py" in outcome.fault_text) == (end == "SIGSEGV")  # where it crashed
