@@ -84,8 +84,9 @@ class Config(BaseModel):
     actions: Literal["all", "merged"] = "all"
     """What the policy chooses from: CybORG's 145 actions, or those that can achieve something, with one decoy action
     per host that places its next one."""
-    recipe: Literal["default", "prototype"] = "default"
-    """PPO's hyper-parameters: the project's own, or those of the research prototype, for comparison."""
+    recipe: Literal["default", "thorough", "prototype"] = "default"
+    """PPO's hyper-parameters: for few episodes; for one policy and tens of thousands; or those of the research
+    prototype, for comparison."""
     policy: Literal["per-workflow", "shared"] = "per-workflow"
     """A policy for each workflow, searched one after the other, or one that is told which workflow to follow and is
     trained on all."""

@@ -12,7 +12,7 @@ The result is a function of the arguments, to the bit. torch's own random genera
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -127,6 +127,7 @@ def update(
     """
     samples = Samples.of(batch)
     learning_rate = recipe.learning_rate_at(progress)
+    recipe = replace(recipe, ent_coef=recipe.ent_coef_at(progress))
     form: CompiledUpdate | AutogradUpdate
     if device.type == "cpu":
         form = CompiledUpdate(policy, samples, recipe, learning_rate)

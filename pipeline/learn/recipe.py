@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -42,7 +42,9 @@ class Recipe:
     clip_coef: float
     """How far a probability ratio may move in an update before its gradient stops."""
     ent_coef: float
-    """Weight of the entropy (nats) in the loss."""
+    """Weight of the entropy (nats) in the loss, at the start of a policy's training."""
+    final_ent_coef: float
+    """The same when the policy's episode cap is reached; linear in between."""
     vf_coef: float
     """Weight of the value loss."""
     max_grad_norm: float
@@ -53,9 +55,12 @@ class Recipe:
     """Largest weight of a step that an older policy played; without a policy lag all are 1."""
 
     def learning_rate_at(self, progress: float) -> float:
-        """Return the learning rate when the share `progress` (0 to 1) of a workflow's episode cap is used."""
-        used = min(max(progress, 0.0), 1.0)
-        return self.learning_rate + (self.final_learning_rate - self.learning_rate) * used
+        """Return the learning rate when the share `progress` (0 to 1) of a policy's episode cap is used."""
+        return _between(self.learning_rate, self.final_learning_rate, progress)
+
+    def ent_coef_at(self, progress: float) -> float:
+        """Return the weight of the entropy when the share `progress` (0 to 1) of a policy's episode cap is used."""
+        return _between(self.ent_coef, self.final_ent_coef, progress)
 
 
 DEFAULT: Final = Recipe(
@@ -73,12 +78,16 @@ DEFAULT: Final = Recipe(
     minibatch_size=400,
     clip_coef=0.2,
     ent_coef=0.003,
+    final_ent_coef=0.003,
     vf_coef=0.5,
     max_grad_norm=0.5,
     target_kl=0.02,
     max_importance=2.0,
 )
 """What docs/learning.md gives the reasons for."""
+
+THOROUGH: Final = replace(DEFAULT, name="thorough", minibatch_size=800, ent_coef=0.03, final_ent_coef=0.0)
+"""For one policy and tens of thousands of episodes: it goes on trying for longer, and settles in the end."""
 
 PROTOTYPE: Final = Recipe(
     name="prototype",
@@ -95,6 +104,7 @@ PROTOTYPE: Final = Recipe(
     minibatch_size=None,
     clip_coef=0.2,
     ent_coef=0.01,
+    final_ent_coef=0.01,
     vf_coef=0.5,
     max_grad_norm=float("inf"),
     target_kl=float("inf"),
@@ -102,4 +112,8 @@ PROTOTYPE: Final = Recipe(
 )
 """The research prototype's hyper-parameters, for comparison; without the leak between its episodes."""
 
-RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType({r.name: r for r in (DEFAULT, PROTOTYPE)})
+RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType({r.name: r for r in (DEFAULT, THOROUGH, PROTOTYPE)})
+
+
+def _between(first: float, last: float, progress: float) -> float:
+    return first + (last - first) * min(max(progress, 0.0), 1.0)
