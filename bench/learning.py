@@ -53,6 +53,8 @@ class Variant:
     """Of the run's configuration."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """Of its hyper-parameters."""
+    episodes: int | None = None
+    """Of its runs, which the learning rate anneals over, if not as many as asked for."""
 
 
 MEMORY_MERGED = {"observation_memory": True, "actions": "merged"}
@@ -62,6 +64,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "memory": Variant({"observation_memory": True}),
         "merged": Variant({"actions": "merged"}),
         "memory-merged": Variant(MEMORY_MERGED),
+        "memory-merged-quick": Variant({**MEMORY_MERGED, "episodes_per_update": 16}, {"gae_lambda": 0.9}, 3000),
         "prototype": Variant({"recipe": "prototype", "policy_lag": 0}),
         "returns": Variant(recipe={"estimator": "returns"}),
         "gae-lambda-0.9": Variant(recipe={"gae_lambda": 0.9}),
@@ -112,7 +115,7 @@ def train(row: str, red_agent: str, seed: int, num_episodes: int) -> Outcome:
             workflow=ORDER,
             red_agent=red_agent,
             seed=seed,
-            total_episodes=num_episodes,
+            total_episodes=variant.episodes or num_episodes,
             alignment_lambda=0,
             compliance_threshold=0,
             evaluation_episodes=EVALUATION_EPISODES,
@@ -191,7 +194,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--red-agents", default="B_lineAgent", help="who attacks, by commas [B_lineAgent]")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="runs of each row [5]")
-    parser.add_argument("--episodes", type=int, default=8000, metavar="N", help="of each run; the rate anneals [8000]")
+    parser.add_argument("--episodes", type=int, default=6000, metavar="N", help="of each run; the rate anneals [6000]")
     parser.add_argument("--jobs", type=int, default=num_cores(), metavar="N", help="runs at a time [one per core]")
     parser.add_argument("--json", action="store_true", help="print one JSON object, every run in it")
     options = parser.parse_args()
