@@ -178,8 +178,8 @@ class Run:
         return []
 
 
-def wait_until(condition: Callable[[], object], what: str, poll_s: float = POLL_S) -> None:
-    """Wait for a condition, asking every `poll_s` seconds.
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Wait for a condition.
 
     Raises:
         HangError: It took longer than anything may.
@@ -188,7 +188,7 @@ def wait_until(condition: Callable[[], object], what: str, poll_s: float = POLL_
     while not condition():
         if time.monotonic() > deadline_s:
             raise HangError(f"waited {PATIENCE_S:.0f} s for {what}")
-        time.sleep(poll_s)
+        time.sleep(POLL_S)
 
 
 def _command(process: psutil.Process) -> str:

@@ -1,6 +1,6 @@
 """The command line: `train` (the default), `resume`, `evaluate`, `info`.
 
-Only here are signal handlers and uvloop installed.
+What it does to its process is in `process`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import contextlib
 import shlex
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from pipeline.options import (
     make_config,
     unknown_argument,
 )
+from pipeline.process import handle_signals, loop_factory, share_one_heap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -157,7 +157,8 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _run(pipeline: Pipeline, options: argparse.Namespace) -> int:
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    share_one_heap()
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_drive(pipeline, options))
 
 
@@ -168,7 +169,7 @@ async def _drive(pipeline: Pipeline, options: argparse.Namespace) -> int:
         if not options.quiet:
             for text in _notes(pipeline.config):
                 note(text)
-        _handle_signals(pipeline, note)
+        handle_signals(pipeline, note)
         try:
             with _display(pipeline, options) as show:
                 async for event in pipeline.events():
@@ -179,27 +180,6 @@ async def _drive(pipeline: Pipeline, options: argparse.Namespace) -> int:
         finished = await pipeline.run()
     _print_summary(pipeline, finished)
     return INTERRUPTED if finished.reason == "stopped" else OK
-
-
-def _handle_signals(pipeline: Pipeline, note: Callable[[str], None]) -> None:
-    """Let the first signal end the run after the update in progress, and a further one at once.
-
-    SIGHUP is left alone where it is ignored, as `nohup` wants it.
-    """
-    num_signals = 0
-
-    def stop() -> None:
-        nonlocal num_signals
-        num_signals += 1
-        if num_signals == 1:
-            note("stopping after the update in progress; once more stops at once")
-        pipeline.stop(now=num_signals > 1)
-
-    loop = asyncio.get_running_loop()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name) and not (name == "SIGHUP" and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN):
-            with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
-                loop.add_signal_handler(getattr(signal, name), stop)
 
 
 @contextlib.contextmanager
@@ -272,16 +252,6 @@ def _notes(config: Config) -> Iterator[str]:
             f"at most {config.max_episodes_in_flight} of {config.workers} workers can be busy: "
             "raise --episodes-per-update to use them all"
         )
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's, or None for asyncio's own where uvloop isn't to be had."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
 
 
 def _noter(options: argparse.Namespace) -> Callable[[str], None]:

@@ -236,7 +236,10 @@ class Pipeline:
             return "stopped"
         try:
             async with asyncio.TaskGroup() as group:
-                background = [group.create_task(self._collect()), group.create_task(self._report_progress())]
+                background = [
+                    group.create_task(work)
+                    for work in (self._collect(), self._parts.learner.prepare(), self._report_progress())
+                ]
                 reason = await self._parts.training.run()
                 for task in background:
                     task.cancel()

@@ -122,6 +122,8 @@ def begin(memory: Any, num_steps: int) -> None:
 @compiled
 def act(memory: Any, choice: int) -> int:
     """Return the id of what the policy chose, and remember that Blue did it; see `Memory.act`."""
+    if not (memory.is_merged or memory.is_seen):
+        return choice
     action = choice
     if memory.is_merged:
         action = MERGED[choice]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.cage2.engine.compiled import compiled
-from pipeline.learn.lanes import WIDTH, add_products, load, spread, sum_of
+from pipeline.learn.lanes import add_products, load, spread, sum_of
+from pipeline.learn.lanes_code import WIDTH
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -32,7 +33,7 @@ def step(mlp: Mlp, num_steps: int, settings: Any) -> None:
         settings: `learning_rate`, `beta_1`, `beta_2`, `adam_eps` and `max_grad_norm`, float64.
     """
     longest = settings.max_grad_norm / (length(mlp.gradient) + _CLIP_EPS)
-    scale = np.float32(1.0 if longest > 1.0 else longest)
+    scale = np.float32(min(longest, 1.0))
     keep_2 = np.float32(settings.beta_2)
     new_1, new_2 = np.float32(1.0 - settings.beta_1), np.float32(1.0 - settings.beta_2)
     rate = np.float32(settings.learning_rate / (1.0 - power(settings.beta_1, num_steps)))

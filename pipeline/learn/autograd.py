@@ -43,16 +43,23 @@ class AutogradUpdate:
         self._samples = samples
         self._recipe = recipe
         self._device = device
-        self._trained = policy.copy_to(device)
-        for group in self._trained.optimizer.param_groups:
-            group.update(lr=learning_rate, betas=recipe.adam_betas, eps=recipe.adam_eps)
+        self._network = policy.network.copy_to(device)
+        self._optimizer = torch.optim.Adam(
+            self._network.parameters(), lr=learning_rate, betas=recipe.adam_betas, eps=recipe.adam_eps
+        )
+        for name, parameter in self._network.named_parameters():
+            self._optimizer.state[parameter] = {
+                # Adam counts its steps on the CPU, wherever it steps
+                moment: value.to("cpu" if moment == "step" else device, copy=True)
+                for moment, value in policy.adam.get(name, {}).items()
+            }
         self._inputs = network_inputs(samples.inputs.observation, samples.inputs.workflow_id, device)  # [U, K + 25]
         self._action = self._staged(samples.action.astype(np.int64))
         self._log_prob_old = self._importance = self._advantage = self._target = torch.empty(0)
 
     def evaluate(self) -> npt.NDArray[np.float32]:
         """Write `log_prob_old` and `importance` of the samples; return the values of the inputs, `[U]` float32."""
-        network, samples = self._trained.network, self._samples
+        network, samples = self._network, self._samples
         with torch.no_grad():
             self._log_prob_old = network.log_probs(self._inputs)[self._staged(samples.row), self._action]  # [N]
             log_importance = self._log_prob_old - self._staged(samples.log_prob_behavior)
@@ -75,7 +82,7 @@ class AutogradUpdate:
         if not len(self._advantage):
             self._advantage = self._staged(self._samples.advantage)
             self._target = self._staged(self._samples.target)
-        network, optimizer = self._trained.network, self._trained.optimizer
+        network, optimizer = self._network, self._optimizer
         watched = []
         for steps in np.array_split(permutation, num_minibatches):
             loss, terms = self.loss(steps)
@@ -91,8 +98,8 @@ class AutogradUpdate:
 
     def loss(self, steps: npt.NDArray[np.int64]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a minibatch and, without gradients, its terms by their names in `UpdateMetrics`."""
-        network, recipe = self._trained.network, self._recipe
-        rows, index, counts = np.unique(self._samples.row[steps], return_inverse=True, return_counts=True)
+        network, recipe = self._network, self._recipe
+        rows, index, counts = self.distinct(steps)
         inputs = self._inputs[self._staged(rows)]  # [u, K + 25]
         weights = self._staged((counts / len(steps)).astype(np.float32))  # [u]
         of_step = self._staged(index)  # [n]
@@ -116,17 +123,27 @@ class AutogradUpdate:
             "clip_fraction": losses.clip_fraction(log_ratio, recipe.clip_coef),
         }
 
+    def distinct(
+        self, steps: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the inputs that steps saw, `[u]`, which of them each saw, `[n]`, and how many saw each, `[u]`."""
+        return np.unique(self._samples.row[steps], return_inverse=True, return_counts=True)
+
     def not_finite(self) -> str | None:
         """Return what of the trained policy is not a number that is finite, if anything."""
-        moments = (moment for state in self._trained.optimizer.state.values() for moment in state.values())
-        for what, tensors in (("a weight", self._trained.network.parameters()), ("a moment of Adam", moments)):
+        moments = (moment for state in self._optimizer.state.values() for moment in state.values())
+        for what, tensors in (("a weight", self._network.parameters()), ("a moment of Adam", moments)):
             if not all(bool(tensor.isfinite().all()) for tensor in tensors):
                 return what
         return None
 
     def hand_over(self) -> None:
         """Make the policy's networks and Adam's state the trained ones."""
-        self._policy.adopt(self._trained)
+        self._policy.network = self._network.copy_to("cpu")
+        self._policy.adam = {
+            name: {moment: value.to("cpu", copy=True) for moment, value in self._optimizer.state[parameter].items()}
+            for name, parameter in self._network.named_parameters()
+        }
 
     def _staged(self, values: npt.NDArray[np.generic]) -> Tensor:
         """Return an array on the device; a GPU fetches it from pinned memory while this thread goes on."""

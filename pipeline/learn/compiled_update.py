@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from pipeline.learn import mlp
-from pipeline.learn.epoch import EVALUATE, TRAIN, WATCHED, Steps, room_for, run, settings_of
+from pipeline.learn.epoch import EVALUATE, TRAIN, WATCHED, run
+from pipeline.learn.steps import Steps, room_for, settings_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -91,7 +92,7 @@ class CompiledUpdate:
     def hand_over(self) -> None:
         """Make the policy's networks and Adam's state the trained ones."""
         states = []
-        for (shape, parameter), network, num_steps in zip(
+        for (name, shape, parameter), network, num_steps in zip(
             self._parts(), self._networks, self._num_adam_steps.tolist(), strict=True
         ):
             flat = parameter.detach().numpy().copy()
@@ -101,10 +102,10 @@ class CompiledUpdate:
             mlp.gather(shape, self._inputs, network.mean_square, moments[1])
             mean, mean_square = (torch.from_numpy(moment.copy()) for moment in moments)
             state = {"step": torch.tensor(float(num_steps)), "exp_avg": mean, "exp_avg_sq": mean_square}
-            states.append((parameter, torch.from_numpy(flat), state))
-        for parameter, weights, state in states:
+            states.append((name, parameter, torch.from_numpy(flat), state))
+        for name, parameter, weights, state in states:
             parameter.data = weights
-            self._policy.optimizer.state[parameter] = state
+            self._policy.adam[name] = state
 
     def _run(self, task: int, permutation: npt.NDArray[np.int64], num_minibatches: int) -> npt.NDArray[np.float64]:
         means = np.zeros(len(WATCHED))
@@ -121,25 +122,25 @@ class CompiledUpdate:
         )
         return means
 
-    def _parts(self) -> list[tuple[MlpShape, Parameter]]:
-        """Return shape and vector of actor and critic."""
+    def _parts(self) -> list[tuple[str, MlpShape, Parameter]]:
+        """Return name, shape and vector of actor and critic."""
         network = self._policy.network
-        return [(network.shape.actor, network.actor), (network.shape.critic, network.critic)]
+        return [("actor", network.shape.actor, network.actor), ("critic", network.shape.critic, network.critic)]
 
     def _moved(self) -> npt.NDArray[np.bool_]:
         """Return which inputs, `[K + 25]`, Adam has moments of."""
         moved = np.zeros(sum(self._policy.network.shape.actor.table[mlp.FIRST][1:]), np.bool_)
-        for shape, parameter in self._parts():
-            state = self._policy.optimizer.state.get(parameter, {})
+        for name, shape, _ in self._parts():
+            state = self._policy.adam.get(name, {})
             for moment in ("exp_avg", "exp_avg_sq") if state else ():
                 moved |= shape.views(state[moment].numpy())[mlp.FIRST].any(axis=0)
         return moved
 
     def _spread(self, which: int) -> Mlp:
-        shape, parameter = self._parts()[which]
+        name, shape, parameter = self._parts()[which]
         network = mlp.room_for(shape, len(self._inputs))
         mlp.spread(shape, self._inputs, parameter.detach().numpy(), network.weights)
-        state = self._policy.optimizer.state.get(parameter, {})
+        state = self._policy.adam.get(name, {})
         if state:
             mlp.spread(shape, self._inputs, state["exp_avg"].numpy(), network.mean)
             mlp.spread(shape, self._inputs, state["exp_avg_sq"].numpy(), network.mean_square)

@@ -62,7 +62,8 @@ def distinct_inputs(observation: npt.NDArray[np.int8], workflow_id: npt.NDArray[
         raise ValueError(msg)
     first, index = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
     buckets = np.full(1 << (2 * len(rows)).bit_length(), -1, np.int64)
-    first = first[: _number(words, workflow, buckets, first, index)]
+    with np.errstate(over="ignore"):  # what a hash is for, where nothing is compiled
+        first = first[: _number(words, workflow, buckets, first, index)]
     order = np.lexsort((*words[first].T, workflow[first]))
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
@@ -89,7 +90,7 @@ def _number(
     first: npt.NDArray[np.int64],
     index: npt.NDArray[np.int64],
 ) -> int:
-    """Number the distinct rows as they come; return how many there are.
+    """Give the distinct rows numbers as they come, and return how many there are.
 
     Args:
         words: `[M, W]` uint64.

@@ -53,7 +53,7 @@ _TWO = np.float32(2.0)
 @compiled
 def _split(x: np.float32) -> tuple[np.float32, np.float32]:
     """Return `(2**n, exp(x) / 2**n - 1)`, the second at most 0.42 in size; `x` not above `_HIGHEST`."""
-    x = _LOWEST if x < _LOWEST else x
+    x = max(x, _LOWEST)
     shifted = x * _LOG2_E + _ROUNDING
     n = shifted - _ROUNDING
     power = np.int32((np.float32(shifted).view(np.int32) << _EXPONENT_SHIFT) + _ONE_BITS).view(
@@ -67,14 +67,14 @@ def _split(x: np.float32) -> tuple[np.float32, np.float32]:
 @compiled
 def exp(x: np.float32) -> np.float32:
     """Return e to the `x`."""
-    power, rest = _split(_HIGHEST if x > _HIGHEST else x)
+    power, rest = _split(min(x, _HIGHEST))
     return _INFINITY if x > _HIGHEST else power + power * rest
 
 
 @compiled
 def expm1(x: np.float32) -> np.float32:
     """Return e to the `x`, less 1, exact to the last places near 0 too."""
-    power, rest = _split(_HIGHEST if x > _HIGHEST else x)
+    power, rest = _split(min(x, _HIGHEST))
     return _INFINITY if x > _HIGHEST else power * rest + (power - _ONE)
 
 
@@ -85,7 +85,7 @@ def tanh(x: np.float32) -> np.float32:
     square = x * x
     series = (((_TANH_11 * square + _TANH_9) * square + _TANH_7) * square + _TANH_5) * square + _TANH_3
     small = series * square * x + x
-    clipped = _TANH_LARGE if size > _TANH_LARGE else size
+    clipped = min(size, _TANH_LARGE)
     power, rest = _split(clipped + clipped)
     large = _ONE - _TWO / ((power + power * rest) + _ONE)
     signed = -large if x < _ZERO else large

@@ -90,6 +90,11 @@ class Learner:
         self.wait_s = 0.0
         """Seconds spent waiting for episodes so far."""
 
+    async def prepare(self) -> None:
+        """Compile what updates call, while the workers start. An update that comes first waits for it."""
+        if self._settings.device.type == "cpu":
+            await self._on_thread(ppo.warm_up)
+
     async def train(
         self,
         policy: PolicyState,

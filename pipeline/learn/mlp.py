@@ -5,7 +5,8 @@
 
 Weights lie by input, so that the additions of one input to all outputs run side by side, and a second time by output
 for the way back. Inputs that no row has, and that Adam has not moved before, are left out: an update would leave their
-weights and moments as they are, and most of its time for small batches would be theirs. The head has its outputs rounded up to whole tiles; what is added is 0 and stays 0.
+weights and moments as they are, and for small batches much of its time would be theirs. The head has its outputs
+rounded up to whole tiles; what is added is 0 and stays 0.
 Every sum is taken in an order that depends on nothing but the numbers of inputs and outputs.
 """
 
@@ -19,7 +20,9 @@ import numpy as np
 
 from pipeline.cage2.engine.compiled import compiled
 from pipeline.learn.elementary import tanh
-from pipeline.learn.lanes import WIDTH, add, add_product, keep_apart, load, store, transpose
+from pipeline.learn.lanes import add, keep_apart, load, store
+from pipeline.learn.lanes_code import WIDTH
+from pipeline.learn.matrix import ROWS, TILE, add_matrix_product, add_rows, fill, lay_across
 from pipeline.policy.params import HIDDEN_SIZE
 
 if TYPE_CHECKING:
@@ -29,10 +32,6 @@ if TYPE_CHECKING:
 
 BLOCK = 64
 """Inputs at once: what is computed of them stays in the nearest caches."""
-TILE = 2 * WIDTH
-"""Columns of a product at once. Every matrix has a multiple of them."""
-_ROWS = 4
-"""Rows of a product at once. Blocks and layers are multiples of it."""
 FIRST = "hidden_1.weight"
 """Of the parameter table: the weights of the inputs."""
 _ONE = np.float32(1.0)
@@ -98,7 +97,7 @@ def spread(
 def gather(
     shape: MlpShape, inputs: npt.NDArray[np.int64], values: npt.NDArray[np.float32], flat: npt.NDArray[np.float32]
 ) -> None:
-    """Write what `spread` wrote back into a flat vector, which keeps what it has of other inputs; arguments as there."""
+    """Write what `spread` wrote back; arguments as there. Of other inputs the flat vector keeps what it has."""
     for ours, theirs in _pairs(shape, inputs, flat, values):
         theirs[inputs if len(theirs) > len(ours) else slice(None)] = ours
 
@@ -168,11 +167,11 @@ def forward(
             store(hidden_1, i * size + j, sums)
     for i in range(num_computed * size):
         hidden_1[i] = tanh(hidden_1[i])
-    _fill(hidden_2, num_computed, weights[start_2 + size * size :], size)
+    fill(hidden_2, num_computed, weights[start_2 + size * size :], size)
     add_matrix_product(hidden_1, size, 1, weights[start_2:], size, hidden_2, num_computed, size)
     for i in range(num_computed * size):
         hidden_2[i] = tanh(hidden_2[i])
-    _fill(mlp.outputs, num_computed, weights[start_3 + size * columns :], columns)
+    fill(mlp.outputs, num_computed, weights[start_3 + size * columns :], columns)
     add_matrix_product(hidden_2, size, 1, weights[start_3:], columns, mlp.outputs, num_computed, size)
 
 
@@ -204,20 +203,20 @@ def backward(
     gradient, errors, hidden_1, hidden_2 = mlp.gradient, mlp.errors, mlp.hidden_1, mlp.hidden_2
 
     add_matrix_product(hidden_2, 1, size, mlp.outputs, columns, gradient[start_3:], size, num_computed)
-    _add_rows(gradient[start_3 + size * columns :], mlp.outputs, num_computed, columns)
+    add_rows(gradient[start_3 + size * columns :], mlp.outputs, num_computed, columns)
     errors[: num_computed * size] = 0
     add_matrix_product(mlp.outputs, columns, 1, mlp.across_3, size, errors, num_computed, mlp.num_outputs)
     for i in range(num_computed * size):
         errors[i] *= _ONE - hidden_2[i] * hidden_2[i]
 
     add_matrix_product(hidden_1, 1, size, errors, size, gradient[start_2:], size, num_computed)
-    _add_rows(gradient[start_2 + size * size :], errors, num_computed, size)
+    add_rows(gradient[start_2 + size * size :], errors, num_computed, size)
     hidden_2[: num_computed * size] = 0  # the room is free by now
     add_matrix_product(errors, size, 1, mlp.across_2, size, hidden_2, num_computed, size)
     for i in range(num_computed * size):
         hidden_2[i] *= _ONE - hidden_1[i] * hidden_1[i]
 
-    _add_rows(gradient[mlp.num_inputs * size :], hidden_2, num_computed, size)
+    add_rows(gradient[mlp.num_inputs * size :], hidden_2, num_computed, size)
     for i in range(num_rows):
         row = rows[first + i]
         for k in range(starts[row], starts[row + 1]):
@@ -227,94 +226,15 @@ def backward(
 
 
 @compiled
-def add_matrix_product(
-    a: npt.NDArray[np.float32],
-    row_step: int,
-    column_step: int,
-    b: npt.NDArray[np.float32],
-    columns: int,
-    c: npt.NDArray[np.float32],
-    num_rows: int,
-    num_terms: int,
-) -> None:
-    """Add the product of two matrices to a third; each element is summed from the first term to the last.
-
-    Four rows and two `Lanes` at once: eight sums stay in registers while a row of `b` is read for all of them.
-
-    Args:
-        a: `[...]` float32, whose element `(i, k)` lies at `i * row_step + k * column_step`.
-        row_step: See `a`.
-        column_step: See `a`.
-        b: `[num_terms, columns]` float32, flat; more may follow.
-        columns: A multiple of `TILE`.
-        c: `[num_rows, columns]` float32, flat; more may follow.
-        num_rows: A multiple of 4.
-        num_terms: Terms of each sum.
-    """
-    keep_apart()
-    for i in range(0, num_rows, _ROWS):
-        a_0 = i * row_step
-        a_1, a_2, a_3 = a_0 + row_step, a_0 + 2 * row_step, a_0 + 3 * row_step
-        c_0 = i * columns
-        c_1, c_2, c_3 = c_0 + columns, c_0 + 2 * columns, c_0 + 3 * columns
-        for j in range(0, columns, TILE):
-            h = j + WIDTH
-            sums_0, more_0 = load(c, c_0 + j), load(c, c_0 + h)
-            sums_1, more_1 = load(c, c_1 + j), load(c, c_1 + h)
-            sums_2, more_2 = load(c, c_2 + j), load(c, c_2 + h)
-            sums_3, more_3 = load(c, c_3 + j), load(c, c_3 + h)
-            for k in range(num_terms):
-                lanes, more = load(b, k * columns + j), load(b, k * columns + h)
-                step = k * column_step
-                sums_0, more_0 = add_product(sums_0, a[a_0 + step], lanes), add_product(more_0, a[a_0 + step], more)
-                sums_1, more_1 = add_product(sums_1, a[a_1 + step], lanes), add_product(more_1, a[a_1 + step], more)
-                sums_2, more_2 = add_product(sums_2, a[a_2 + step], lanes), add_product(more_2, a[a_2 + step], more)
-                sums_3, more_3 = add_product(sums_3, a[a_3 + step], lanes), add_product(more_3, a[a_3 + step], more)
-            store(c, c_0 + j, sums_0)
-            store(c, c_0 + h, more_0)
-            store(c, c_1 + j, sums_1)
-            store(c, c_1 + h, more_1)
-            store(c, c_2 + j, sums_2)
-            store(c, c_2 + h, more_2)
-            store(c, c_3 + j, sums_3)
-            store(c, c_3 + h, more_3)
-
-
-@compiled
-def lay_across(mlp: Mlp) -> None:
+def turn(mlp: Mlp) -> None:
     """Bring `across_2` and `across_3` up to the weights."""
     size, columns = HIDDEN_SIZE, mlp.num_columns
     start_2 = (mlp.num_inputs + 1) * size
     start_3 = start_2 + (size + 1) * size
-    _transpose(mlp.weights[start_2:], size, size, mlp.across_2)
-    _transpose(mlp.weights[start_3:], size, columns, mlp.across_3)
+    lay_across(mlp.weights[start_2:], size, size, mlp.across_2)
+    lay_across(mlp.weights[start_3:], size, columns, mlp.across_3)
 
 
 @compiled
 def _whole(num_rows: int) -> int:
-    return (num_rows + _ROWS - 1) // _ROWS * _ROWS
-
-
-@compiled
-def _fill(values: npt.NDArray[np.float32], num_rows: int, row: npt.NDArray[np.float32], columns: int) -> None:
-    for i in range(num_rows):
-        for j in range(0, columns, WIDTH):
-            store(values, i * columns + j, load(row, j))
-
-
-@compiled
-def _add_rows(sums: npt.NDArray[np.float32], rows: npt.NDArray[np.float32], num_rows: int, columns: int) -> None:
-    for j in range(0, columns, WIDTH):
-        total = load(sums, j)
-        for i in range(num_rows):
-            total = add(total, load(rows, i * columns + j))
-        store(sums, j, total)
-
-
-@compiled
-def _transpose(
-    values: npt.NDArray[np.float32], num_rows: int, columns: int, transposed: npt.NDArray[np.float32]
-) -> None:
-    for i in range(0, num_rows, WIDTH):
-        for j in range(0, columns, WIDTH):
-            transpose(values, i * columns + j, columns, transposed, j * num_rows + i, num_rows)
+    return (num_rows + ROWS - 1) // ROWS * ROWS

@@ -3,8 +3,8 @@
     batch -> rewards, values -> advantages, targets -> epochs of minibatches, on a copy -+-> policy takes it over
                                                                                          '-> TrainingDivergedError
 
-Of a batch's thousands of observations a few hundred are distinct, and the networks run on those alone. Loss and gradient
-are those of the plain computation, rounding aside, for a fraction of its time. On the CPU this is compiled
+Of a batch's thousands of observations a few hundred are distinct, and the networks run on those alone. Loss and
+gradient are those of the plain computation, rounding aside, for a fraction of its time. On the CPU this is compiled
 (`compiled_update`), on a GPU torch does it (`autograd`).
 
 The result is a function of the arguments, to the bit. torch's own random generators are not used.
@@ -188,13 +188,12 @@ def update_by(
 def warm_up() -> None:
     """Compile what an update on the CPU calls, or load it where an earlier process has kept it."""
     batch = Batch(1, 1)
-    record = {name: np.zeros_like(rows[0]) for name, rows in vars(batch).items() if name in ("observation", "action", "log_prob", "reward_tenths", "fix")}
+    fields = {"observation", "action", "log_prob", "reward_tenths", "fix"}
+    record = {name: np.zeros_like(rows[0]) for name, rows in vars(batch).items() if name in fields}
     batch.put(0, record, workflow_id=0)
     policy = PolicyState(0, network.create(0, DEFAULT.initialisation))
     generator = np.random.default_rng(0)
-    update(
-        policy, batch, DEFAULT, alignment_lambda=0.0, progress=0.0, generator=generator, device=torch.device("cpu")
-    )
+    update(policy, batch, DEFAULT, alignment_lambda=0.0, progress=0.0, generator=generator, device=torch.device("cpu"))
 
 
 def advantages_and_targets(

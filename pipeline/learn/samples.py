@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """`N = B * T` steps that saw `U` distinct inputs. What is not of the batch is written as the update gets to know it.
+    """`N = B * T` steps that saw `U` distinct inputs.
 
-    Of the first four it knows the values at once; the others are zeros.
+    The last four are zeros until the update has computed and written them.
     """
 
     inputs: DistinctInputs

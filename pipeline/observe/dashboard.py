@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.config import Config
     from pipeline.observe.statistics import PipelineStatistics
-    from pipeline.types import Event
+    from pipeline.types import Event, WorkflowResult
 
 REFRESH_INTERVAL_S = 0.2
 RATE_WINDOW_S = 30.0
@@ -43,7 +43,7 @@ class Dashboard:
             TextColumn("{task.fields[note]}"),
         )
         self._update_bar = self._bars.add_task("update", total=config.episodes_per_update, note="")
-        self._workflow_bar = self._bars.add_task("workflow", total=config.max_episodes_per_workflow, note="")
+        self._workflow_bar = self._bars.add_task("workflow", total=config.episode_cap, note="")
         self._run_bar = self._bars.add_task("run", total=config.total_episodes, note="")
         self._latest: UpdateResult | None = None
         self._best: WorkflowFinished | None = None
@@ -92,7 +92,8 @@ class Dashboard:
         verdict = "[green]learned[/]" if event.gp_updated else f"[yellow]{result.reason}[/]"
         self._live.console.print(
             f"{event.iteration:>3}  {event.workflow_order}  {verdict}  env reward {result.env_reward.mean:.1f} "
-            f"± {result.env_reward.stderr:.1f}  compliance {result.compliance:.2f}  {result.num_episodes} episodes"
+            f"± {result.env_reward.stderr:.1f}{_greedy(result)}  compliance {result.compliance:.2f}  "
+            f"{result.num_episodes} episodes"
         )
         best = self._best
         if event.gp_updated and (best is None or result.env_reward.mean > best.result.env_reward.mean):
@@ -135,6 +136,10 @@ class Dashboard:
             f"{ring.num_slots - ring.num_free} of {ring.num_slots} slots in use",
         )
         return table
+
+
+def _greedy(result: WorkflowResult) -> str:
+    return f" (greedy {result.greedy_env_reward.mean:.1f})" if result.greedy_env_reward else ""
 
 
 def _duration(seconds: float | None) -> str:

@@ -67,6 +67,11 @@ class ActorCritic(nn.Module):
         """
         return _mlp(self.critic, self.shape.critic, inputs).squeeze(-1)
 
+    def copy_to(self, device: torch.device | str) -> ActorCritic:
+        """Return a copy on a device that shares no memory with this one."""
+        actor, critic = (weights.detach().to(device, copy=True) for weights in (self.actor, self.critic))
+        return ActorCritic(actor, critic, self.shape)
+
     def actor_weights(self) -> npt.NDArray[np.float32]:
         """Return a copy of the actor, `[shape.actor.num_values]` float32: what a weight board publishes."""
         return self.actor.detach().to("cpu", copy=True).numpy()

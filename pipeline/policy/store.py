@@ -43,42 +43,25 @@ class IncompatiblePolicyError(SetupError):
 
 @dataclass(slots=True)
 class PolicyState:
-    """A workflow's policy, and all that training it further needs."""
+    """A workflow's policy, and all that training it further needs. Tensors are replaced by an update, never changed."""
 
     workflow_id: int
     network: ActorCritic
-    optimizer: torch.optim.Adam = field(init=False)
-    """Over `[actor, critic]`. Its hyper-parameters are set by each update, from the recipe."""
+    adam: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    """Adam's state of `actor` and of `critic`, as torch has it: `step`, `exp_avg`, `exp_avg_sq`. Empty before the first
+    update."""
     num_updates: int = 0
     num_episodes: int = 0
     """Episodes that its updates learned from."""
 
-    def __post_init__(self) -> None:
-        self.optimizer = _optimizer(self.network)
-
-    def copy_to(self, device: torch.device) -> PolicyState:
-        """Return a copy on a device that shares no memory with this one."""
-        network = self.network
-        actor, critic = (weights.detach().to(device, copy=True) for weights in (network.actor, network.critic))
+    def copy(self) -> PolicyState:
+        """Return a copy that shares no memory with this one."""
         copied = PolicyState(
-            self.workflow_id,
-            ActorCritic(actor, critic, network.shape),
-            num_updates=self.num_updates,
-            num_episodes=self.num_episodes,
+            self.workflow_id, self.network.copy_to("cpu"), num_updates=self.num_updates, num_episodes=self.num_episodes
         )
-        for ours, theirs in zip(network.parameters(), copied.network.parameters(), strict=True):
-            copied.optimizer.state[theirs] = {
-                # Adam counts its steps on the CPU, wherever it steps
-                moment: value.to("cpu" if moment == "step" else device, copy=True)
-                for moment, value in self.optimizer.state.get(ours, {}).items()
-            }
+        for name, moments in self.adam.items():
+            copied.adam[name] = {moment: value.clone() for moment, value in moments.items()}
         return copied
-
-    def adopt(self, trained: PolicyState) -> None:
-        """Become a trained copy, which must not be used any more."""
-        resting = trained.copy_to(self.network.actor.device)
-        self.network, self.optimizer = resting.network, resting.optimizer
-        self.num_updates, self.num_episodes = resting.num_updates, resting.num_episodes
 
 
 class PolicyStore:
@@ -109,9 +92,7 @@ class PolicyStore:
             trained = self.trained_ids() if warm_start and workflow_id != SHARED_POLICY else ()
             if trained:
                 nearest = min(trained, key=lambda other: (KENDALL[workflow_id, other], other))
-                source = self._policies[nearest].network
-                copied = ActorCritic(source.actor.detach().clone(), source.critic.detach().clone(), self._shape)
-                policy = PolicyState(workflow_id, copied)
+                policy = PolicyState(workflow_id, self._policies[nearest].network.copy_to("cpu"))
             else:
                 policy = self._fresh(workflow_id)
             self._policies[workflow_id] = policy
@@ -126,21 +107,20 @@ class PolicyStore:
         return tuple(i for i in self.ids() if self._policies[i].num_updates > 0)
 
     def tensors(self, workflow_id: int) -> dict[str, Tensor]:
-        """Return copies of a policy's weights and of its optimizer's state, as named tensors on the CPU.
+        """Return a policy's weights and its optimizer's state as they are now, as named tensors on the CPU.
 
         Returns:
             `actor` and `critic`, float32 and flat, and once there has been an update Adam's state of each, as
-            in `adam.actor.exp_avg`. The policy's two counts are not among them.
+            in `adam.actor.exp_avg`. The policy's two counts are not among them. They are the policy's own tensors,
+            which the next update replaces and leaves as they are.
 
         Raises:
             KeyError: The workflow has no policy.
         """
         policy = self._policies[workflow_id]
-        tensors = {}
-        for name, parameter in policy.network.named_parameters():
-            tensors[name] = parameter.detach().clone()
-            for moment, value in policy.optimizer.state.get(parameter, {}).items():
-                tensors[f"adam.{name}.{moment}"] = value.clone()
+        tensors = {name: parameter.detach() for name, parameter in policy.network.named_parameters()}
+        for name, moments in policy.adam.items():
+            tensors |= {f"adam.{name}.{moment}": value for moment, value in moments.items()}
         return tensors
 
     def load(self, workflow_id: int, tensors: Mapping[str, Tensor], num_updates: int, num_episodes: int) -> PolicyState:
@@ -176,8 +156,8 @@ class PolicyStore:
             num_episodes=num_episodes,
         )
         if num_updates > 0:
-            for name, parameter in policy.network.named_parameters():
-                policy.optimizer.state[parameter] = {
+            for name in ("actor", "critic"):
+                policy.adam[name] = {
                     moment: tensors[f"adam.{name}.{moment}"].clone() for moment in ("step", "exp_avg", "exp_avg_sq")
                 }
         self._policies[workflow_id] = policy
@@ -191,7 +171,3 @@ class PolicyStore:
 def policy_name(workflow_id: int) -> str:
     """Return whose policy it is: an order's name, or `all orders`."""
     return "all orders" if workflow_id == SHARED_POLICY else order_name(workflow_id)
-
-
-def _optimizer(network: ActorCritic) -> torch.optim.Adam:
-    return torch.optim.Adam([network.actor, network.critic])

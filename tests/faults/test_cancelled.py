@@ -19,7 +19,6 @@ import pytest
 from pipeline import Config, Pipeline
 from pipeline.learn import ppo
 from pipeline.persist.checkpoint import CheckpointFolder
-from pipeline.training import Training
 from pipeline.types import (
     CheckpointWritten,
     FirstEpisode,
@@ -29,9 +28,12 @@ from pipeline.types import (
     WorkflowFinished,
     WorkflowStarted,
 )
+from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conftest import DigestOf
 
 RUN: dict[str, Any] = {"total_episodes": 48, "max_episodes_per_workflow": 32, "episodes_per_update": 16, "workers": 2}
 TIMEOUT_S = 60
@@ -46,9 +48,8 @@ async def run(pipeline: Pipeline) -> str:
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
-    config = Config(**RUN, collector="sequential", log_dir=tmp_path_factory.mktemp("reference"))
-    return asyncio.run(run(Pipeline(config)))
+def reference(digest_of: DigestOf) -> str:
+    return digest_of(**RUN)
 
 
 async def assert_nothing_left() -> None:
@@ -141,7 +142,7 @@ async def test_at_an_event(when: type, reference: str, tmp_path: Path) -> None:
 
 BLOCKING: dict[str, tuple[object, str]] = {
     "learning": (ppo, "update"),
-    "searching": (Training, "_next_policy"),
+    "searching": (Search, "next"),
     "writing a checkpoint": (CheckpointFolder, "write"),
 }
 """What goes on off the loop: a thread can't be cancelled."""

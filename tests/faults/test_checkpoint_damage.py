@@ -7,8 +7,6 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,15 +22,16 @@ from pipeline.types import UpdateResult
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT = Path(__file__).parents[2]
+    from conftest import DigestOf, Running, RunPy
+
 RUN: dict[str, Any] = {
-    "total_episodes": 160,
+    "total_episodes": 96,
     "max_episodes_per_workflow": 32,
     "episodes_per_update": 4,
     "workers": 1,
     "collector": "sequential",
 }
-NUM_UPDATES = 40
+NUM_UPDATES = 24
 
 
 async def run(config: Config, stop_after: int | None = None) -> str:
@@ -44,8 +43,8 @@ async def run(config: Config, stop_after: int | None = None) -> str:
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return asyncio.run(run(Config(**RUN, log_dir=tmp_path_factory.mktemp("reference"))))
+def reference(digest_of: DigestOf) -> str:
+    return digest_of(**RUN)
 
 
 @pytest.fixture(scope="module")
@@ -168,12 +167,7 @@ def test_a_log_that_a_power_cut_made_shorter_is_no_obstacle(
 # --- kill -9 while it is being written ---
 
 
-def run_py(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "run.py", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def kill_within_a_write(process: subprocess.Popen[str], checkpoint: Path) -> str | None:
+def kill_within_a_write(process: Running, checkpoint: Path) -> str | None:
     """Kill a run at the first moment that a file is half written; return its name, None if the run was over before."""
     deadline_s = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline_s:
@@ -191,22 +185,19 @@ def kill_within_a_write(process: subprocess.Popen[str], checkpoint: Path) -> str
 
 
 def test_killed_again_and_again_while_it_writes(
-    reference: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    reference: str, run_py: RunPy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [f"--{key.replace('_', '-')}={value}" for key, value in RUN.items()]
     run_dir, rng, killed_in = tmp_path / "run", random.Random(1), []  # noqa: S311  # moments to kill at
-    command = [*options, "--checkpoint-interval-s=0", f"--log-dir={tmp_path}", "--run-name=run"]
-    for _ in range(3):
-        process = run_py(*command, "--verbose")
-        assert process.stderr is not None
-        for line in process.stderr:  # let it come a little further than the last time
-            if "update_result" in line:
-                break
+    for number in range(3):
+        if number == 0:
+            process = run_py("--verbose", **RUN, checkpoint_interval_s=0, log_dir=tmp_path, run_name="run")
+        else:
+            process = run_py("resume", str(run_dir), "--verbose")
+        process.wait_for_line("update_result")  # let it come a little further than the last time
         time.sleep(rng.uniform(0, 0.1))  # any moment will do: the outcome has to be the same
         killed_in.append(kill_within_a_write(process, run_dir / "checkpoint"))
         checkpoint = CheckpointFolder(run_dir).read()
         assert checkpoint is None or checkpoint.total_updates <= NUM_UPDATES
-        command = ["resume", str(run_dir)]
     assert [name for name in killed_in if name], "never within a write"
     assert main(["resume", str(run_dir), "--quiet"]) == OK
     assert f"digest: {reference}" in capsys.readouterr().out

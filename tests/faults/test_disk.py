@@ -11,7 +11,6 @@ import json
 import os
 import resource
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,8 @@ from pipeline.types import UpdateResult
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[2]
+    from conftest import DigestOf, Running, RunPy
+
 # many workflows, so that a checkpoint grows: a policy takes 326 KiB once it is trained
 RUN: dict[str, Any] = {
     "total_episodes": 96,
@@ -41,22 +41,12 @@ POLICY_BYTES = 340_000
 """More than any file of a checkpoint takes."""
 
 
-async def run(config: Config) -> str:
-    async with Pipeline(config) as pipeline:
-        return (await pipeline.run()).digest
-
-
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return asyncio.run(run(Config(**RUN, log_dir=tmp_path_factory.mktemp("reference"))))
+def reference(digest_of: DigestOf) -> str:
+    return digest_of(**RUN)
 
 
-def run_py(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "run.py", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def the_error_of(process: subprocess.Popen[str], log_dir: Path) -> str:
+def the_error_of(process: Running, log_dir: Path) -> str:
     """Wait for a run that fails; return the line that says why, having seen that nothing else went wrong."""
     _, err = process.communicate(timeout=60)
     assert process.returncode == FAILED, err
@@ -110,10 +100,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_full_while_a_checkpoint_is_written(
-    reference: str, small_disk: Path, capsys: pytest.CaptureFixture[str]
+    reference: str, run_py: RunPy, small_disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [f"--{key.replace('_', '-')}={value}" for key, value in RUN.items()]
-    process = run_py(*options, "--checkpoint-interval-s=0", f"--log-dir={small_disk}", "--run-name=run")
+    process = run_py(**RUN, checkpoint_interval_s=0, log_dir=small_disk, run_name="run")
     told, run_dir = the_error_of(process, small_disk), small_disk / "run"
     no_room = "No space left on device. Make room there, then resume the run: it goes on from its last checkpoint"
     assert told.startswith(f"error: can't write {run_dir}/checkpoint/")
@@ -131,13 +120,14 @@ def test_full_while_a_checkpoint_is_written(
     assert_goes_on_to(reference, run_dir, capsys)
 
 
-def test_full_while_a_log_is_written(reference: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_full_while_a_log_is_written(
+    reference: str, run_py: RunPy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """No file may grow beyond what the log has, but for a few lines; checkpoints are smaller than that."""
     asyncio.run(stopped_run_with_a_long_log(tmp_path))
     run_dir = tmp_path / "run"
     process = run_py("resume", str(run_dir), "--verbose")
-    assert process.stderr is not None
-    next(line for line in process.stderr if "run_started" in line)  # its shared memory is made
+    process.wait_for_line("run_started")  # its shared memory is made
     limit = (run_dir / "events.jsonl").stat().st_size + 2500
     psutil.Process(process.pid).rlimit(resource.RLIMIT_FSIZE, (limit, limit))
     told = the_error_of(process, tmp_path)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import os
 import shutil
 import stat
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +21,8 @@ from pipeline.types import RunStarted, UpdateResult
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from conftest import DigestOf, RunPy
+
 ROOT = Path(__file__).parents[2]
 RUN: dict[str, Any] = {
     "total_episodes": 96,
@@ -34,12 +34,8 @@ RUN: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
-    async def run() -> str:
-        async with Pipeline(Config(**RUN, log_dir=tmp_path_factory.mktemp("reference"))) as pipeline:
-            return (await pipeline.run()).digest
-
-    return asyncio.run(run())
+def reference(digest_of: DigestOf) -> str:
+    return digest_of(**RUN)
 
 
 def options(log_dir: Path, **changes: object) -> list[str]:
@@ -50,28 +46,24 @@ def options(log_dir: Path, **changes: object) -> list[str]:
 # --- two runs, one folder ---
 
 
-def test_a_run_that_lives_has_its_folder_to_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = [sys.executable, "run.py", *options(tmp_path, total_episodes=10**6), "--verbose"]
-    alive = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert alive.stderr is not None
-        next(line for line in alive.stderr if "update_result" in line)
-        run_dir = tmp_path / "run"
-        assert main(options(tmp_path)) == USAGE
-        assert main(["resume", str(run_dir)]) == USAGE
-        assert main(["resume", f"{run_dir}/../run"]) == USAGE
-        (tmp_path / "link").symlink_to(run_dir)
-        assert main(["resume", str(tmp_path / "link")]) == USAGE
-        another, *resumed = capsys.readouterr().err.splitlines()
-        assert another.startswith(
-            f"error: can't start a run in {run_dir}: it exists already. Choose another --run-name"
-        )
-        assert len(resumed) == 3
-        assert all("belongs to a run that is still alive: wait for it, stop it, or choose" in line for line in resumed)
-        next(line for line in alive.stderr if "update_result" in line)  # it goes on undisturbed
-    finally:
-        alive.terminate()
-        alive.communicate(timeout=30)
+def test_a_run_that_lives_has_its_folder_to_itself(
+    run_py: RunPy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alive = run_py("--verbose", **{**RUN, "total_episodes": 10**6}, log_dir=tmp_path, run_name="run")
+    alive.wait_for_line("update_result")
+    run_dir = tmp_path / "run"
+    assert main(options(tmp_path)) == USAGE
+    assert main(["resume", str(run_dir)]) == USAGE
+    assert main(["resume", f"{run_dir}/../run"]) == USAGE
+    (tmp_path / "link").symlink_to(run_dir)
+    assert main(["resume", str(tmp_path / "link")]) == USAGE
+    another, *resumed = capsys.readouterr().err.splitlines()
+    assert another.startswith(f"error: can't start a run in {run_dir}: it exists already. Choose another --run-name")
+    assert len(resumed) == 3
+    assert all("belongs to a run that is still alive: wait for it, stop it, or choose" in line for line in resumed)
+    alive.wait_for_line("update_result")  # it goes on undisturbed
+    alive.terminate()
+    alive.communicate(timeout=30)
     assert alive.returncode == 130
     # now that it's over
     assert CheckpointFolder(run_dir).read() is not None

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,17 +11,18 @@ from pipeline import Config, Pipeline
 from pipeline.cli import FAILED, main
 from pipeline.errors import PipelineError
 from pipeline.learn.compiled_update import CompiledUpdate
-from pipeline.learn.learner import Learner
+from pipeline.learn.intake import Intake
 from pipeline.persist.checkpoint import CheckpointFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     import numpy.typing as npt
+    from conftest import DigestOf, RunPy
 
     from pipeline.types import BatchPlan
 
-ROOT = Path(__file__).parents[2]
 RUN: dict[str, Any] = {
     "total_episodes": 48,
     "max_episodes_per_workflow": 32,
@@ -38,26 +35,22 @@ FAILS_IN = 2
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
-    async def run() -> str:
-        async with Pipeline(Config(**RUN, log_dir=tmp_path_factory.mktemp("reference"))) as pipeline:
-            return (await pipeline.run()).digest
-
-    return asyncio.run(run())
+def reference(digest_of: DigestOf) -> str:
+    return digest_of(**RUN)
 
 
 def corrupt(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
     """Let one step of the failing update's batch arrive as a number that is none."""
-    take = Learner.take
+    take = Intake.take
 
-    def taking(learner: Learner, plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    def taking(intake: Intake, plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
         if plan.first_episode == FAILS_IN * RUN["episodes_per_update"] and row == 3:
             log_prob = record["log_prob"].copy()
             log_prob[50] = value
             record = {**record, "log_prob": log_prob}
-        take(learner, plan, row, record)
+        take(intake, plan, row, record)
 
-    monkeypatch.setattr(Learner, "take", taking)
+    monkeypatch.setattr(Intake, "take", taking)
 
 
 def break_the_learner(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -113,15 +106,14 @@ async def test_the_update_before_is_kept_and_gone_on_from(
 
 
 def test_a_configuration_that_can_not_be_learned_is_told_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_py: RunPy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [f"--{key.replace('_', '-')}={value}" for key, value in RUN.items()]
-    command = [sys.executable, "run.py", *options, f"--log-dir={tmp_path}", "--run-name=run", "--alignment-lambda=1e30"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == FAILED
-    assert "Warning" not in done.stderr
+    process = run_py(**RUN, log_dir=tmp_path, run_name="run", alignment_lambda=1e30)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == FAILED
+    assert "Warning" not in told
     assert main(["resume", str(tmp_path / "run")]) == FAILED
-    for err in (done.stderr, capsys.readouterr().err):
+    for err in (told, capsys.readouterr().err):
         assert "Traceback" not in err
         *_, last = err.splitlines()
         assert last.startswith("error: workflow 104, update 0, epoch 0: value_loss is not finite. The policy keeps")

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -26,10 +25,10 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from pipeline import Config, Pipeline
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from conftest import DigestOf
 
 pytest.importorskip("ray", reason="an extra: pip install '.[ray]'")
 
@@ -186,12 +185,8 @@ def network() -> Iterator[Network]:
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
-    async def run() -> str:
-        async with Pipeline(Config(**RUN, workers=2, log_dir=tmp_path_factory.mktemp("reference"))) as pipeline:
-            return (await pipeline.run()).digest
-
-    return asyncio.run(run())
+def reference(digest_of: DigestOf) -> str:
+    return digest_of(**RUN)
 
 
 def test_a_node_joins_in_mid_run_and_is_killed_in_mid_run(reference: str, network: Network, tmp_path: Path) -> None:

@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import subprocess
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +22,13 @@ import pytest
 from native_buffers.segment import SharedSegment
 from pipeline import Config, Pipeline
 from pipeline.cli import OK, USAGE
+from pipeline.types import UpdateResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[2]
+    from conftest import DigestOf, Running, RunPy
+
 SHM = Path("/dev/shm")  # noqa: S108  # what is left there is the test
 RUN: dict[str, Any] = {"total_episodes": 48, "max_episodes_per_workflow": 32, "episodes_per_update": 16, "workers": 2}
 ENDLESS = {"total_episodes": 1_000_000}
@@ -36,13 +37,8 @@ OWN_SHM = 'mount -t tmpfs -o "size=$0" none /dev/shm && "$@"; code=$?; echo "lef
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
-    async def run() -> str:
-        config = Config(**RUN, collector="sequential", log_dir=tmp_path_factory.mktemp("reference"))
-        async with Pipeline(config) as pipeline:
-            return (await pipeline.run()).digest
-
-    return asyncio.run(run())
+def reference(digest_of: DigestOf) -> str:
+    return digest_of(**RUN)
 
 
 @pytest.fixture(scope="module")
@@ -58,29 +54,19 @@ def own_shm() -> list[str]:
     return before
 
 
-def options(log_dir: Path, **changes: Any) -> list[str]:
-    given = [f"--{key.replace('_', '-')}={value}" for key, value in {**RUN, **changes}.items()]
-    return [*given, f"--log-dir={log_dir}", "--run-name=run"]
-
-
-def run_py(before: Sequence[str], *arguments: str) -> subprocess.Popen[str]:
-    command = [*before, sys.executable, "run.py", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
 @pytest.mark.parametrize("method", [{}, pytest.param({"collector": "synchronous"}, marks=pytest.mark.slow)], ids=str)
 def test_what_a_container_has_is_enough(
-    method: dict[str, Any], reference: str, own_shm: list[str], tmp_path: Path
+    method: dict[str, Any], reference: str, own_shm: list[str], run_py: RunPy, tmp_path: Path
 ) -> None:
-    process = run_py([*own_shm, "64m"], *options(tmp_path, **method), "--quiet")
+    process = run_py("--quiet", before=[*own_shm, "64m"], **RUN, **method, log_dir=tmp_path)
     out, err = process.communicate(timeout=60)
     assert process.returncode == OK, err
     assert f"digest: {reference}" in out
     assert out.endswith("left: \n")
 
 
-def test_what_is_missing_is_told_in_one_line(own_shm: list[str], reference: str, tmp_path: Path) -> None:
-    process = run_py([*own_shm, "64k"], *options(tmp_path))
+def test_what_is_missing_is_told_in_one_line(own_shm: list[str], run_py: RunPy, tmp_path: Path) -> None:
+    process = run_py(before=[*own_shm, "64k"], **RUN, log_dir=tmp_path)
     out, err = process.communicate(timeout=60)
     assert process.returncode == USAGE
     assert err.startswith("error: shared memory is full: ")
@@ -91,43 +77,68 @@ def test_what_is_missing_is_told_in_one_line(own_shm: list[str], reference: str,
     assert list(tmp_path.iterdir()) == []
 
     # room for the first segment only
-    process = run_py([*own_shm, "64k"], *options(tmp_path, slots=2))
+    process = run_py(before=[*own_shm, "64k"], **RUN, slots=2, log_dir=tmp_path)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (USAGE, "left: \n")
     assert err.startswith("error: shared memory is full: ")
     assert "65,536 bytes of 65,536" not in err
     assert list(tmp_path.iterdir()) == []
 
-    # and a run that was begun elsewhere is as it was
-    process = run_py([], *options(tmp_path, **ENDLESS), "--verbose")
-    wait_for_line(process, "update=0 ")
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+
+def test_a_run_that_was_begun_where_there_was_more_is_left_as_it_was(
+    own_shm: list[str], run_py: RunPy, tmp_path: Path
+) -> None:
+    async def begin() -> None:
+        config = Config(**{**RUN, **ENDLESS, "collector": "sequential"}, log_dir=tmp_path, run_name="run")
+        async with Pipeline(config) as pipeline:
+            async for event in pipeline.events():
+                if isinstance(event, UpdateResult):
+                    pipeline.stop()
+
+    asyncio.run(begin())
     before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}
-    process = run_py([*own_shm, "64k"], "resume", str(tmp_path / "run"))
+    process = run_py("resume", str(tmp_path / "run"), collector="executor", before=[*own_shm, "64k"])
     _, err = process.communicate(timeout=60)
     assert process.returncode == USAGE
     assert err.startswith("error: shared memory is full: ")
     assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()} == before
 
 
-def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
-    assert process.stderr is not None
-    for line in process.stderr:
-        if text in line:
-            return
-    pytest.fail(f"ended without a line about {text!r}")
+@dataclass(frozen=True)
+class Place:
+    """A /dev/shm: what is put before a command that is to see it, and where this process sees it."""
 
+    before: list[str]
+    folder: Path
 
-def segments(owner: int) -> set[str]:
-    return {path.name for path in SHM.glob(f"c2p-{owner}-*")}
+    def names(self) -> set[str]:
+        return {path.name for path in self.folder.iterdir()}
+
+    def segments(self, owner: int) -> set[str]:
+        return {name for name in self.names() if name.startswith(f"c2p-{owner}-")}
 
 
 @pytest.fixture
-def killed(tmp_path: Path) -> Iterator[set[str]]:
-    """The segments of a run that was killed with all that would have cleaned up."""
-    process = run_py([], *options(tmp_path / "killed", **ENDLESS), "--verbose")
-    wait_for_line(process, "update=0 ")
+def place() -> Iterator[Place]:
+    """One of its own if it can be had (root can): elsewhere any run that starts meanwhile would sweep what is left."""
+    command = ["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /dev/shm && echo mounted && exec sleep 600"]
+    try:
+        keeper = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except FileNotFoundError:
+        yield Place([], SHM)
+        return
+    with keeper:
+        assert keeper.stdout is not None
+        if keeper.stdout.readline() == "mounted\n":
+            enter = ["nsenter", f"--mount=/proc/{keeper.pid}/ns/mnt", f"--wd={Path.cwd()}"]
+            yield Place(enter, Path(f"/proc/{keeper.pid}/root{SHM}"))
+        else:
+            yield Place([], SHM)
+        keeper.kill()
+
+
+def killed_with_its_tracker(process: Running) -> None:
+    """Kill a run with all that would have cleaned up."""
     children = psutil.Process(process.pid).children(recursive=True)
     (tracker,) = [child for child in children if "resource_tracker" in " ".join(child.cmdline())]
     tracker.kill()
@@ -135,26 +146,28 @@ def killed(tmp_path: Path) -> Iterator[set[str]]:
     process.communicate(timeout=30)
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
-    left = segments(process.pid)
-    yield left
-    for name in left:
-        (SHM / name).unlink(missing_ok=True)
 
 
 def test_what_a_killed_run_left_goes_at_the_next_start_and_nothing_else(
-    killed: set[str], reference: str, tmp_path: Path
+    place: Place, reference: str, run_py: RunPy, tmp_path: Path
 ) -> None:
-    assert len(killed) == 2  # the ring and the weights
-    assert killed <= {path.name for path in SHM.iterdir()}
+    process = run_py("--verbose", before=place.before, **{**RUN, **ENDLESS}, log_dir=tmp_path / "killed")
+    process.wait_for_line("update=0 ")
+    killed_with_its_tracker(process)
+    killed = place.segments(process.pid)
     with contextlib.ExitStack() as stack:
+        for name in killed:
+            stack.callback((place.folder / name).unlink, missing_ok=True)
+        assert len(killed) == 2  # the ring and the weights
         living = stack.enter_context(SharedSegment.create(100, "test")).name
-        stranger = SHM / f"not-of-ours-{os.getpid()}"
+        (place.folder / living).touch()
+        stranger = place.folder / f"not-of-ours-{os.getpid()}"
         stack.callback(stranger.unlink)
         stranger.touch()
-        process = run_py([], *options(tmp_path / "next"), "--quiet")
+        process = run_py("--quiet", before=place.before, **RUN, log_dir=tmp_path / "next")
         out, err = process.communicate(timeout=60)
         assert f"digest: {reference}" in out, err
-        left = {path.name for path in SHM.iterdir()}
+        left = place.names()
     assert not killed & left
     assert {living, stranger.name} <= left
-    assert segments(process.pid) == set()
+    assert not place.segments(process.pid)

@@ -13,6 +13,7 @@ from pipeline.config import Config
 from pipeline.curriculum import NUM_ROUNDS, Shared, Single, curriculum
 from pipeline.learn.evaluation import Worth
 from pipeline.learn.visit import Visit
+from pipeline.policy.params import PLAIN
 from pipeline.policy.store import SHARED_POLICY, PolicyStore
 from pipeline.types import Estimate, WorkflowResult
 from pipeline.workflows.orders import NUM_WORKFLOWS, order_name
@@ -29,7 +30,7 @@ def search(config: Config) -> Search:
 
 
 def store() -> PolicyStore:
-    return PolicyStore(0, "uniform")
+    return PolicyStore(0, "uniform", PLAIN)
 
 
 def result(workflow_id: int = 77, *, reached: bool = False, reason: str = "budget", num: int = 64) -> WorkflowResult:

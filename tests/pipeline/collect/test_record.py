@@ -17,7 +17,7 @@ def test_a_record_fits_a_row_of_a_batch_bit_by_bit(num_steps: int) -> None:
     buffer = bytearray(rng.integers(0, 256, layout.size_bytes, np.uint8).tobytes())
     record = layout.views(memoryview(buffer))
     batch = Batch(2, num_steps)
-    batch.put(1, record)
+    batch.put(1, record, workflow_id=7)
 
     for name, view in record.items():
         assert getattr(batch, name)[1].tobytes() == view.tobytes()

@@ -18,7 +18,6 @@ from pipeline.policy.forward import Actor
 from pipeline.policy.network import network_inputs
 from pipeline.policy.params import PLAIN
 from pipeline.policy.store import PolicyState, PolicyStore
-from pipeline.workflows.orders import one_hot
 
 CPU = torch.device("cpu")
 BEST = 100
@@ -188,7 +187,7 @@ def test_minibatches_are_as_near_to_their_size_as_the_batch_divides(
     policy = fresh()
     update(policy, play(policy), dataclasses.replace(DEFAULT, num_epochs=1, minibatch_size=minibatch_size))
 
-    assert policy.optimizer.state[policy.network.actor]["step"].item() == num_gradients
+    assert policy.adam["actor"]["step"].item() == num_gradients
 
 
 def test_epochs_stop_at_the_target_kl() -> None:
@@ -196,8 +195,8 @@ def test_epochs_stop_at_the_target_kl() -> None:
     policy = fresh()
     batch = play(policy)
 
-    stopped = update(policy.copy_to(CPU), batch, dataclasses.replace(eager, target_kl=1e-6))
-    full = update(policy.copy_to(CPU), batch, dataclasses.replace(eager, target_kl=float("inf")))
+    stopped = update(policy.copy(), batch, dataclasses.replace(eager, target_kl=1e-6))
+    full = update(policy.copy(), batch, dataclasses.replace(eager, target_kl=float("inf")))
 
     assert stopped.num_epochs == 1
     assert stopped.approx_kl > 1e-6
@@ -207,7 +206,7 @@ def test_epochs_stop_at_the_target_kl() -> None:
 def test_the_learning_rate_follows_progress() -> None:
     policy = fresh()
     batch = play(policy)
-    early, late = policy.copy_to(CPU), policy.copy_to(CPU)
+    early, late = policy.copy(), policy.copy()
 
     assert update(early, batch, ONE_STEP, progress=0.0).learning_rate == pytest.approx(1e-3)
     assert update(late, batch, ONE_STEP, progress=1.0).learning_rate == pytest.approx(1e-4)
@@ -219,7 +218,7 @@ def test_gradients_are_clipped_for_each_network_on_its_own() -> None:
     """However wrong the critic is, the actor's step is the same."""
     policy = fresh()
     batch = play(policy)
-    loud, quiet = policy.copy_to(CPU), policy.copy_to(CPU)
+    loud, quiet = policy.copy(), policy.copy()
     update(loud, batch, dataclasses.replace(ONE_STEP, vf_coef=1000.0))
     update(quiet, batch, dataclasses.replace(ONE_STEP, vf_coef=0.0))
 

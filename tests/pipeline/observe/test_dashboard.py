@@ -88,7 +88,7 @@ def test_without_a_learned_workflow_there_is_no_best(screen: Screen, finished: W
     with screen.dashboard:
         text = screen.show(missed)
     assert "no workflow learned yet" in text
-    assert "patience env reward -20.2 ± 1.0 compliance 0.96 640 episodes" in " ".join(text.split())
+    assert "patience env reward -20.2 ± 1.0 (greedy -18.8) compliance 0.96 640 episodes" in " ".join(text.split())
 
 
 def test_the_best_workflow_is_the_one_with_the_highest_reward(screen: Screen, finished: WorkflowFinished) -> None:

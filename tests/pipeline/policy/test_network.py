@@ -24,10 +24,10 @@ def test_torch_and_numpy_agree(initialisation: Initialisation, scale: float) -> 
     with torch.no_grad():
         network.actor.mul_(scale)
     rows = observations(200)
-    actor = Actor(network.actor_weights(), one_hot(42))
+    actor = Actor(network.actor_weights(), PLAIN)
 
     in_torch = network.log_probs(network_inputs(rows, 42, CPU)).detach().numpy()
-    in_numpy = np.stack([actor.distribution(row)[0] for row in rows])
+    in_numpy = np.stack([actor.distribution(row, 42)[0] for row in rows])
 
     assert in_torch.shape == (200, NUM_ACTIONS)
     assert in_numpy == pytest.approx(in_torch, abs=1e-5)

@@ -13,8 +13,6 @@ from pipeline.workflows.orders import KENDALL
 if TYPE_CHECKING:
     from pathlib import Path
 
-CPU = torch.device("cpu")
-
 
 def weights_of(store: PolicyStore) -> dict[int, list[bytes]]:
     return {
@@ -26,11 +24,16 @@ def weights_of(store: PolicyStore) -> dict[int, list[bytes]]:
 def train(policy: PolicyState, num_updates: int = 1) -> None:
     """Step Adam on a loss that depends on the weights and the count alone."""
     for _ in range(num_updates):
-        policy.optimizer.zero_grad()
+        network = policy.network.copy_to("cpu")
+        optimizer = torch.optim.Adam(network.parameters())
+        for name, parameter in network.named_parameters():
+            optimizer.state[parameter] = {key: value.clone() for key, value in policy.adam.get(name, {}).items()}
         target = 0.1 * (policy.num_updates + 1)
-        loss = sum((parameter - target).square().mean() for parameter in policy.network.parameters())
+        loss = sum((parameter - target).square().mean() for parameter in network.parameters())
         loss.backward()
-        policy.optimizer.step()
+        optimizer.step()
+        policy.network = network
+        policy.adam = {name: dict(optimizer.state[parameter]) for name, parameter in network.named_parameters()}
         policy.num_updates += 1
         policy.num_episodes += 32
 
@@ -70,7 +73,7 @@ def test_a_warm_start_copies_the_nearest_trained_order() -> None:
     assert torch.equal(warm.network.actor, source.network.actor)
     assert torch.equal(warm.network.critic, source.network.critic)
     assert warm.network.actor.data_ptr() != source.network.actor.data_ptr()
-    assert (warm.num_updates, warm.num_episodes, len(warm.optimizer.state)) == (0, 0, 0)
+    assert (warm.num_updates, warm.num_episodes, len(warm.adam)) == (0, 0, 0)
 
 
 def test_a_warm_start_takes_the_lowest_of_equally_near_orders() -> None:
@@ -148,27 +151,19 @@ def test_other_tensors_are_refused() -> None:
 def test_a_policy_of_another_interface_is_refused() -> None:
     other = PolicyStore(0, "orthogonal", PolicyShape(93, 36))
     policy = other.get_or_create(5, warm_start=False)
-    assert policy.network.shape == policy.copy_to(CPU).network.shape == PolicyShape(93, 36)
+    assert policy.network.shape == policy.copy().network.shape == PolicyShape(93, 36)
     with pytest.raises(IncompatiblePolicyError, match="--observation-memory"):
         PolicyStore(0, "orthogonal", PLAIN).load(5, other.tensors(5), 0, 0)
 
 
-def test_a_copy_shares_nothing_until_it_is_adopted() -> None:
+def test_a_copy_shares_nothing() -> None:
     policy = PolicyStore(0, "orthogonal", PLAIN).get_or_create(5, warm_start=False)
     train(policy, 2)
-    weights, moments = policy.network.actor.detach().clone(), policy.optimizer.state[policy.network.actor]
-    first_moment = moments["exp_avg"].clone()
-
-    copied = policy.copy_to(CPU)
-    train(copied)
+    weights, moment = policy.network.actor.detach().clone(), policy.adam["actor"]["exp_avg"].clone()
+    copied = policy.copy()
+    assert torch.equal(copied.network.actor, weights)
+    for theirs in (copied.network.actor.data, copied.adam["actor"]["exp_avg"], copied.adam["critic"]["step"]):
+        theirs += 1
     assert torch.equal(policy.network.actor, weights)
-    assert torch.equal(moments["exp_avg"], first_moment)
-    assert int(moments["step"]) == policy.num_updates == 2
-
-    policy.adopt(copied)
-    assert torch.equal(policy.network.actor, copied.network.actor)
-    assert policy.num_updates == 3
-    straight = PolicyStore(0, "orthogonal", PLAIN).get_or_create(5, warm_start=False)
-    train(straight, 4)
-    train(policy)
-    assert torch.equal(policy.network.actor, straight.network.actor)
+    assert torch.equal(policy.adam["actor"]["exp_avg"], moment)
+    assert policy.adam["critic"]["step"].item() == copied.num_updates == 2

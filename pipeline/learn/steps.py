@@ -1,0 +1,123 @@
+"""What the kernel of an update is given: settings, a batch's steps, and room to work in."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pipeline.cage2.engine.compiled import COMPILED, compiled
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from pipeline.learn.recipe import Recipe
+
+
+def _digest() -> str:
+    sources = Path(__file__).parent
+    digest = hashlib.sha256()
+    for name in ("adam", "elementary", "epoch", "lanes_code", "loss_gradient", "matrix", "mlp", "steps"):
+        digest.update((sources / f"{name}.py").read_bytes())
+    return digest.hexdigest()[:12]
+
+
+SETTINGS = np.dtype(
+    [
+        *((name, np.float64) for name in ("learning_rate", "beta_1", "beta_2", "adam_eps", "max_grad_norm")),
+        *((name, np.float64) for name in ("clip_coef", "ent_coef", "vf_coef", "max_importance")),
+        # makes kept machine code stale when one of these files changes: numba looks at the kernels' own only
+        (f"epoch_{_digest()}", np.uint8),
+    ],
+    align=True,
+)
+"""What of a recipe an epoch needs."""
+
+
+class Steps(NamedTuple):
+    """A batch as an epoch reads it: `N` steps that saw `U` distinct inputs."""
+
+    starts: npt.NDArray[np.int64]
+    """`[U + 1]`, where each input's ones begin."""
+    ones: npt.NDArray[np.int64]
+    """`[...]`, which values of each input are 1, one input after the other; the others are 0."""
+    row: npt.NDArray[np.int64]
+    """`[N]`, which input each step saw."""
+    action: npt.NDArray[np.uint8]
+    """`[N]`."""
+    log_prob_behavior: npt.NDArray[np.float32]
+    """`[N]`, of the policy that played."""
+    log_prob_old: npt.NDArray[np.float32]
+    """`[N]`, of the policy that the update begins with."""
+    importance: npt.NDArray[np.float32]
+    """`[N]`."""
+    advantage: npt.NDArray[np.float32]
+    """`[N]`."""
+    target: npt.NDArray[np.float32]
+    """`[N]`, for the critic."""
+    values: npt.NDArray[np.float32]
+    """`[U]`, of the critic that the update begins with."""
+
+
+class Room(NamedTuple):
+    """Room to sort steps by their inputs in, and for one distribution."""
+
+    num_steps: npt.NDArray[np.int64]
+    """`[U]`, steps of a minibatch that saw each input; 0 between minibatches."""
+    rows: npt.NDArray[np.int64]
+    """`[U]`, the inputs that a minibatch saw, ascending."""
+    bounds: npt.NDArray[np.int64]
+    """`[U + 1]`, where the steps that saw each of `rows` begin in `order`."""
+    order: npt.NDArray[np.int64]
+    """`[N]`, the steps of a minibatch by their inputs."""
+    pulls: npt.NDArray[np.float32]
+    """`[N]`, the gradient at each of `order`'s log-probabilities."""
+    exps: npt.NDArray[np.float32]
+    """`[C]`, e to the logits, less the highest of them."""
+
+
+def settings_of(recipe: Recipe, learning_rate: float) -> npt.NDArray[np.void]:
+    """Return `[1]` of `SETTINGS`."""
+    settings: npt.NDArray[np.void] = np.zeros(1, SETTINGS)
+    settings["learning_rate"] = learning_rate
+    settings["beta_1"], settings["beta_2"] = recipe.adam_betas
+    for name in ("adam_eps", "max_grad_norm", "clip_coef", "ent_coef", "vf_coef", "max_importance"):
+        settings[name] = getattr(recipe, name)
+    return settings if COMPILED else settings.view(np.recarray)
+
+
+def room_for(num_rows: int, num_steps: int, num_columns: int) -> Room:
+    """Return room for `U` inputs, `N` steps and `C` logits."""
+    return Room(
+        np.zeros(num_rows, np.int64),
+        np.empty(num_rows, np.int64),
+        np.empty(num_rows + 1, np.int64),
+        np.empty(num_steps, np.int64),
+        np.empty(num_steps, np.float32),
+        np.zeros(num_columns, np.float32),
+    )
+
+
+@compiled
+def group(row: npt.NDArray[np.int64], minibatch: npt.NDArray[np.int64], room: Room) -> int:
+    """Sort a minibatch's steps by their inputs, in `room`; return how many inputs it saw."""
+    for s in minibatch:
+        room.num_steps[row[s]] += 1
+    num_rows, end = 0, 0
+    for r in range(len(room.num_steps)):
+        if room.num_steps[r] > 0:
+            room.rows[num_rows] = r
+            room.bounds[num_rows] = end
+            end += room.num_steps[r]
+            room.num_steps[r] = end  # where its last step will lie, plus 1
+            num_rows += 1
+    room.bounds[num_rows] = end
+    for k in range(len(minibatch) - 1, -1, -1):
+        s = minibatch[k]
+        room.num_steps[row[s]] -= 1
+        room.order[room.num_steps[row[s]]] = s
+    for i in range(num_rows):
+        room.num_steps[room.rows[i]] = 0
+    return num_rows

@@ -1,0 +1,57 @@
+"""What a program may do to its process, and a library must not: signal handlers, the event loop, the heap."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.runtime import Pipeline
+
+_M_ARENA_MAX = -8
+"""Of glibc's malloc.h."""
+
+
+def handle_signals(pipeline: Pipeline, note: Callable[[str], None]) -> None:
+    """Let the first signal end the run after the update in progress, and a further one at once.
+
+    SIGHUP is left alone where it is ignored, as `nohup` wants it.
+    """
+    num_signals = 0
+
+    def stop() -> None:
+        nonlocal num_signals
+        num_signals += 1
+        if num_signals == 1:
+            note("stopping after the update in progress; once more stops at once")
+        pipeline.stop(now=num_signals > 1)
+
+    loop = asyncio.get_running_loop()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name) and not (name == "SIGHUP" and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN):
+            with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
+                loop.add_signal_handler(getattr(signal, name), stop)
+
+
+def share_one_heap() -> None:
+    """Have all threads allocate from one heap, where the C library is glibc.
+
+    It gives each thread one of its own, which keeps what it once needed: a long run would grow by 100 MiB.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's, or None for asyncio's own where uvloop isn't to be had."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
