@@ -115,17 +115,17 @@ def summarise(rule: str, regrets: np.ndarray) -> Row:
     )
 
 
-def run(rules: list[str], num_seeds: int, num_jobs: int, *, quiet: bool) -> list[Row]:
+def run(rules: list[str], seeds: range, num_jobs: int, *, quiet: bool) -> list[Row]:
     """Search with every rule at every seed, on several processes."""
-    regrets = {rule: np.full((num_seeds, len(LANDSCAPES), len(NOISES), len(FIGURES)), np.nan) for rule in rules}
+    regrets = {rule: np.full((len(seeds), len(LANDSCAPES), len(NOISES), len(FIGURES)), np.nan) for rule in rules}
     started_s = time.monotonic()
     with ProcessPoolExecutor(num_jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         futures = {
-            pool.submit(search_everywhere, rule, seed): (rule, seed) for seed in range(num_seeds) for rule in rules
+            pool.submit(search_everywhere, rule, seed): (rule, row) for row, seed in enumerate(seeds) for rule in rules
         }
         for num_done, future in enumerate(as_completed(futures), start=1):
-            rule, seed = futures[future]
-            regrets[rule][seed] = future.result()
+            rule, row = futures[future]
+            regrets[rule][row] = future.result()
             if not quiet and (num_done % 10 == 0 or num_done == len(futures)):
                 spent_s = time.monotonic() - started_s
                 left_s = spent_s / num_done * (len(futures) - num_done)
@@ -140,7 +140,8 @@ def main() -> int:
     try:
         options = _parser().parse_args()
         _check(options)
-        rows = run(options.rules, options.seeds, options.jobs, quiet=options.quiet)
+        seeds = range(options.first_seed, options.first_seed + options.seeds)
+        rows = run(options.rules, seeds, options.jobs, quiet=options.quiet)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -148,9 +149,7 @@ def main() -> int:
         print("stopped", file=sys.stderr)
         return 130
     if options.json:
-        print(
-            json.dumps({"seeds": options.seeds, "trials": NUM_TRIALS, "rows": [asdict(row) for row in rows]}, indent=2)
-        )
+        print(json.dumps({"seeds": list(seeds), "trials": NUM_TRIALS, "rows": [asdict(row) for row in rows]}, indent=2))
         return 0
     print(f"{options.seeds} seeds, mean ± standard error; all in standard deviations of the landscape\n")
     _print(f"average over landscapes (but {EASY}) and noises", {row.rule: row.average for row in rows})
@@ -178,6 +177,7 @@ def _print(title: str, table: dict[str, dict[str, Score]]) -> None:
 def _parser() -> Parser:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=60, help="searches of each kind [60]")
+    parser.add_argument("--first-seed", type=int, default=0, help="to look at others than these [0]")
     parser.add_argument("--jobs", type=int, default=min(2, num_cores()), help="processes [2, or the cores if fewer]")
     parser.add_argument(
         "--rules", type=_names, default=list(RULES), metavar="RULE,...", help="some of those above [all]"
@@ -196,6 +196,8 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError(f"unknown rule {', '.join(unknown)}: choose from {', '.join(RULES)}")
     if not 1 <= options.seeds <= 10_000:
         raise UsageError("--seeds is 1 to 10000")
+    if options.first_seed < 0:
+        raise UsageError("--first-seed is 0 or more")
     if not 1 <= options.jobs <= 256:
         raise UsageError("--jobs is 1 to 256")
 

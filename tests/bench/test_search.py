@@ -41,7 +41,7 @@ def test_it_measures_what_is_asked_for() -> None:
         )
 
 
-@pytest.mark.parametrize("arguments", [["--rules=best"], ["--seeds=0"], ["--jobs=0"]])
+@pytest.mark.parametrize("arguments", [["--rules=best"], ["--seeds=0"], ["--first-seed=-1"]])
 def test_a_mistake_is_told_in_one_line(arguments: list[str]) -> None:
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
