@@ -194,7 +194,6 @@ class Shared:
     def begin(self, search: Search, store: PolicyStore, remaining: int) -> Visit | None:
         """See `Curriculum.begin`."""
         policy = store.get_or_create(SHARED_POLICY, warm_start=False)
-        search.posterior()  # fitted here, for `orders` to have it at once
         return Visit(
             iteration=search.statistics().iteration,
             workflow_id=SHARED_POLICY,

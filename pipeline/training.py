@@ -164,6 +164,8 @@ class Training:
 
     async def _train(self, visit: Visit) -> None:
         policy = self._policy(visit)
+        # kept by the search, for the curriculum to have it at once
+        await asyncio.get_running_loop().run_in_executor(self._search_thread, self._search.posterior)
 
         async def after_update(update: UpdateResult, visit: Visit) -> bool:
             self._visit = visit

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,9 @@ import numpy as np
 
 import native_buffers
 from pipeline.cage2.compliance import Verdicts
+from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS
 from pipeline.collect.record import HEADER
+from pipeline.collect.rollout import EnginePlayer
 from pipeline.policy.forward import Actor
 from pipeline.workflows.orders import ORDERS
 
@@ -96,7 +98,8 @@ def _reference_episode(game: GameSpec) -> str:
     # uniform numbers are exact everywhere; normal ones would go through the C library's log
     weights = np.random.default_rng(_SEED).uniform(-0.5, 0.5, game.shape.actor.num_values).astype(np.float32)
     actor = Actor(weights, game.shape)
-    replace(game, engine="fast").play_episode()(
+    red_agent = MIXED_AGENTS[0] if game.red_agent == MIXED else game.red_agent
+    EnginePlayer(red_agent, game.profile, game.interface, game.num_steps).play(
         actor,
         Verdicts(ORDERS[_WORKFLOW_ID].tolist(), game.compromised),
         workflow_id=_WORKFLOW_ID,

@@ -170,6 +170,7 @@ SEARCH: dict[str, Any] = {
     "compliance_threshold": 0.2,
     "gp_beta": 0.0,
     "warm_start": True,
+    "evaluation_episodes": 4,
     "seed": 5,
 }
 

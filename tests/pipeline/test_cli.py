@@ -56,7 +56,7 @@ def mistake(capsys: pytest.CaptureFixture[str]) -> Told:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("--red-agent Nobody", "--red-agent Nobody: must be 'B_lineAgent', 'RedMeanderAgent' or 'SleepAgent'"),
+        ("--red-agent Nobody", "--red-agent Nobody: must be 'B_lineAgent', 'RedMeanderAgent', 'SleepAgent' or 'Mixed'"),
         ("--workers 0", "--workers 0: must be greater than or equal to 1"),
         ("--workers -1", "--workers -1: must be greater than or equal to 1"),
         ("--workers x", "--workers x: must be a valid integer"),
@@ -242,7 +242,7 @@ def test_a_mistake_costs_no_time_and_no_traceback(tmp_path: Path) -> None:
     done = run_py("--red-agent", "Nobody", python=("-X", "importtime"))
     *imports, told = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (USAGE, "")
-    assert told == "error: --red-agent Nobody: must be 'B_lineAgent', 'RedMeanderAgent' or 'SleepAgent'"
+    assert told == "error: --red-agent Nobody: must be 'B_lineAgent', 'RedMeanderAgent', 'SleepAgent' or 'Mixed'"
     assert not [line for line in imports if line.rpartition("|")[2].strip() in {"torch", "numba"}]
     assert not list(tmp_path.iterdir())
 
@@ -359,7 +359,7 @@ async def signals() -> AsyncIterator[SimpleNamespace]:
 
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     run: Any = SimpleNamespace(stop=stop)
-    cli._handle_signals(run, heard.told.append)
+    cli.handle_signals(run, heard.told.append)
     yield heard
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().remove_signal_handler(number)

@@ -84,7 +84,7 @@ def test_help_names_every_option_with_its_default() -> None:
     text = " ".join(parser().format_help().split())
     for name in NAMES:
         assert f"--{name.replace('_', '-')}" in text
-    assert "{B_lineAgent,RedMeanderAgent,SleepAgent} Who attacks. [B_lineAgent]" in text
+    assert "{B_lineAgent,RedMeanderAgent,SleepAgent,Mixed} Who attacks; `Mixed`:" in text
     assert "over all workflows. [100000]" in text
     assert "how much it explores. [2.0]" in text
     assert "[off]" in text
@@ -124,7 +124,7 @@ def test_options_override_the_file(tmp_path: Path) -> None:
         ("workers = true", "my.toml: workers True: takes more than true or false"),
         ("workers = 2026-11-21", "my.toml: workers 2026-11-21: must be a valid integer"),
         ("gp_beta = nan", "my.toml: gp_beta nan: must be a finite number"),
-        ("red_agent = 3", "my.toml: red_agent 3: must be 'B_lineAgent', 'RedMeanderAgent' or 'SleepAgent'"),
+        ("red_agent = 3", "my.toml: red_agent 3: must be 'B_lineAgent', 'RedMeanderAgent', 'SleepAgent' or 'Mixed'"),
         ('log_dir = "a\\u0000b"', r"log_dir 'a\x00b': must be a path in UTF-8, without NUL"),
         ("workers = ", "--config my.toml: not valid TOML: Invalid value (at end of document)"),
         ("workers = 2\nworkers = 3", "not valid TOML: Cannot overwrite a value (at end of document)"),
@@ -171,7 +171,7 @@ def test_any_file_gives_a_configuration_or_a_mistake(tmp_path_factory: pytest.Te
         ({"workers": "1.5"}, "--workers 1.5: must be a valid integer"),
         ({"workers": ""}, "--workers : must be a valid integer"),
         ({"seed": str(2**63)}, f"--seed {2**63}: must be less than {2**63}"),
-        ({"red_agent": "Nobody"}, "--red-agent Nobody: must be 'B_lineAgent', 'RedMeanderAgent' or 'SleepAgent'"),
+        ({"red_agent": "Nobody"}, "--red-agent Nobody: must be 'B_lineAgent', 'RedMeanderAgent', 'SleepAgent' or 'Mixed'"),
         ({"run_name": "a/b"}, "--run-name a/b: doesn't fit. Name of the run's folder: letters, digits, dot,"),
         ({"run_name": "../x"}, "--run-name ../x: doesn't fit."),
         ({"alignment_lambda": "much"}, "--alignment-lambda much: must be a valid number"),
