@@ -25,7 +25,7 @@ from pipeline.options import (
     make_config,
     unknown_argument,
 )
-from pipeline.process import handle_signals, loop_factory, share_one_heap
+from pipeline.process import handle_signals, let_the_loop_in, loop_factory, share_one_heap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -158,6 +158,7 @@ def _info(options: argparse.Namespace) -> int:
 
 def _run(pipeline: Pipeline, options: argparse.Namespace) -> int:
     share_one_heap()
+    let_the_loop_in()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_drive(pipeline, options))
 

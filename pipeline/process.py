@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
+_SWITCH_INTERVAL_S = 0.0005
 
 
 def handle_signals(pipeline: Pipeline, note: Callable[[str], None]) -> None:
@@ -45,6 +47,11 @@ def share_one_heap() -> None:
     """
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def let_the_loop_in() -> None:
+    """Have threads hand over the interpreter's lock sooner: five milliseconds are long for an event loop."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

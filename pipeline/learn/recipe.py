@@ -74,7 +74,7 @@ DEFAULT: Final = Recipe(
     final_learning_rate=1e-4,
     adam_betas=(0.9, 0.999),
     adam_eps=1e-5,
-    num_epochs=8,
+    num_epochs=6,
     minibatch_size=400,
     clip_coef=0.2,
     ent_coef=0.003,
@@ -86,7 +86,7 @@ DEFAULT: Final = Recipe(
 )
 """What docs/learning.md gives the reasons for."""
 
-THOROUGH: Final = replace(DEFAULT, name="thorough", minibatch_size=800, ent_coef=0.03, final_ent_coef=0.0)
+THOROUGH: Final = replace(DEFAULT, name="thorough", num_epochs=8, minibatch_size=800, ent_coef=0.03, final_ent_coef=0.0)
 """For one policy and tens of thousands of episodes: it goes on trying for longer, and settles in the end."""
 
 PROTOTYPE: Final = Recipe(

@@ -171,7 +171,10 @@ def test_any_file_gives_a_configuration_or_a_mistake(tmp_path_factory: pytest.Te
         ({"workers": "1.5"}, "--workers 1.5: must be a valid integer"),
         ({"workers": ""}, "--workers : must be a valid integer"),
         ({"seed": str(2**63)}, f"--seed {2**63}: must be less than {2**63}"),
-        ({"red_agent": "Nobody"}, "--red-agent Nobody: must be 'B_lineAgent', 'RedMeanderAgent', 'SleepAgent' or 'Mixed'"),
+        (
+            {"red_agent": "Nobody"},
+            "--red-agent Nobody: must be 'B_lineAgent', 'RedMeanderAgent', 'SleepAgent' or 'Mixed'",
+        ),
         ({"run_name": "a/b"}, "--run-name a/b: doesn't fit. Name of the run's folder: letters, digits, dot,"),
         ({"run_name": "../x"}, "--run-name ../x: doesn't fit."),
         ({"alignment_lambda": "much"}, "--alignment-lambda much: must be a valid number"),

@@ -24,7 +24,9 @@ def test_the_best_is_taken(make_run: MakeRun) -> None:
     run = make_run({3: 900, 17: 100, 118: 500}, best=17)
     trained = load_trained(run, None)
     assert (trained.run_dir, trained.workflow_id, trained.num_episodes, trained.num_updates) == (run, 17, 100, 0)
-    assert trained.reason == "the run's best, env reward -12.3 ± 0.3 there"  # of the posterior: what it was observed with is 0.4
+    assert (
+        trained.reason == "the run's best, env reward -12.3 ± 0.3 there"
+    )  # of the posterior: what it was observed with is 0.4
     expected = PolicyStore(0, "uniform", PolicyShape()).get_or_create(17, warm_start=False).network.actor_weights()
     np.testing.assert_array_equal(trained.weights, expected)
     assert trained.config.run_name == "run"
