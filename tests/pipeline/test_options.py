@@ -84,7 +84,7 @@ def test_help_names_every_option_with_its_default() -> None:
     text = " ".join(parser().format_help().split())
     for name in NAMES:
         assert f"--{name.replace('_', '-')}" in text
-    assert "{B_lineAgent,RedMeanderAgent,SleepAgent,Mixed} Who attacks; `Mixed`:" in text
+    assert "{B_lineAgent,RedMeanderAgent,SleepAgent,Mixed} Who attacks; Mixed:" in text
     assert "over all workflows. [100000]" in text
     assert "how much it explores. [2.0]" in text
     assert "[off]" in text

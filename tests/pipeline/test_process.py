@@ -6,7 +6,7 @@ import sys
 import pytest
 import uvloop
 
-from pipeline.process import loop_factory
+from pipeline.process import let_the_loop_in, loop_factory
 
 HEAPS = """
 import ctypes, sys, threading
@@ -39,3 +39,12 @@ def test_threads_share_one_heap(how: str, is_one: bool) -> None:
 
 def test_the_loop_is_uvloops() -> None:
     assert loop_factory() is uvloop.new_event_loop
+
+
+def test_threads_hand_over_sooner() -> None:
+    before = sys.getswitchinterval()
+    try:
+        let_the_loop_in()
+        assert sys.getswitchinterval() < before
+    finally:
+        sys.setswitchinterval(before)

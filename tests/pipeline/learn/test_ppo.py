@@ -344,3 +344,23 @@ def test_a_missing_device_is_named() -> None:
 
 def test_batch_actions_cover_the_action_space() -> None:
     assert np.iinfo(Batch(1, 1).action.dtype).max >= NUM_ACTIONS - 1
+
+
+def test_the_entropy_counts_as_much_as_it_does_by_now() -> None:
+    """At the end of the thorough recipe's schedule an update is that of one without the bonus."""
+    policy = fresh()
+    batch = play(policy)
+    anneals = dataclasses.replace(DEFAULT, ent_coef=0.5, final_ent_coef=0.0, final_learning_rate=DEFAULT.learning_rate)
+    constant = dataclasses.replace(anneals, final_ent_coef=0.5)
+    without = dataclasses.replace(anneals, ent_coef=0.0)
+    weights = {}
+    for name, recipe, progress in (
+        ("begun", anneals, 0.0),
+        ("constant", constant, 1.0),
+        ("ended", anneals, 1.0),
+        ("without", without, 1.0),
+    ):
+        trained = policy.copy()
+        update(trained, batch, recipe, progress=progress)
+        weights[name] = trained.network.actor_weights().tobytes()
+    assert weights["begun"] == weights["constant"] != weights["ended"] == weights["without"]

@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from pipeline.learn.recipe import DEFAULT, PROTOTYPE, RECIPES
+from pipeline.learn.recipe import DEFAULT, PROTOTYPE, RECIPES, THOROUGH
 
 
 def test_recipes_go_by_their_names() -> None:
-    assert dict(RECIPES) == {"default": DEFAULT, "prototype": PROTOTYPE}
+    assert dict(RECIPES) == {"default": DEFAULT, "thorough": THOROUGH, "prototype": PROTOTYPE}
 
 
 def test_the_learning_rate_falls_linearly_to_its_floor() -> None:
@@ -19,6 +19,13 @@ def test_the_learning_rate_falls_linearly_to_its_floor() -> None:
 
 def test_the_prototype_does_not_anneal() -> None:
     assert PROTOTYPE.learning_rate_at(0.0) == PROTOTYPE.learning_rate_at(1.0) == 2e-3
+
+
+def test_the_thorough_one_settles() -> None:
+    weights = [THOROUGH.ent_coef_at(progress) for progress in (-0.1, 0.0, 0.5, 1.0, 1.5)]
+
+    assert weights == pytest.approx([0.03, 0.03, 0.015, 0.0, 0.0])
+    assert DEFAULT.ent_coef_at(0.0) == DEFAULT.ent_coef_at(1.0) == DEFAULT.ent_coef
 
 
 def test_a_recipe_cannot_be_changed() -> None:
