@@ -213,3 +213,30 @@ async def test_the_search_does_not_depend_on_how_it_is_collected(
 async def test_the_search_goes_on_as_it_would_have(search_reference: str, stop_after: int, tmp_path: Path) -> None:
     digest, _ = await search_digest(Config(**SEARCH, workers=2, log_dir=tmp_path), stop_after)
     assert digest == search_reference
+
+
+# one policy for all orders, whose rounds end with an evaluation of each; one order alone, evaluated at the end
+KINDS: dict[str, dict[str, Any]] = {
+    "shared": {"policy": "shared", "red_agent": "Mixed", "total_episodes": 40},
+    "single": {"workflow": "op_server -> user -> enterprise -> defender -> op_host", "total_episodes": 40},
+}
+KIND: dict[str, Any] = {"episodes_per_update": 8, "evaluation_episodes": 2, "compliance_threshold": 0.2, "seed": 3}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_other_kinds_of_training_do_not_depend_on_it_either(kind: str, tmp_path: Path) -> None:
+    """By one process, by two workers, and by way of a stop and a resume."""
+    options = {**KIND, **KINDS[kind]}
+    reference, visits = await search_digest(Config(**options, collector="sequential", log_dir=tmp_path / "1"))
+    assert sum(visit.result.num_evaluated for visit in visits) == {"shared": 5 * 120 * 2, "single": 2}[kind]
+    assert (await search_digest(Config(**options, workers=2, log_dir=tmp_path / "2")))[0] == reference
+    assert (await search_digest(Config(**options, workers=2, log_dir=tmp_path / "3"), 16))[0] == reference
+
+
+async def test_kinds_of_training_are_kinds_of_results(tmp_path: Path) -> None:
+    same = {**KIND, "total_episodes": 40}
+    digests = {
+        (await search_digest(Config(**{**same, **change}, workers=1, log_dir=tmp_path / str(i))))[0]
+        for i, change in enumerate(({}, KINDS["shared"], KINDS["single"], {"evaluation_episodes": 3}))
+    }
+    assert len(digests) == 4
