@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pipeline.runtime import Pipeline
-    from pipeline.types import Event, RunFinished
+    from pipeline.types import Event, RunFinished, WorkflowFinished, WorkflowResult
 
 COMMANDS = ("train", "resume", "evaluate", "info")
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -165,7 +165,10 @@ def _run(pipeline: Pipeline, options: argparse.Namespace) -> int:
 
 async def _drive(pipeline: Pipeline, options: argparse.Namespace) -> int:
     """Run a pipeline to its end, with signals and a display."""
+    from pipeline.types import WorkflowFinished
+
     note = _noter(options)
+    last_visit: WorkflowFinished | None = None
     async with pipeline:
         if not options.quiet:
             for text in _notes(pipeline.config):
@@ -175,11 +178,13 @@ async def _drive(pipeline: Pipeline, options: argparse.Namespace) -> int:
             with _display(pipeline, options) as show:
                 async for event in pipeline.events():
                     show(event)
+                    if isinstance(event, WorkflowFinished):
+                        last_visit = event
         except (PipelineError, OSError):
             note(f"go on with: {_resume_command(pipeline)}")
             raise
         finished = await pipeline.run()
-    _print_summary(pipeline, finished)
+    _print_summary(pipeline, finished, last_visit)
     return INTERRUPTED if finished.reason == "stopped" else OK
 
 
@@ -203,7 +208,7 @@ def _display(pipeline: Pipeline, options: argparse.Namespace) -> Iterator[Callab
             yield dashboard
 
 
-def _print_summary(pipeline: Pipeline, finished: RunFinished) -> None:
+def _print_summary(pipeline: Pipeline, finished: RunFinished, last_visit: WorkflowFinished | None) -> None:
     from rich.console import Console
 
     from pipeline.observe.findings import findings
@@ -219,11 +224,16 @@ def _print_summary(pipeline: Pipeline, finished: RunFinished) -> None:
         f"{finished.wall_s:.1f} s, {finished.episodes_per_s:.1f} episodes/s",
         style="bold",
     )
+    if last_visit is not None and last_visit.result.greedy_env_reward is not None:
+        console.print(_evaluation(last_visit))
     if finished.best_workflow is None:
-        console.print(
-            "best workflow: none yet, for no workflow has reached the compliance threshold of "
-            f"{pipeline.config.compliance_threshold:g}: give it more --max-episodes-per-workflow and --total-episodes"
-        )
+        threshold = f"the compliance threshold of {pipeline.config.compliance_threshold:g}"
+        if pipeline.config.workflow:
+            advice = f"best workflow: none, for the one that was trained does not reach {threshold}"
+        else:
+            more = "--total-episodes" if pipeline.config.policy == "shared" else "--max-episodes-per-workflow"
+            advice = f"best workflow: none yet, for no workflow has reached {threshold}: give it more {more}"
+        console.print(advice)
     else:
         for line in findings(finished):
             console.print(line)
@@ -231,6 +241,17 @@ def _print_summary(pipeline: Pipeline, finished: RunFinished) -> None:
     console.print(f"record: {_in_one_line(str(pipeline.run_dir))}")
     if finished.reason == "stopped":
         console.print(f"go on with: {_in_one_line(_resume_command(pipeline))}")
+
+
+def _evaluation(visit: WorkflowFinished) -> str:
+    """Return what the last policy was worth in fresh episodes."""
+    result: WorkflowResult = visit.result
+    sampled, greedy = result.env_reward, result.greedy_env_reward
+    text = f"last evaluated: {visit.workflow_order}, {result.num_evaluated} fresh episodes: env reward "
+    text += f"{sampled.mean:.1f} ± {sampled.stderr:.1f}, compliance {result.compliance:.2f}"
+    if greedy is not None and result.greedy_compliance is not None:
+        text += f" (greedy {greedy.mean:.1f} ± {greedy.stderr:.1f}, {result.greedy_compliance:.2f})"
+    return text
 
 
 def _resume_command(pipeline: Pipeline) -> str:

@@ -45,7 +45,7 @@ def share_one_heap() -> None:
 
     It gives each thread one of its own, which keeps what it once needed: a long run would grow by 100 MiB.
     """
-    with contextlib.suppress(OSError, AttributeError):  # another C library
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library, or Windows
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 

@@ -114,17 +114,18 @@ class Training:
         Returns:
             `budget`, `exhausted` or `stopped`.
         """
-        while not self.stop_requested:
+        while True:
+            remaining = self._config.total_episodes - self._learner.total_episodes
+            if self._visit is None and remaining <= 0:
+                return "budget"
+            if self.stop_requested:
+                return "stopped"
             if self._visit is None:
-                remaining = self._config.total_episodes - self._learner.total_episodes
-                if remaining <= 0:
-                    return "budget"
                 self._visit = await self._begin(remaining)
                 if self._visit is None:
                     return "exhausted"
             else:
                 await self._train(self._visit)
-        return "stopped"
 
     def digest(self) -> str:
         """Return the SHA-256 over all policies' weights and the search's observations."""
@@ -164,8 +165,10 @@ class Training:
 
     async def _train(self, visit: Visit) -> None:
         policy = self._policy(visit)
+        started_s = time.monotonic()
         # kept by the search, for the curriculum to have it at once
         await asyncio.get_running_loop().run_in_executor(self._search_thread, self._search.posterior)
+        self.search_s += time.monotonic() - started_s
 
         async def after_update(update: UpdateResult, visit: Visit) -> bool:
             self._visit = visit

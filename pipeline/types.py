@@ -140,9 +140,9 @@ class WorkflowResult:
     reason: str
     """`threshold`, `cap`, `patience`, `budget` or `round`: why the visit ended."""
     num_evaluated: int = 0
-    """Episodes of the fresh evaluation, sampled; as many more were played greedily. 0: there was none."""
+    """Episodes of the fresh evaluation, sampled. 0: there was none."""
     greedy_env_reward: Estimate | None = None
-    """Of as many episodes with the same seeds, in which each action was the policy's likeliest."""
+    """Of as many episodes with the same seeds, in which each action was the policy's likeliest; if they were played."""
     greedy_compliance: float | None = None
 
 

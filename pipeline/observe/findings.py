@@ -26,7 +26,7 @@ def findings(finished: RunFinished) -> Iterator[str]:
         f"best workflow: {finished.best_workflow}, env reward "
         f"{finished.best_env_reward:.1f} ± {finished.best_env_reward_stderr:.1f}"
     )
-    seen = f"{finished.num_observed} of {NUM_WORKFLOWS} orders reached the compliance threshold"
+    seen = f"{finished.num_observed} of {NUM_WORKFLOWS} orders reached the compliance threshold in training"
     if finished.too_few_observed:
         yield f"   {seen}: too few to say how the others compare"
         return

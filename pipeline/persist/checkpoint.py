@@ -33,7 +33,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class SavedPolicy:
-    """One workflow's policy at the end of an update. The tensors are nobody else's."""
+    """One workflow's policy at the end of an update. The tensors are replaced by the next update, never changed."""
 
     workflow_id: int
     num_updates: int

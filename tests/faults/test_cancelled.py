@@ -67,7 +67,8 @@ def thread_names() -> list[str]:
 
 def worker_pids() -> list[int]:
     """The workers of this process: what its forkserver has forked."""
-    servers = [p for p in psutil.Process().children() if "forkserver" in " ".join(p.cmdline())]
+    children = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
+    servers = [p for p in children if "forkserver" in " ".join(p.cmdline())]
     with contextlib.suppress(psutil.NoSuchProcess):
         return [each.pid for server in servers for each in server.children() if each.status() != psutil.STATUS_ZOMBIE]
     return []

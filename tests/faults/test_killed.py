@@ -33,7 +33,8 @@ def reference(digest_of: DigestOf) -> str:
 
 def worker_pids(parent: int | None = None) -> list[int]:
     """The workers of a process: what its forkserver has forked (the resource tracker isn't forked from there)."""
-    servers = [p for p in psutil.Process(parent).children() if "forkserver" in " ".join(p.cmdline())]
+    children = [p for p in psutil.Process(parent).children() if p.status() != psutil.STATUS_ZOMBIE]
+    servers = [p for p in children if "forkserver" in " ".join(p.cmdline())]
     return [child.pid for server in servers for child in server.children()]
 
 

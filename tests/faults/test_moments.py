@@ -192,8 +192,9 @@ def num_hanging(folder: Path) -> int:
 
 def worker_pids() -> list[int]:
     """The workers of this process: what its forkserver has forked."""
-    servers = [p for p in psutil.Process().children() if "forkserver" in " ".join(p.cmdline())]
-    return [child.pid for server in servers for child in server.children() if child.status() != psutil.STATUS_ZOMBIE]
+    children = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
+    servers = [p for p in children if "forkserver" in " ".join(p.cmdline())]
+    return [each.pid for server in servers for each in server.children() if each.status() != psutil.STATUS_ZOMBIE]
 
 
 class Outcome:

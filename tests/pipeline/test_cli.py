@@ -21,7 +21,7 @@ from pipeline.cli import FAILED, INTERRUPTED, OK, USAGE, main
 from pipeline.config import Config, num_cores
 from pipeline.errors import PipelineError
 from pipeline.persist.runs import RunFolder
-from pipeline.types import RunFinished, TiedOrder
+from pipeline.types import Estimate, RunFinished, TiedOrder, WorkflowFinished, WorkflowResult
 
 ROOT = Path(__file__).parents[2]
 Told = Callable[..., str]
@@ -334,18 +334,42 @@ NOTHING_FOUND = {
 @pytest.mark.parametrize("folder", ["logs/tuesday", "[/red]", "[bold]x", f"logs/{'long' * 60}"])
 def test_the_summary_says_what_was_found_and_where_it_lies(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     run: Any = SimpleNamespace(run_dir=Path(folder), config=Config())
-    cli._print_summary(run, RunFinished(**FINISHED))
+    cli._print_summary(run, RunFinished(**FINISHED), None)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("done (the episode budget is used): 40 episodes, 5 updates, 2.0 s, 20.0 episodes/s")
     assert lines[1] == "best workflow: user -> defender, env reward -12.3 ± 0.5"
     assert " 40%  defender -> user (not trained to it)" in lines[4]
     assert lines[-2:] == ["digest: abc", f"record: {folder}"]
 
-    cli._print_summary(run, RunFinished(**{**FINISHED, **NOTHING_FOUND}))
+    cli._print_summary(run, RunFinished(**{**FINISHED, **NOTHING_FOUND}), None)
     lines = capsys.readouterr().out.splitlines()
     assert "none yet" in lines[1]
     assert "threshold of 0.95" in lines[1]
     assert lines[-1].startswith("go on with: ")
+
+
+def test_the_summary_of_one_order_alone_says_what_it_is_worth(capsys: pytest.CaptureFixture[str]) -> None:
+    order = "op_server -> defender -> enterprise -> op_host -> user"
+    result = WorkflowResult(
+        57,
+        Estimate(-20.25, 0.5),
+        0.75,
+        640,
+        reached_threshold=False,
+        reason="budget",
+        num_evaluated=200,
+        greedy_env_reward=Estimate(-18.75, 0.25),
+        greedy_compliance=0.5,
+    )
+    run: Any = SimpleNamespace(run_dir=Path("logs/one"), config=Config(workflow=order))
+    visit = WorkflowFinished(0, order, float("nan"), result, gp_updated=False)
+    cli._print_summary(run, RunFinished(**{**FINISHED, **NOTHING_FOUND}), visit)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == (
+        f"last evaluated: {order}, 200 fresh episodes: env reward -20.2 ± 0.5, compliance 0.75 "
+        "(greedy -18.8 ± 0.2, 0.50)"
+    )
+    assert "the one that was trained does not reach" in lines[2]
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_sixty_equals_are_a_number_and_a_rule(tell: Callable[..., list[str]]) ->
     settling = Settling(60, 14.0, 0.02, 4201, needs_trainings=False)
     lines = tell(ENTERPRISE_FIRST, pairs=(DECISIVE, NOTHING), settling=settling)
     assert lines[0] == f"best workflow: {order_name(ENTERPRISE_FIRST[0])}, env reward -20.2 ± 1.0"
-    assert "30 of 120 orders reached the compliance threshold" in lines[1]
+    assert "30 of 120 orders reached the compliance threshold in training" in lines[1]
     assert "59 others, 29 of them trained to the threshold; all have enterprise before user" in lines[2]
     assert lines[3:6] == [
         f"       90%  {order_name(ENTERPRISE_FIRST[1])} (not trained to it)",
@@ -67,7 +67,9 @@ def test_a_winner_that_stands_alone(tell: Callable[..., list[str]]) -> None:
 
 def test_of_too_few_nothing_is_concluded(tell: Callable[..., list[str]]) -> None:
     lines = tell(ENTERPRISE_FIRST, num_observed=2, too_few_observed=True, pairs=(DECISIVE,))
-    assert lines[1:] == ["   2 of 120 orders reached the compliance threshold: too few to say how the others compare"]
+    assert lines[1:] == [
+        "   2 of 120 orders reached the compliance threshold in training: too few to say how the others compare"
+    ]
 
 
 @pytest.mark.parametrize(
