@@ -95,24 +95,7 @@ class GameSpec:
 def _mixed(players: list[PlayEpisode]) -> PlayEpisode:
     """Return what plays an episode against the agent of its seed; `players` are in the order of `MIXED_AGENTS`."""
 
-    def play(
-        actor: Actor,
-        verdicts: Verdicts,
-        *,
-        workflow_id: int,
-        environment_seed: int,
-        actions_seed: int,
-        record: Mapping[str, npt.NDArray[Any]],
-        greedy: bool = False,
-    ) -> None:
-        players[mixed_index(environment_seed)](
-            actor,
-            verdicts,
-            workflow_id=workflow_id,
-            environment_seed=environment_seed,
-            actions_seed=actions_seed,
-            record=record,
-            greedy=greedy,
-        )
+    def play(actor: Actor, verdicts: Verdicts, *, environment_seed: int, **rest: Any) -> None:
+        players[mixed_index(environment_seed)](actor, verdicts, environment_seed=environment_seed, **rest)
 
     return play
