@@ -263,6 +263,15 @@ def _resume_command(pipeline: Pipeline) -> str:
 
 def _notes(config: Config) -> Iterator[str]:
     """Yield what the user should know about a configuration that is valid but won't do what it seems to."""
+    if config.workflow or config.policy == "shared":
+        unused = [
+            f"--{name.replace('_', '-')}"
+            for name in ("max_episodes_per_workflow", "patience", "warm_start")
+            if name in config.model_fields_set
+        ]
+        if unused:
+            with_what = "--workflow" if config.workflow else "--policy shared"
+            yield f"with {with_what} the policy has all episodes: {', '.join(unused)} not used"
     if config.collector == "sequential":
         if "workers" in config.model_fields_set and config.workers > 1:
             yield "--collector sequential plays one episode after the other in this process: --workers is not used"

@@ -268,6 +268,10 @@ def test_info_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_notes_say_what_will_not_help() -> None:
     cores = num_cores()
+    shared = Config(workers=cores, episodes_per_update=1000, policy="shared", patience=9, warm_start=True)
+    assert list(cli._notes(shared)) == [
+        "with --policy shared the policy has all episodes: --patience, --warm-start not used"
+    ]
     assert list(cli._notes(Config(workers=cores, episodes_per_update=1000))) == []
     assert list(cli._notes(Config(workers=cores + 1, episodes_per_update=1000))) == [
         f"{cores + 1} workers on {cores} cores: that works, but is no faster than {cores}"
