@@ -2,10 +2,10 @@
 
 python bench/soak.py --minutes 60
 
-The run is `run.py` with its defaults (and what stands behind `--`), long enough that it doesn't end by itself. All its
-processes are looked at together, each shared page counted once. What counts is the change from the middle of the first
-quarter to the middle of the last one, after the caches have filled. Ended early (Ctrl-C, SIGTERM), it prints what it
-has seen so far.
+The run is `run.py` with its defaults (and what stands behind `--`), but for the numbers of episodes: it doesn't end by
+itself, and goes on picking orders when it has had all of them. All its processes are looked at together, each shared
+page counted once. What counts is the change from the middle of the first quarter to the middle of the last one, after
+the caches have filled. Ended early (Ctrl-C, SIGTERM), it prints what it has seen so far.
 """
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 ROOT = Path(__file__).parents[1]
 SAMPLE_S = 5.0
@@ -66,6 +70,7 @@ def main() -> int:
             str(ROOT / "run.py"),
             f"--log-dir={folder}",
             "--total-episodes=1000000000",
+            "--max-episodes-per-workflow=1000000000",  # else all 120 orders are done after some ten minutes
             "--quiet",
         ]
         process = subprocess.Popen(
@@ -73,7 +78,8 @@ def main() -> int:
         )
         try:
             begin_s = time.monotonic()
-            samples = _watch(process, Path(folder), options.minutes * 60)
+            with Console(stderr=True).status("starting") as status:
+                samples = _watch(process, Path(folder), options.minutes * 60, status)
             minutes = (time.monotonic() - begin_s) / 60
             episodes = _episodes(Path(folder))
         finally:
@@ -91,7 +97,7 @@ def main() -> int:
     return 0
 
 
-def _watch(process: subprocess.Popen[bytes], folder: Path, duration_s: float) -> list[Sample]:
+def _watch(process: subprocess.Popen[bytes], folder: Path, duration_s: float, status: Status) -> list[Sample]:
     """Look at a run again and again, until the time is over or somebody ends this bench."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -103,9 +109,9 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, duration_s: float) ->
         if process.poll() is not None:
             raise SystemExit(f"the run ended by itself, with exit code {process.returncode}")
         samples.append(_sample(process.pid, folder))
-        print(f"\r{(end_s - time.monotonic()) / 60:6.1f} min left  {samples[-1]}", end="", file=sys.stderr, flush=True)
+        left, memory = (end_s - time.monotonic()) / 60, samples[-1].pss_mib
+        status.update(f"{left:.1f} min left, {memory:,.0f} MiB, {samples[-1].file_descriptors} descriptors")
         ended.wait(SAMPLE_S)
-    print(file=sys.stderr)
     return samples
 
 

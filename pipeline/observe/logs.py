@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pipeline.types import Event
 
 EVENT_LOG = "events.jsonl"
+_MOST_IN_A_LINE = 3
+"""Entries of a list that a line for people shows: orders that tie may be all 120."""
 
 
 class Stream(Protocol):
@@ -130,7 +132,7 @@ def terminal_logger(stream: Stream | None = None, *, as_json: bool) -> structlog
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
-            *([] if as_json else [_printable]),  # JSON escapes by itself
+            *([] if as_json else [_for_people]),  # JSON escapes by itself
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -151,11 +153,13 @@ def event_fields(event: Event) -> dict[str, Any]:
     return dict(_flat(asdict(event)))
 
 
-def _printable(logger: Any, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Spell out what would break a line or command a terminal, in a folder's name, say."""
+def _for_people(logger: Any, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Spell out what would break a line or command a terminal, in a folder's name, say, and only count what is long."""
     for name, value in fields.items():
         if isinstance(value, str):
             fields[name] = printable(value)
+        elif isinstance(value, list) and len(value) > _MOST_IN_A_LINE:
+            fields[name] = f"{len(value)} entries"
     return fields
 
 

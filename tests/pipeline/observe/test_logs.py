@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from pipeline.observe.logs import EVENT_LOG, EventLog, LogLines, event_fields, event_name, terminal_logger
 from pipeline.persist.files import WriteError
-from pipeline.types import EpisodesCollected, Estimate, RunStarted, WorkflowFinished, WorkflowResult, WorkflowStarted
+from pipeline.types import (
+    EpisodesCollected,
+    Estimate,
+    RunStarted,
+    TiedOrder,
+    WorkflowFinished,
+    WorkflowResult,
+    WorkflowStarted,
+)
+from pipeline.workflows.orders import order_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,6 +129,16 @@ def test_lines_for_people_have_no_colours_outside_a_terminal(update: UpdateResul
     assert "compliance=0.41152" in first
     assert "env_reward_mean=-123.457" in first
     assert "digest=abc" in second
+
+
+def test_a_line_for_people_counts_what_is_long_and_json_has_it_all(run_finished: RunFinished) -> None:
+    tied = tuple(TiedOrder(order_name(workflow_id), 0.5, observed=False) for workflow_id in range(120))
+    stream, json_stream = io.StringIO(), io.StringIO()
+    LogLines(terminal_logger(stream, as_json=False))(dataclasses.replace(run_finished, tied_with_best=tied))
+    LogLines(terminal_logger(json_stream, as_json=True))(dataclasses.replace(run_finished, tied_with_best=tied))
+    assert "tied_with_best='120 entries'" in stream.getvalue()
+    assert order_name(77) not in stream.getvalue()
+    assert len(json.loads(json_stream.getvalue())["tied_with_best"]) == 120
 
 
 @given(st.text())
