@@ -2,10 +2,11 @@
 
 python bench/soak.py --minutes 60
 
-The run is `run.py` with its defaults (and what stands behind `--`), but for the numbers of episodes: it doesn't end by
-itself, and goes on picking orders when it has had all of them. All its processes are looked at together, each shared
-page counted once. What counts is the change from the middle of the first quarter to the middle of the last one, after
-the caches have filled. Ended early (Ctrl-C, SIGTERM), it prints what it has seen so far.
+The run is `run.py` with its defaults (and what stands behind `--`), but for what would end it: episodes have no limit,
+no order is given up, and most visits reach the threshold, so that it goes on picking orders. All its
+processes are looked at together, each shared page counted once. What counts is the change from the middle of the first
+quarter to the middle of the last one, after the caches have filled. Ended early (Ctrl-C, SIGTERM), it prints what it
+has seen so far.
 """
 
 from __future__ import annotations
@@ -70,7 +71,10 @@ def main() -> int:
             str(ROOT / "run.py"),
             f"--log-dir={folder}",
             "--total-episodes=1000000000",
-            "--max-episodes-per-workflow=1000000000",  # else all 120 orders are done after some ten minutes
+            # else all 120 orders are used up or given up after ten to thirty minutes, and the run ends
+            "--max-episodes-per-workflow=1000000000",
+            "--patience=1000000000",
+            "--compliance-threshold=0.4",
             "--quiet",
         ]
         process = subprocess.Popen(
