@@ -12,7 +12,10 @@ is left out follows from the game's rules:
 - Remove where no exploit opens an unprivileged reverse shell: it ends nothing else.
 - Decoys that Red hardly ever attacks. Red picks the heaviest exploit that the host's ports offer with probability 0.75,
   else one of the others. On User1 and User3 the heaviest is a real one, whatever stands beside it; on User4 nothing
-  fits but Vsftpd, whose port the host's own server has.
+  fits but Vsftpd, whose port the host's own server has. The Op_Hosts Red comes to last, if ever, and a session there
+  costs a tenth of a point.
+
+What is useless only for now is masked (`Interface.mask`).
 """
 
 from __future__ import annotations
@@ -39,9 +42,6 @@ _DECOY_NAMES: dict[str, tuple[str, ...]] = {
     "Enterprise0": _GATEWAY_DECOYS,
     "Enterprise1": _INTERNAL_DECOYS,
     "Enterprise2": _INTERNAL_DECOYS,
-    "Op_Host0": _GATEWAY_DECOYS,
-    "Op_Host1": _GATEWAY_DECOYS,
-    "Op_Host2": _GATEWAY_DECOYS,
     "Op_Server0": _GATEWAY_DECOYS,
     "User2": ("DecoyFemitter", "DecoyTomcat", "DecoyApache", "DecoySSHD"),
 }
@@ -72,13 +72,28 @@ MERGED = np.array(
     ],
     dtype=np.int64,
 )
-"""`[36]`: what each of the merged actions is, as an id of CybORG's or by `NEXT_DECOY`."""
+"""`[33]`: what each of the merged actions is, as an id of CybORG's or by `NEXT_DECOY`."""
 MERGED.setflags(write=False)
 
 NUM_TENTHS = 10
 """Parts of an episode that a policy with a memory can tell apart."""
-MEMORY_SIZE = 2 * len(HOSTS_THAT_MATTER) + 1 + sum(map(len, DECOYS_OF_HOST)) + NUM_TENTHS - 1
+MEMORY_SIZE = 3 * len(HOSTS_THAT_MATTER) + 1 + 2 * sum(map(len, DECOYS_OF_HOST)) + NUM_TENTHS - 1
 """Bits that a memory adds to the observation."""
+
+
+_SCANNED_BIT = spec.OBSERVATION_SIZE
+_FAKED_BIT = _SCANNED_BIT + 3 * len(HOSTS_THAT_MATTER) + 1
+"""Where in what a policy with a memory sees (`memory`) the first bits about hosts and about decoys are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """When a policy's actions are useless, by bits of what it sees; a useless one has probability 0."""
+
+    cause: tuple[tuple[int, int] | None, ...]
+    """For each action two bits; it is useless while both are 0. None: it needs no cause."""
+    spent: tuple[int | None, ...]
+    """For each action a bit; it is useless while that is 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +113,33 @@ class Interface:
     def num_actions(self) -> int:
         """Actions that it chooses from."""
         return len(MERGED) if self.actions == "merged" else spec.NUM_ACTIONS
+
+    @property
+    def mask(self) -> Mask | None:
+        """When actions are useless, where the policy sees enough to know it: with a memory, of the merged ones.
+
+        Analyse, Remove and Restore have a cause as soon as Red has shown itself on the host: it scans a host before it
+        gets in. A host's decoys are spent when all are placed.
+        """
+        return _MASK if self.observation_memory and self.actions == "merged" else None
+
+
+def _mask() -> Mask:
+    cause: list[tuple[int, int] | None] = []
+    spent: list[int | None] = []
+    for action in MERGED.tolist():
+        if action <= NEXT_DECOY:
+            num_decoys = sum(map(len, DECOYS_OF_HOST[: NEXT_DECOY - action + 1]))
+            cause.append(None)
+            spent.append(_FAKED_BIT + num_decoys - 1)  # its last one, for they are placed in order
+        elif action == spec.SLEEP:
+            cause.append(None)
+            spent.append(None)
+        else:
+            host = (action - spec.ANALYSE) % spec.NUM_HOSTS
+            cause.append((spec.BITS_PER_HOST * host, _SCANNED_BIT + HOSTS_THAT_MATTER.index(host)))
+            spent.append(None)
+    return Mask(tuple(cause), tuple(spent))
+
+
+_MASK = _mask()

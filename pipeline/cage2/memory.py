@@ -12,8 +12,14 @@ What a policy with a memory sees, bit by bit, after the 52 of CybORG's table:
 | 11 | per host that matters: it was scanned or exploited *before* this step (the table tells of this step) |
 | 11 | per host that matters: it was the last one |
 | 1 | it was exploited then, and not just scanned |
-| 21 | per decoy of `interface.DECOYS_OF_HOST`, host by host: its port is faked |
+| 11 | per host that matters: it was exploited, and Blue's next action did not restore it |
+| 12 | per decoy of `interface.DECOYS_OF_HOST`, host by host: its port is faked |
+| 12 | the same decoys: its port was faked when the host was first scanned or exploited |
 | 9 | one, two, ... nine tenths of the episode have passed |
+
+Two of these tell what Red remembers. It aims at the ports that it found when it scanned a host: after Meander's only
+scan a decoy that stood then draws attacks even when a Restore has removed it, and one that comes later draws none. And
+where an exploit was not answered at once Red may have escalated, and so have learned what the host leads to.
 """
 
 from __future__ import annotations
@@ -38,6 +44,7 @@ _HOSTS = np.array(HOSTS_THAT_MATTER)
 _DECOY_HOST = np.array([host for host in range(NUM_HOSTS) for _ in DECOYS_OF_HOST[host]])
 _DECOY_KIND = np.array([kind for kinds in DECOYS_OF_HOST for kind in kinds])
 _DECOY_PORT = np.array([DECOY_PORT[kind] for kind in _DECOY_KIND])
+_NUM_THAT_MATTER, _NUM_DECOYS = len(_HOSTS), len(_DECOY_HOST)
 
 MEMORY = np.dtype(
     [
@@ -48,10 +55,12 @@ MEMORY = np.dtype(
         ("num_steps", np.int64),  # of the whole episode
         ("step", np.int64),  # that comes next
         ("active", np.int64),  # hosts scanned or exploited in the last step, as a mask
-        ("is_exploit", np.int64),  # one of them was exploited
+        ("exploited", np.int64),  # those that were exploited
         ("scanned", np.int64),  # hosts scanned or exploited before that step
         ("last_active", np.int64),  # those of the last step before it in which there were any
         ("was_exploit", np.int64),  # one of them was exploited
+        ("unanswered", np.int64),  # hosts that were, and not restored in the step that followed
+        ("faked_first", np.int64, (NUM_HOSTS,)),  # `faked` when the host was first scanned or exploited
         ("faked", np.int64, (NUM_HOSTS,)),  # ports that decoys of each host listen on (`tables.PORTS`)
         # makes kept machine code stale when what this depends on changes: numba looks at the callers' files only
         (
@@ -112,10 +121,12 @@ def begin(memory: Any, num_steps: int) -> None:
     memory.num_steps = num_steps
     memory.step = 0
     memory.active = 0
-    memory.is_exploit = 0
+    memory.exploited = 0
     memory.scanned = 0
     memory.last_active = 0
     memory.was_exploit = 0
+    memory.unanswered = 0
+    memory.faked_first[:] = 0
     memory.faked[:] = 0
 
 
@@ -130,6 +141,8 @@ def act(memory: Any, choice: int) -> int:
         if action <= NEXT_DECOY:
             action = next_decoy(memory, NEXT_DECOY - action)
     memory.step += 1
+    restored = 1 << (action - RESTORE) if action >= RESTORE else 0
+    memory.unanswered |= memory.exploited & ~restored
     if action >= RESTORE:
         memory.faked[action - RESTORE] = 0
     elif action >= DECOY:
@@ -145,7 +158,7 @@ def act(memory: Any, choice: int) -> int:
 def next_decoy(memory: Any, host: int) -> int:
     """Return the id of the first of a host's decoys whose port is not faked; of the last, which fails, if all are."""
     kind = 0
-    for place in range(len(_DECOY_HOST)):
+    for place in range(_NUM_DECOYS):
         if _DECOY_HOST[place] == host:
             kind = _DECOY_KIND[place]
             if memory.faked[host] & _DECOY_PORT[place] == 0:
@@ -163,25 +176,30 @@ def see(memory: Any, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> 
     if memory.active:
         memory.scanned |= memory.active
         memory.last_active = memory.active
-        memory.was_exploit = memory.is_exploit
+        memory.was_exploit = memory.exploited != 0
     memory.active = 0
-    memory.is_exploit = 0
+    memory.exploited = 0
     for host in range(NUM_HOSTS):
         if table[BITS_PER_HOST * host]:  # scanned, or exploited
             memory.active |= 1 << host
-        if table[BITS_PER_HOST * host + 1]:  # exploited
-            memory.is_exploit = 1
+            if not memory.scanned >> host & 1:
+                memory.faked_first[host] = memory.faked[host]
+        if table[BITS_PER_HOST * host + 1]:
+            memory.exploited |= 1 << host
     bit = OBSERVATION_SIZE
-    for place in range(len(_HOSTS)):
+    for place in range(_NUM_THAT_MATTER):
         row[bit] = (memory.scanned >> _HOSTS[place]) & 1
-        row[bit + len(_HOSTS)] = (memory.last_active >> _HOSTS[place]) & 1
+        row[bit + _NUM_THAT_MATTER] = (memory.last_active >> _HOSTS[place]) & 1
+        row[bit + 2 * _NUM_THAT_MATTER + 1] = (memory.unanswered >> _HOSTS[place]) & 1
         bit += 1
-    bit += len(_HOSTS)
+    bit += _NUM_THAT_MATTER
     row[bit] = memory.was_exploit
-    bit += 1
-    for place in range(len(_DECOY_HOST)):
+    bit += 1 + _NUM_THAT_MATTER
+    for place in range(_NUM_DECOYS):
         row[bit] = memory.faked[_DECOY_HOST[place]] & _DECOY_PORT[place] != 0
+        row[bit + _NUM_DECOYS] = memory.faked_first[_DECOY_HOST[place]] & _DECOY_PORT[place] != 0
         bit += 1
+    bit += _NUM_DECOYS
     for tenth in range(1, NUM_TENTHS):
         row[bit] = NUM_TENTHS * memory.step >= tenth * memory.num_steps
         bit += 1

@@ -62,7 +62,7 @@ class GameSpec:
     @property
     def shape(self) -> PolicyShape:
         """The sizes of a policy that plays it."""
-        return PolicyShape(self.interface.observation_size, self.interface.num_actions)
+        return PolicyShape.of(self.interface)
 
     @property
     def record(self) -> Layout:

@@ -15,6 +15,7 @@ import torch
 from pipeline.learn import mlp
 from pipeline.learn.epoch import EVALUATE, TRAIN, WATCHED, run
 from pipeline.learn.steps import Steps, room_for, settings_of
+from pipeline.policy.network import useless
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -52,6 +53,7 @@ class CompiledUpdate:
         self._steps = Steps(
             starts,
             np.ascontiguousarray(np.nonzero(bits)[1]),
+            self._masked(),
             samples.row,
             samples.action,
             samples.log_prob_behavior,
@@ -126,6 +128,14 @@ class CompiledUpdate:
         """Return name, shape and vector of actor and critic."""
         network = self._policy.network
         return [("actor", network.shape.actor, network.actor), ("critic", network.shape.critic, network.critic)]
+
+    def _masked(self) -> npt.NDArray[np.bool_]:
+        """Return which actions are useless at each input, `[U, A]`, or `[U, 0]`."""
+        observation, mask = self._samples.inputs.observation, self._policy.network.shape.mask
+        if mask is None:
+            return np.zeros((len(observation), 0), np.bool_)
+        masked: npt.NDArray[np.bool_] = useless(mask, torch.from_numpy(observation)).numpy()
+        return masked
 
     def _moved(self) -> npt.NDArray[np.bool_]:
         """Return which inputs, `[K + 25]`, Adam has moments of."""

@@ -14,11 +14,22 @@ from pipeline.cage2.engine.compiled import compiled
 from pipeline.learn.elementary import exp, expm1, log
 from pipeline.learn.lanes import add, add_products, highest, highest_of, load, spread, sum_of
 from pipeline.learn.lanes_code import WIDTH
+from pipeline.policy.params import USELESS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.learn.steps import Room, Steps
+
+_USELESS = np.float32(USELESS)
+
+
+@compiled
+def mask(logits: npt.NDArray[np.float32], masked: npt.NDArray[np.bool_], row: int) -> None:
+    """Make useless actions impossible. At probability 0 they have no gradient either."""
+    for j in range(masked.shape[1]):
+        if masked[row, j]:
+            logits[j] = _USELESS
 
 
 @compiled

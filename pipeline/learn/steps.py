@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pipeline.cage2.engine.compiled import COMPILED, compiled
+from pipeline.policy import params
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -21,6 +22,7 @@ def _digest() -> str:
     digest = hashlib.sha256()
     for name in ("adam", "elementary", "epoch", "lanes_code", "loss_gradient", "matrix", "mlp", "steps"):
         digest.update((sources / f"{name}.py").read_bytes())
+    digest.update(Path(params.__file__).read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -43,6 +45,8 @@ class Steps(NamedTuple):
     """`[U + 1]`, where each input's ones begin."""
     ones: npt.NDArray[np.int64]
     """`[...]`, which values of each input are 1, one input after the other; the others are 0."""
+    masked: npt.NDArray[np.bool_]
+    """`[U, A]`, which actions are useless at each input; `[U, 0]` if none ever is."""
     row: npt.NDArray[np.int64]
     """`[N]`, which input each step saw."""
     action: npt.NDArray[np.uint8]

@@ -19,7 +19,8 @@ import numpy as np
 
 from pipeline.cage2.engine.compiled import COMPILED, compiled, kernel
 from pipeline.cage2.spec import NUM_ACTIONS
-from pipeline.policy.params import HIDDEN_SIZE
+from pipeline.policy import params
+from pipeline.policy.params import HIDDEN_SIZE, USELESS
 from pipeline.workflows import orders
 from pipeline.workflows.orders import NUM_HOST_TYPES, ORDER_SIZE, ORDERS
 
@@ -38,8 +39,9 @@ _HASH_SHIFT = np.uint64(64 - 14)  # 14 bits name one of the 16,384 buckets
 _WORD_BITS = 64
 _WORKFLOW_SHIFT = np.uint64(MAX_OBSERVATION_SIZE - _WORD_BITS)
 _ONE = np.uint64(1)
+_NO_BIT = -1
 _ORDERS = ORDERS.astype(np.int64)
-_SOURCES = (Path(__file__), Path(orders.__file__))
+_SOURCES = (Path(__file__), Path(orders.__file__), Path(params.__file__))
 
 ACTOR_STATE = np.dtype(
     [
@@ -53,6 +55,8 @@ ACTOR_STATE = np.dtype(
         ("bias_2", np.float32, (HIDDEN_SIZE,)),
         ("weight_3", np.float32, (HIDDEN_SIZE, NUM_ACTIONS)),
         ("bias_3", np.float32, (NUM_ACTIONS,)),
+        ("cause", np.int64, (NUM_ACTIONS, 2)),  # the mask (`interface.Mask`); -1: none
+        ("spent", np.int64, (NUM_ACTIONS,)),
         ("hidden_1", np.float32, (HIDDEN_SIZE,)),  # room to compute in
         ("hidden_2", np.float32, (HIDDEN_SIZE,)),
         ("num_kept", np.int64),
@@ -97,6 +101,11 @@ class Actor:
         state["weight_2"], state["bias_2"] = parameters["hidden_2.weight"].T, parameters["hidden_2.bias"]
         state["weight_3"][:, :num_actions] = parameters["head.weight"].T
         state["bias_3"][:num_actions] = parameters["head.bias"]
+        state["cause"], state["spent"] = _NO_BIT, _NO_BIT
+        if shape.mask:
+            for action, (cause, spent) in enumerate(zip(shape.mask.cause, shape.mask.spent, strict=True)):
+                state["cause"][action] = _NO_BIT if cause is None else cause
+                state["spent"][action] = _NO_BIT if spent is None else spent
         self._num_actions = num_actions
 
     def distribution(
@@ -230,6 +239,10 @@ def compute(state: Any, observation: npt.NDArray[np.int8], workflow_id: int, pla
     for i in range(HIDDEN_SIZE):
         for j in range(num_actions):
             logits[j] += hidden_2[i] * weight_3[i, j]
+    for j in range(num_actions):
+        first, second, spent = state.cause[j, 0], state.cause[j, 1], state.spent[j]
+        if (first >= 0 and not observation[first] and not observation[second]) or (spent >= 0 and observation[spent]):
+            logits[j] = USELESS
 
     highest = logits[0]
     for j in range(num_actions):

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.policy.params import PLAIN, MlpShape, PolicyShape
+from pipeline.policy.params import PLAIN, USELESS, MlpShape, PolicyShape
 from pipeline.workflows.orders import ONE_HOTS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from pipeline.cage2.interface import Mask
     from pipeline.policy.params import MlpShape, PolicyShape
 
 Initialisation: TypeAlias = Literal["orthogonal", "uniform"]
@@ -54,7 +55,10 @@ class ActorCritic(nn.Module):
         Returns:
             `[N, A]` float32, in nats.
         """
-        return functional.log_softmax(_mlp(self.actor, self.shape.actor, inputs), dim=-1)
+        logits = _mlp(self.actor, self.shape.actor, inputs)  # [N, A]
+        if self.shape.mask:
+            logits = logits.masked_fill(useless(self.shape.mask, inputs), USELESS)
+        return functional.log_softmax(logits, dim=-1)
 
     def values(self, inputs: Tensor) -> Tensor:
         """Return the critic's values.
@@ -92,6 +96,24 @@ def network_inputs(
     """
     orders = ONE_HOTS[np.broadcast_to(workflow_id, len(observations))]
     return torch.from_numpy(np.concatenate([observations, orders], axis=1, dtype=np.float32)).to(device)
+
+
+def useless(mask: Mask, inputs: Tensor) -> Tensor:
+    """Return which actions a mask gives probability 0.
+
+    Args:
+        mask: The policy's.
+        inputs: `[N, K...]`, the observations, whatever stands beside them.
+
+    Returns:
+        `[N, A]` bool.
+    """
+    is_set = torch.cat([inputs != 0, inputs.new_ones(len(inputs), 1, dtype=torch.bool)], dim=1)
+    always, never = is_set.shape[1] - 1, [action for action, bit in enumerate(mask.spent) if bit is None]
+    first, second = zip(*(cause or (always, always) for cause in mask.cause), strict=True)
+    spent = is_set[:, [always if bit is None else bit for bit in mask.spent]]  # [N, A]
+    spent[:, never] = False
+    return ~(is_set[:, list(first)] | is_set[:, list(second)]) | spent
 
 
 def create(seed: int, initialisation: Initialisation, shape: PolicyShape = PLAIN) -> ActorCritic:

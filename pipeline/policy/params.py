@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Self
 
 from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.workflows.orders import ORDER_SIZE
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from pipeline.cage2.interface import Interface, Mask
+
 HIDDEN_SIZE = 64
+USELESS: Final = -1e4
+"""The logit of an action that is masked: its probability is 0, and times its logarithm still 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +84,17 @@ class MlpShape:
 
 @dataclass(frozen=True, slots=True)
 class PolicyShape:
-    """The sizes of a policy: actor and critic see the same."""
+    """The sizes of a policy, and its mask: actor and critic see the same."""
 
     observation_size: int = OBSERVATION_SIZE
     num_actions: int = NUM_ACTIONS
+    mask: Mask | None = None
+    """When an action has probability 0; None: never."""
+
+    @classmethod
+    def of(cls, interface: Interface) -> Self:
+        """Return the sizes of a policy with an interface."""
+        return cls(interface.observation_size, interface.num_actions, interface.mask)
 
     @property
     def actor(self) -> MlpShape:

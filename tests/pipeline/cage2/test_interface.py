@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import get_args
 
+import numpy as np
 import pytest
 
 from pipeline.cage2 import spec
@@ -15,9 +17,13 @@ from pipeline.cage2.engine.tables import (
     NUM_OPTIONS,
     OPTIONS_OF_PORTS,
 )
-from pipeline.cage2.interface import DECOYS_OF_HOST, HOSTS_THAT_MATTER, MERGED, NEXT_DECOY, Interface
+from pipeline.cage2.interface import DECOYS_OF_HOST, HOSTS_THAT_MATTER, MERGED, NEXT_DECOY, Actions, Interface, Mask
+from pipeline.cage2.memory import Memory
 from pipeline.policy.forward import MAX_OBSERVATION_SIZE
 
+BOTH_OPTIONS: list[tuple[bool, Actions]] = [
+    (memory, actions) for memory in (False, True) for actions in get_args(Actions)
+]
 HOSTS_WITH_DECOYS = [host for host in range(spec.NUM_HOSTS) if DECOYS_OF_HOST[host]]
 
 
@@ -28,8 +34,8 @@ def test_plainly_it_is_cyborg_s_own() -> None:
 @pytest.mark.parametrize("actions", ["all", "merged"])
 def test_a_memory_adds_to_the_observation_and_merging_takes_from_the_actions(actions: str) -> None:
     rich = Interface(observation_memory=True, actions=actions)
-    assert rich.observation_size == 52 + 11 + 11 + 1 + 21 + 9 <= MAX_OBSERVATION_SIZE
-    assert rich.num_actions == {"all": 145, "merged": 36}[actions]
+    assert rich.observation_size == 52 + 3 * 11 + 1 + 2 * 12 + 9 <= MAX_OBSERVATION_SIZE
+    assert rich.num_actions == {"all": 145, "merged": 33}[actions]
 
 
 def test_merged_actions_are_real_ones_each_once() -> None:
@@ -65,7 +71,15 @@ def test_the_decoys_of_a_host_can_all_be_placed_and_each_makes_red_s_aim_worse(h
     assert hit[1] <= 0.25  # the first one alone draws three attacks of four
 
 
-@pytest.mark.parametrize("host", [host for host in HOSTS_THAT_MATTER if not DECOYS_OF_HOST[host]])
+@pytest.mark.parametrize(
+    "host",
+    [
+        host
+        for host in HOSTS_THAT_MATTER
+        # decoys do help on an Op_Host; it is just that Red hardly ever comes there
+        if not DECOYS_OF_HOST[host] and spec.HOST_TYPES[spec.HOST_TYPE_OF_HOST[host]] != "op_host"
+    ],
+)
 def test_decoys_that_were_left_out_hardly_help(host: int) -> None:
     faked = 0
     for kind in range(len(spec.DECOYS)):
@@ -85,3 +99,43 @@ def _chance_of_a_real_victim(host: int, ports: int, faked: int) -> float:
     top = int(HEAVIEST_OPTION[options])
     others = [place for place in places if place != top]
     return 0.75 * (top in real) + 0.25 * sum(place in real for place in others) / len(others)
+
+
+def test_only_with_a_memory_a_policy_can_know_what_is_useless() -> None:
+    masked = [(memory, actions) for memory, actions in BOTH_OPTIONS if Interface(memory, actions).mask]
+    assert masked == [(True, "merged")]
+
+
+@pytest.mark.parametrize("red_agent", spec.RED_AGENTS)
+def test_what_is_masked_would_achieve_nothing(red_agent: str) -> None:
+    """Decoys that would fail; Analyse, Remove and Restore of hosts without a Red session."""
+    interface = Interface(observation_memory=True, actions="merged")
+    env, memory, rng = FastEnv(red_agent), Memory(interface), np.random.default_rng(0)
+    row = np.empty(interface.observation_size, np.int8)
+    num_decoys = num_others = 0
+    for seed in range(40):
+        memory.begin(100, env.reset(seed), row)
+        for _ in range(100):
+            masked = _masked(interface.mask, row)
+            for choice in np.flatnonzero(masked).tolist():
+                if MERGED[choice] > NEXT_DECOY:
+                    assert not env.red_hosts() >> ((MERGED[choice] - spec.ANALYSE) % spec.NUM_HOSTS) & 1
+            choice = int(rng.integers(0, interface.num_actions))
+            if rng.random() < 0.3:  # more decoys than there is room for
+                choice = int(rng.choice(np.flatnonzero(MERGED <= NEXT_DECOY)))
+            table, _ = env.step(memory.act(choice))
+            if MERGED[choice] <= NEXT_DECOY:
+                assert bool(env.batch.games["blue_success"][0]) != masked[choice]
+                num_decoys += masked[choice]
+            else:
+                num_others += masked[choice]
+            memory.see(table, row)
+    assert num_decoys > 50
+    assert num_others > 50
+
+
+def _masked(mask: Mask | None, row: np.ndarray) -> np.ndarray:
+    assert mask is not None
+    causes = [cause is not None and not (row[cause[0]] or row[cause[1]]) for cause in mask.cause]
+    spent = [bit is not None and row[bit] == 1 for bit in mask.spent]
+    return np.array(causes) | np.array(spent)

@@ -40,6 +40,8 @@ class Reference:
         self.interface, self.num_steps = interface, num_steps
         self.shown: list[dict[str, bool]] = []
         self.placed: dict[str, list[spec.Decoy]] = {name: [] for name in spec.HOST_NAMES}
+        self.faked_first: dict[str, set[int]] = {}
+        self.unanswered: set[str] = set()
         self.num_acts = 0
 
     def busy_ports(self, host: str) -> set[int]:
@@ -52,6 +54,9 @@ class Reference:
     def act(self, choice: int) -> str:
         self.num_acts += 1
         name = self.name_of(choice)
+        self.unanswered |= {
+            host for host, exploited in self.shown[-1].items() if exploited and name != f"Restore {host}"
+        }
         if name in ("Sleep", "Monitor"):
             return name
         verb, host = name.split()
@@ -79,13 +84,17 @@ class Reference:
         before = set().union(*self.shown)
         last = next((shown for shown in reversed(self.shown) if shown), {})
         self.shown.append({name: bool(bits[1]) for name, bits in zip(spec.HOST_NAMES, hosts, strict=True) if bits[0]})
+        for host in self.shown[-1]:
+            self.faked_first.setdefault(host, self.faked_ports(host))
         row = table.tolist()
         if self.interface.observation_memory:
             row += [int(spec.HOST_NAMES[host] in before) for host in HOSTS_THAT_MATTER]
             row += [int(spec.HOST_NAMES[host] in last) for host in HOSTS_THAT_MATTER]
             row += [int(any(last.values()))]
-            for host, kinds in zip(spec.HOST_NAMES, DECOYS_OF_HOST, strict=True):
-                row += [int(spec.DECOYS[kind].port in self.faked_ports(host)) for kind in kinds]
+            row += [int(spec.HOST_NAMES[host] in self.unanswered) for host in HOSTS_THAT_MATTER]
+            own = [(host, kind) for host, kinds in zip(spec.HOST_NAMES, DECOYS_OF_HOST, strict=True) for kind in kinds]
+            row += [int(spec.DECOYS[kind].port in self.faked_ports(host)) for host, kind in own]
+            row += [int(spec.DECOYS[kind].port in self.faked_first.get(host, ())) for host, kind in own]
             row += [int(self.num_acts / self.num_steps >= tenth / 10 - 1e-9) for tenth in range(1, 10)]
         return row
 

@@ -40,7 +40,7 @@ def env(red_agent: str) -> Cage2Env:
 
 def actor(workflow_id: int, interface: Interface = PLAIN) -> Actor:
     """A policy that restores hosts more than it does anything else."""
-    shape = PolicyShape(interface.observation_size, interface.num_actions)
+    shape = PolicyShape.of(interface)
     weights = np.random.default_rng(workflow_id).normal(0, 0.3, shape.actor.num_values).astype(np.float32)
     num_restores = 13 if interface.actions == "all" else 11
     shape.actor.views(weights)["head.bias"][-num_restores:] += 4

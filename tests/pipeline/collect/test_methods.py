@@ -41,7 +41,7 @@ def test_a_game_is_what_the_configuration_says() -> None:
 def test_the_shape_of_policy_and_record_is_that_of_the_interface() -> None:
     game = game_spec(Config(observation_memory=True, actions="merged"))
     assert game.interface == Interface(observation_memory=True, actions="merged")
-    assert game.shape == PolicyShape(game.interface.observation_size, game.interface.num_actions)
+    assert game.shape == PolicyShape.of(game.interface)
     observation = next(field for field in game.record.fields if field.name == "observation")
     assert observation.shape == (101, game.interface.observation_size)
 

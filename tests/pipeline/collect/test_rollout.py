@@ -31,7 +31,7 @@ def empty_record(num_steps: int = 100, interface: Interface = PLAIN) -> dict[str
 
 
 def actor(interface: Interface = PLAIN) -> Actor:
-    shape = PolicyShape(interface.observation_size, interface.num_actions)
+    shape = PolicyShape.of(interface)
     return Actor(np.random.default_rng(5).normal(0, 0.2, shape.actor.num_values).astype(np.float32), shape)
 
 

@@ -103,7 +103,7 @@ def test_a_greedy_policy_takes_the_likeliest_action() -> None:
 
 def test_a_policy_that_remembers_is_played_with_its_memory() -> None:
     interface = Interface(observation_memory=True, actions="merged")
-    shape = PolicyShape(interface.observation_size, interface.num_actions)
+    shape = PolicyShape.of(interface)
     weights = np.random.default_rng(1).normal(0, 0.3, shape.actor.num_values).astype(np.float32)
     asked = task(Policy(weights, WORKFLOW_ID, greedy=False), interface=interface)
     assert numbers(replace(asked, game=replace(asked.game, engine="cyborg"))) == numbers(asked)

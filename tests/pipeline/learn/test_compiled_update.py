@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.cage2.interface import Mask
 from pipeline.learn import losses, mlp, ppo
 from pipeline.learn.autograd import AutogradUpdate
 from pipeline.learn.batch import Batch
@@ -36,15 +37,33 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+def masked(shape: PolicyShape, seed: int) -> PolicyShape:
+    """The same shape with a mask, of any kind but that the first action is always there."""
+    rng = np.random.default_rng(seed)
+    bits = rng.integers(0, shape.observation_size, (shape.num_actions, 3)).tolist()
+    cause = tuple((one, other) if rng.random() < 0.5 else None for one, other, _ in bits[1:])
+    spent = tuple(bit if rng.random() < 0.3 else None for _, _, bit in bits[1:])
+    return dataclasses.replace(shape, mask=Mask((None, *cause), (None, *spent)))
+
+
+def possible(shape: PolicyShape, observation: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """An action per observation, of those that are not masked."""
+    likes = rng.random((len(observation), shape.num_actions))
+    if shape.mask:
+        likes[network.useless(shape.mask, torch.from_numpy(observation)).numpy()] = -1
+    return likes.argmax(axis=1).astype(np.uint8)
+
+
 def played(shape: PolicyShape, num_episodes: int, num_steps: int, num_distinct: int, seed: int) -> Batch:
     """A batch of any rewards, in which about `num_distinct` observations occur, for two workflows."""
     rng = np.random.default_rng(seed)
     kinds = rng.integers(0, 2, (num_distinct, shape.observation_size)).astype(np.int8)
     batch = Batch(num_episodes, num_steps, shape.observation_size)
     for row in range(num_episodes):
+        observation = kinds[rng.integers(0, num_distinct, num_steps + 1)]
         record = {
-            "observation": kinds[rng.integers(0, num_distinct, num_steps + 1)],
-            "action": rng.integers(0, shape.num_actions, num_steps).astype(np.uint8),
+            "observation": observation,
+            "action": possible(shape, observation[:-1], rng),
             "log_prob": rng.normal(-np.log(shape.num_actions), 0.3, num_steps).astype(np.float32),
             "reward_tenths": rng.integers(-20, 1, num_steps).astype(np.int16),
             "fix": rng.integers(0, 3, num_steps).astype(np.int8),
@@ -77,7 +96,8 @@ def update_by(
     )
 
 
-shapes = st.builds(PolicyShape, st.integers(1, 121), st.integers(2, 145))
+plain_shapes = st.builds(PolicyShape, st.integers(1, 121), st.integers(2, 145))
+shapes = plain_shapes | st.builds(masked, plain_shapes, st.integers(0, 1000))
 
 
 @settings(max_examples=25, deadline=None)
@@ -193,6 +213,23 @@ def test_inputs_that_nothing_moves_stay_and_those_moved_before_go_on() -> None:
     assert np.array_equal(after[:, 2], fresh[:, 2])
     assert not np.array_equal(after[:, 6], before[:, 6])  # by what Adam remembers
     assert after == pytest.approx(by_torch, abs=1e-4)  # sixteen steps of 1e-3, which rounding may turn a little
+
+
+def test_no_gradient_reaches_what_is_masked() -> None:
+    """The head's weights of an action that is never possible stay, though entropy would have it likelier."""
+    plain = PolicyShape(observation_size=8, num_actions=5)
+    shape = dataclasses.replace(plain, mask=Mask((None, None, (3, 3), None, None), (None,) * 5))
+    policy = policy_of(shape)
+    batch = played(shape, 4, 20, 30, 0)
+    batch.observation[:, :, 3] = 0
+    batch.action[batch.action == 2] = 1
+    before = shape.actor.views(policy.network.actor_weights())["head.weight"]
+    metrics = update_by(CompiledUpdate, policy, batch, dataclasses.replace(DEFAULT, ent_coef=0.1))
+
+    after = shape.actor.views(policy.network.actor_weights())["head.weight"]
+    assert np.array_equal(after[2], before[2])
+    assert not np.array_equal(after[1], before[1])
+    assert metrics.entropy <= np.log(4) + 1e-6
 
 
 def test_adams_state_is_torchs() -> None:

@@ -3,16 +3,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from pipeline.cage2.interface import Mask
 from pipeline.cage2.spec import NUM_ACTIONS
-from pipeline.policy import forward
+from pipeline.policy import forward, network
 from pipeline.policy.forward import Actor
+from pipeline.policy.network import network_inputs
 from pipeline.policy.params import PLAIN, PolicyShape
 from pipeline.workflows.orders import NUM_WORKFLOWS, one_hot
 
@@ -82,6 +86,28 @@ def test_it_is_what_the_parameter_table_says(shape: PolicyShape) -> None:
             expected = logits - np.log(np.exp(logits).sum())
             # float32 sums of 146 terms of about 1
             assert held.distribution(observation, order)[0] == pytest.approx(expected, abs=2e-5)
+
+
+def test_what_is_masked_has_probability_0_and_the_rest_keeps_its_proportions() -> None:
+    mask = Mask(cause=((0, 1), None, (2, 2), None, (5, 0)), spent=(3, 4, None, None, 1))
+    free = PolicyShape(6, 5)
+    masked = actor(shape=replace(free, mask=mask))
+    seen = set()
+    for bits in range(2**6):
+        observation = np.array([bits >> bit & 1 for bit in range(6)], np.int8)
+        b0, b1, b2, b3, b4, b5 = observation.tolist()
+        useless = np.array([not (b0 or b1) or b3, b4, not b2, False, not (b5 or b0) or b1], bool)
+        seen.add(tuple(useless))
+        expected = np.exp(actor(shape=free).distribution(observation, ORDER)[0].astype(np.float64))
+        expected[useless] = 0
+        log_probs, cumulative = masked.distribution(observation, ORDER)
+        assert np.exp(log_probs.astype(np.float64)) == pytest.approx(expected / expected.sum(), abs=1e-6)
+        assert cumulative[-1] == 1.0
+        drawn = {masked.sample(observation, ORDER, uniform)[0] for uniform in (0.0, *np.linspace(0, 1, 50)[:-1])}
+        assert not drawn & set(np.flatnonzero(useless).tolist())
+        inputs = network_inputs(observation[None], ORDER, torch.device("cpu"))
+        assert network.useless(mask, inputs).numpy().tolist() == [useless.tolist()]
+    assert len(seen) > 10
 
 
 @pytest.mark.parametrize("shape", [PolicyShape(forward.MAX_OBSERVATION_SIZE + 1, 1), PolicyShape(1, NUM_ACTIONS + 1)])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.cage2.interface import Interface
 from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.policy.forward import Actor
 from pipeline.policy.network import ActorCritic, Initialisation, create, network_inputs
@@ -107,3 +108,16 @@ def test_a_shape_of_its_own_is_kept() -> None:
     assert network.log_probs(inputs).shape == (3, 54)
     assert inputs[:, :121].numpy().tolist() == rows.tolist()
     assert inputs[2, 121:].numpy().tolist() == one_hot(119).tolist()
+
+
+def test_torch_masks_as_workers_do() -> None:
+    shape = PolicyShape.of(Interface(observation_memory=True, actions="merged"))
+    network = create(0, "uniform", shape)
+    rows = np.random.default_rng(0).integers(0, 2, (200, shape.observation_size)).astype(np.int8)
+    log_probs = network.log_probs(network_inputs(rows, 5, CPU)).detach().numpy()
+    actor = Actor(network.actor_weights(), shape)
+    for row, expected in zip(rows, log_probs, strict=True):
+        # masked ones are -1e4 less what the others add up to, of which float32 keeps three decimals
+        assert actor.distribution(row, 5)[0] == pytest.approx(expected, abs=1e-5, rel=1e-6)
+    assert (log_probs < -1000).any()
+    assert (log_probs > -1000).any(axis=1).all()
