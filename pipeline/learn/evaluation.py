@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.learn.intake import Intake
 
-_FIRST_EPISODE = 1 << 20
+_STRIDE = 1 << 20
 """Indices between the first episodes of two evaluations, so that no two share a seed: room for all 120 orders."""
 
 
@@ -105,7 +105,7 @@ async def evaluate(
         intake.open(
             tally,
             [workflow_id for workflow_id in workflow_ids for _ in range(num_episodes)],
-            first_episode=evaluation_index * _FIRST_EPISODE,
+            first_episode=evaluation_index * _STRIDE,
             weight_version=version,
             evaluation=True,
             greedy=is_greedy,

@@ -86,7 +86,16 @@ DEFAULT: Final = Recipe(
 )
 """What docs/learning.md gives the reasons for."""
 
-THOROUGH: Final = replace(DEFAULT, name="thorough", num_epochs=8, minibatch_size=800, ent_coef=0.03, final_ent_coef=0.0)
+THOROUGH: Final = replace(
+    DEFAULT,
+    name="thorough",
+    gae_lambda=0.97,
+    final_learning_rate=1e-5,
+    num_epochs=8,
+    minibatch_size=800,
+    ent_coef=0.03,
+    final_ent_coef=0.0,
+)
 """For one policy and tens of thousands of episodes: it goes on trying for longer, and settles in the end."""
 
 PROTOTYPE: Final = Recipe(

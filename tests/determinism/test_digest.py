@@ -12,9 +12,12 @@ import uvloop
 
 from pipeline import Config, Pipeline
 from pipeline.types import UpdateResult, WorkflowFinished
+from pipeline.workflows.orders import order_name
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pipeline.types import WorkflowResult
 
 # two visits, the second cut by the budget in the midst of an update; several updates each, so that the lag counts
 RUN: dict[str, Any] = {"total_episodes": 72, "max_episodes_per_workflow": 40, "episodes_per_update": 8, "seed": 3}
@@ -91,6 +94,31 @@ async def test_does_not_depend_on_the_method_or_the_engine(
     reference: str, method: dict[str, Any], engine: str, tmp_path: Path
 ) -> None:
     assert await digest(Config(**RUN, **method, engine=engine, workers=2, log_dir=tmp_path)) == reference
+
+
+async def evaluated(config: Config) -> WorkflowResult:
+    async with Pipeline(config) as pipeline:
+        results = [event.result async for event in pipeline.events() if isinstance(event, WorkflowFinished)]
+    (result,) = results
+    return result
+
+
+ONE: dict[str, Any] = {**RUN, "workflow": order_name(17), "total_episodes": 16, "evaluation_episodes": 5}
+
+
+@pytest.fixture(scope="module")
+def one_reference(tmp_path_factory: pytest.TempPathFactory) -> WorkflowResult:
+    return asyncio.run(evaluated(Config(**ONE, workers=1, log_dir=tmp_path_factory.mktemp("one"))))
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: "-".join(method.values()))
+async def test_nor_does_an_evaluation_sampled_and_greedy(
+    one_reference: WorkflowResult, method: dict[str, Any], tmp_path: Path
+) -> None:
+    result = await evaluated(Config(**ONE, **method, workers=2, log_dir=tmp_path))
+    assert result == one_reference
+    assert result.num_evaluated == 5
+    assert result.greedy_env_reward not in (None, result.env_reward)
 
 
 # another observation and other actions, and so another shape of records, weights and policies
