@@ -3,8 +3,8 @@
 An action is chosen among the interface's own, by index; with `all` that is CybORG's id. What Blue does in the game is
 always one of CybORG's 145, and what it remembers follows from what it saw and did (`memory`), on either engine.
 
-`merged` has no action that achieves nothing, and one decoy action per host, which places the next of the host's. What
-is left out follows from the game's rules:
+`merged` has no action that can never achieve anything, and one decoy action per host, which places the next of the
+host's. What is left out follows from the game's rules:
 
 - Defender and User0: Red's exploits of Defender fail, and its first session on User0 stays, whatever Blue does. Neither
   costs more than Defender's restoration.
@@ -12,10 +12,10 @@ is left out follows from the game's rules:
 - Remove where no exploit opens an unprivileged reverse shell: it ends nothing else.
 - Decoys that Red hardly ever attacks. Red picks the heaviest exploit that the host's ports offer with probability 0.75,
   else one of the others. On User1 and User3 the heaviest is a real one, whatever stands beside it; on User4 nothing
-  fits but Vsftpd, whose port the host's own server has. The Op_Hosts Red comes to last, if ever, and a session there
-  costs a tenth of a point.
+  fits but Vsftpd, whose port the host's own server has.
+- Decoys on the Op_Hosts: Red comes there last, if ever, and a session there costs a tenth of a point.
 
-What is useless only for now is masked (`Interface.mask`).
+With a memory, what is useless only for now is masked (`Interface.mask`).
 """
 
 from __future__ import annotations
@@ -118,8 +118,9 @@ class Interface:
     def mask(self) -> Mask | None:
         """When actions are useless, where the policy sees enough to know it: with a memory, of the merged ones.
 
-        Analyse, Remove and Restore have a cause as soon as Red has shown itself on the host: it scans a host before it
-        gets in. A host's decoys are spent when all are placed.
+        Analyse, Remove and Restore have a cause as soon as Red has shown itself on the host: by its scan or, where a
+        decoy of the same step hides that, at the latest by the exploit that gets it in. A host's decoys are spent when
+        all are placed.
         """
         return _MASK if self.observation_memory and self.actions == "merged" else None
 

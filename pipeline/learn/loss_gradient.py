@@ -26,7 +26,7 @@ _USELESS = np.float32(USELESS)
 
 @compiled
 def mask(logits: npt.NDArray[np.float32], masked: npt.NDArray[np.bool_], row: int) -> None:
-    """Make useless actions impossible. At probability 0 they have no gradient either."""
+    """Make useless actions impossible: what is left of them, 1e-38 or so, no weight notices."""
     for j in range(masked.shape[1]):
         if masked[row, j]:
             logits[j] = _USELESS
