@@ -83,7 +83,7 @@ MEMORY_SIZE = 3 * len(HOSTS_THAT_MATTER) + 1 + 2 * sum(map(len, DECOYS_OF_HOST))
 
 _SCANNED_BIT = spec.OBSERVATION_SIZE
 _FAKED_BIT = _SCANNED_BIT + 3 * len(HOSTS_THAT_MATTER) + 1
-"""Where in what a policy with a memory sees (`memory`) the first bits about hosts and about decoys are."""
+"""Where in what a policy with a memory sees the first bits about hosts and about decoys are: `memory.see` puts them."""
 
 
 @dataclass(frozen=True, slots=True)

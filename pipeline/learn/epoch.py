@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.cage2.engine.compiled import int64, kernel
 from pipeline.learn.adam import step
 from pipeline.learn.elementary import exp
-from pipeline.learn.loss_gradient import lose_policy, lose_value, mask, normalise
+from pipeline.learn.loss_gradient import lose_policy, lose_value, normalise, rule_out
 from pipeline.learn.mlp import BLOCK, Mlp, backward, forward, turn
 from pipeline.learn.steps import Room, Steps, group
 
@@ -77,7 +77,7 @@ def _evaluate(
         forward(actor, room.rows, first, block, steps.starts, steps.ones)
         for i in range(block):
             logits = actor.outputs[i * actor.num_columns : (i + 1) * actor.num_columns]
-            mask(logits, steps.masked, room.rows[first + i])
+            rule_out(logits, steps.masked, room.rows[first + i])
             log_total, _total, _entropy = normalise(logits, actor.num_outputs, room.exps)
             for k in range(room.bounds[first + i], room.bounds[first + i + 1]):
                 s = room.order[k]
@@ -140,7 +140,7 @@ def _add_gradient(
         for i in range(block):
             begin, end = room.bounds[first + i], room.bounds[first + i + 1]
             logits = actor.outputs[i * actor.num_columns : (i + 1) * actor.num_columns]
-            mask(logits, steps.masked, room.rows[first + i])
+            rule_out(logits, steps.masked, room.rows[first + i])
             lose_policy(logits, actor.num_outputs, steps, room, begin, end, len(minibatch), settings, sums)
             value = critic.outputs[i * critic.num_columns : (i + 1) * critic.num_columns]
             lose_value(value, steps, room, begin, end, len(minibatch), settings, sums)

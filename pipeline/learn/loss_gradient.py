@@ -25,7 +25,7 @@ _USELESS = np.float32(USELESS)
 
 
 @compiled
-def mask(logits: npt.NDArray[np.float32], masked: npt.NDArray[np.bool_], row: int) -> None:
+def rule_out(logits: npt.NDArray[np.float32], masked: npt.NDArray[np.bool_], row: int) -> None:
     """Make useless actions impossible: what is left of them, 1e-38 or so, no weight notices."""
     for j in range(masked.shape[1]):
         if masked[row, j]:

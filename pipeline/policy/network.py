@@ -108,12 +108,12 @@ def useless(mask: Mask, inputs: Tensor) -> Tensor:
     Returns:
         `[N, A]` bool.
     """
-    is_set = torch.cat([inputs != 0, inputs.new_ones(len(inputs), 1, dtype=torch.bool)], dim=1)
-    always, never = is_set.shape[1] - 1, [action for action, bit in enumerate(mask.spent) if bit is None]
+    always, never = inputs.shape[1], inputs.shape[1] + 1
+    ends = torch.tensor([True, False], device=inputs.device).expand(len(inputs), 2)
+    is_set = torch.cat([inputs != 0, ends], dim=1)  # [N, K... + 2]
     first, second = zip(*(cause or (always, always) for cause in mask.cause), strict=True)
-    spent = is_set[:, [always if bit is None else bit for bit in mask.spent]]  # [N, A]
-    spent[:, never] = False
-    return ~(is_set[:, list(first)] | is_set[:, list(second)]) | spent
+    spent = [never if bit is None else bit for bit in mask.spent]
+    return ~(is_set[:, list(first)] | is_set[:, list(second)]) | is_set[:, spent]
 
 
 def create(seed: int, initialisation: Initialisation, shape: PolicyShape = PLAIN) -> ActorCritic:
