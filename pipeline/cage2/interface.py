@@ -9,10 +9,13 @@ host's. What is left out follows from the game's rules:
 - Defender and User0: Red's exploits of Defender fail, and its first session on User0 stays, whatever Blue does. Neither
   costs more than Defender's restoration.
 - Monitor: Blue gets it for free at the end of each step.
-- Remove where no exploit opens an unprivileged reverse shell: it ends nothing else.
+- Remove: it is free where Restore costs a point, but ends only a reverse shell that was noticed and isn't privileged,
+  and nothing that Blue is shown tells whether it did. Between decoys that is one exploit of two, and a session that is
+  left on an Enterprise host soon costs more than the point.
 - Decoys that Red hardly ever attacks. Red picks the heaviest exploit that the host's ports offer with probability 0.75,
   else one of the others. On User1 and User3 the heaviest is a real one, whatever stands beside it; on User4 nothing
   fits but Vsftpd, whose port the host's own server has.
+- SSHD on User2: Red's attempts at it look like exploits that got in, one false alarm for two real ones.
 - Decoys on the Op_Hosts: Red comes there last, if ever, and a session there costs a tenth of a point.
 
 With a memory, what is useless only for now is masked (`Interface.mask`).
@@ -26,7 +29,6 @@ from typing import Literal
 import numpy as np
 
 from pipeline.cage2 import spec
-from pipeline.cage2.engine.tables import BASE_VICTIM, SSH_BRUTE_FORCE, VICTIM
 
 Actions = Literal["all", "merged"]
 """`all`: CybORG's 145. `merged`: those that can achieve something, decoys as "the next one of this host"."""
@@ -43,7 +45,7 @@ _DECOY_NAMES: dict[str, tuple[str, ...]] = {
     "Enterprise1": _INTERNAL_DECOYS,
     "Enterprise2": _INTERNAL_DECOYS,
     "Op_Server0": _GATEWAY_DECOYS,
-    "User2": ("DecoyFemitter", "DecoyTomcat", "DecoyApache", "DecoySSHD"),
+    "User2": ("DecoyFemitter", "DecoyTomcat", "DecoyApache"),
 }
 _KINDS = [decoy.name for decoy in spec.DECOYS]
 
@@ -54,44 +56,39 @@ The first is the heaviest for Red, so that it draws three of four attacks; each 
 All of a host's can stand together: each fakes a port of its own, which nothing on the host listens on.
 """
 
-_REMOVABLE = tuple(
-    host
-    for host in HOSTS_THAT_MATTER
-    if any(BASE_VICTIM[host, e] == VICTIM for e in range(len(spec.EXPLOITS)) if e != SSH_BRUTE_FORCE)
-)
-
 NEXT_DECOY = -1
 """`NEXT_DECOY - host` in `MERGED` stands for the next decoy of a host."""
 MERGED = np.array(
     [
         spec.SLEEP,
         *(spec.ANALYSE + host for host in HOSTS_THAT_MATTER),
-        *(spec.REMOVE + host for host in _REMOVABLE),
         *(NEXT_DECOY - host for host in HOSTS_THAT_MATTER if DECOYS_OF_HOST[host]),
         *(spec.RESTORE + host for host in HOSTS_THAT_MATTER),
     ],
     dtype=np.int64,
 )
-"""`[33]`: what each of the merged actions is, as an id of CybORG's or by `NEXT_DECOY`."""
+"""`[28]`: what each of the merged actions is, as an id of CybORG's or by `NEXT_DECOY`."""
 MERGED.setflags(write=False)
 
 NUM_TENTHS = 10
 """Parts of an episode that a policy with a memory can tell apart."""
-MEMORY_SIZE = 3 * len(HOSTS_THAT_MATTER) + 1 + 2 * sum(map(len, DECOYS_OF_HOST)) + NUM_TENTHS - 1
+MEMORY_SIZE = 4 * len(HOSTS_THAT_MATTER) + 1 + 2 * sum(map(len, DECOYS_OF_HOST)) + NUM_TENTHS - 1
 """Bits that a memory adds to the observation."""
 
 
-_SCANNED_BIT = spec.OBSERVATION_SIZE
-_FAKED_BIT = _SCANNED_BIT + 3 * len(HOSTS_THAT_MATTER) + 1
-"""Where in what a policy with a memory sees the first bits about hosts and about decoys are: `memory.see` puts them."""
+_SUSPECT_BIT = spec.OBSERVATION_SIZE + 3 * len(HOSTS_THAT_MATTER) + 1
+_FAKED_BIT = _SUSPECT_BIT + len(HOSTS_THAT_MATTER)
+_FOUND = 2
+"""Where in what a policy with a memory sees the first bit about suspicion and about decoys is (`memory.see` puts them),
+and which of a host's bits in the table says that Analyse has found something."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mask:
     """When a policy's actions are useless, by bits of what it sees; a useless one has probability 0."""
 
-    cause: tuple[tuple[int, int] | None, ...]
-    """For each action two bits; it is useless while both are 0. None: it needs no cause."""
+    cause: tuple[int | None, ...]
+    """For each action a bit; it is useless while that is 0. None: it needs no cause."""
     spent: tuple[int | None, ...]
     """For each action a bit; it is useless while that is 1."""
 
@@ -118,15 +115,14 @@ class Interface:
     def mask(self) -> Mask | None:
         """When actions are useless, where the policy sees enough to know it: with a memory, of the merged ones.
 
-        Analyse, Remove and Restore have a cause as soon as Red has shown itself on the host: by its scan or, where a
-        decoy of the same step hides that, at the latest by the exploit that gets it in. A host's decoys are spent when
-        all are placed.
+        Analyse and Restore have a cause while Red may be on the host (`memory`: what suspicion is). Analyse is spent
+        when it has found something, a host's decoys are when all are placed.
         """
         return _MASK if self.observation_memory and self.actions == "merged" else None
 
 
 def _mask() -> Mask:
-    cause: list[tuple[int, int] | None] = []
+    cause: list[int | None] = []
     spent: list[int | None] = []
     for action in MERGED.tolist():
         if action <= NEXT_DECOY:
@@ -138,8 +134,8 @@ def _mask() -> Mask:
             spent.append(None)
         else:
             host = (action - spec.ANALYSE) % spec.NUM_HOSTS
-            cause.append((spec.BITS_PER_HOST * host, _SCANNED_BIT + HOSTS_THAT_MATTER.index(host)))
-            spent.append(None)
+            cause.append(_SUSPECT_BIT + HOSTS_THAT_MATTER.index(host))
+            spent.append(spec.BITS_PER_HOST * host + _FOUND if action < spec.REMOVE else None)
     return Mask(tuple(cause), tuple(spent))
 
 

@@ -13,13 +13,19 @@ What a policy with a memory sees, bit by bit, after the 52 of CybORG's table:
 | 11 | per host that matters: it was the last one |
 | 1 | it was exploited then, and not just scanned |
 | 11 | per host that matters: it was exploited, and Blue's next action did not restore it |
-| 12 | per decoy of `interface.DECOYS_OF_HOST`, host by host: its port is faked |
-| 12 | the same decoys: its port was faked when the host was first scanned or exploited |
+| 11 | per host that matters: it is suspected, for Red may have a session there |
+| 11 | per decoy of `interface.DECOYS_OF_HOST`, host by host: its port is faked |
+| 11 | the same decoys: its port was faked when the host was first scanned or exploited |
 | 9 | one, two, ... nine tenths of the episode have passed |
 
 Two of these tell what Red remembers. It aims at the ports that it found when it scanned a host: after Meander's only
 scan a decoy that stood then draws attacks even when a Restore has removed it, and one that comes later draws none. And
 where an exploit was not answered at once Red may have escalated, and so have learned what the host leads to.
+
+A host is suspected when Red, which scans before it attacks, may have attacked it: it was exploited, or scanned when it
+may have been scanned before. A Restore ends the suspicion, and so does an Analyse that finds nothing where no exploit
+was shown: what hides behind a scan is a reverse shell, which leaves a file. A decoy that is placed in the same step may
+hide a scan, or a reverse shell that went unnoticed; so it counts as a scan. Nobody suspected is compromised.
 """
 
 from __future__ import annotations
@@ -34,7 +40,7 @@ from pipeline.cage2 import interface as _interface
 from pipeline.cage2.engine.compiled import COMPILED, compiled, kernel, source_digest
 from pipeline.cage2.engine.tables import BASE_PORTS, DECOY_FREE_PORT, DECOY_HOSTS, DECOY_PORT
 from pipeline.cage2.interface import DECOYS_OF_HOST, HOSTS_THAT_MATTER, MERGED, NEXT_DECOY, NUM_TENTHS, Interface
-from pipeline.cage2.spec import BITS_PER_HOST, DECOY, NUM_HOSTS, OBSERVATION_SIZE, RESTORE
+from pipeline.cage2.spec import ANALYSE, BITS_PER_HOST, DECOY, NUM_HOSTS, OBSERVATION_SIZE, RESTORE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -59,6 +65,10 @@ MEMORY = np.dtype(
         ("scanned", np.int64),  # hosts scanned or exploited before that step
         ("last_active", np.int64),  # those of the last step before it in which there were any
         ("was_exploit", np.int64),  # one of them was exploited
+        ("decoyed", np.int64),  # hosts that Blue's action placed a decoy on
+        ("analysed", np.int64),  # hosts that Blue's action analysed
+        ("attackable", np.int64),  # hosts that Red may have scanned
+        ("suspects", np.int64),  # hosts that Red may have a session on
         ("unanswered", np.int64),  # hosts that were, and not restored in the step that followed
         ("faked_first", np.int64, (NUM_HOSTS,)),  # `faked` when the host was first scanned or exploited
         ("faked", np.int64, (NUM_HOSTS,)),  # ports that decoys of each host listen on (`tables.PORTS`)
@@ -125,6 +135,10 @@ def begin(memory: Any, num_steps: int) -> None:
     memory.scanned = 0
     memory.last_active = 0
     memory.was_exploit = 0
+    memory.decoyed = 0
+    memory.analysed = 0
+    memory.attackable = 0
+    memory.suspects = 0
     memory.unanswered = 0
     memory.faked_first[:] = 0
     memory.faked[:] = 0
@@ -143,6 +157,9 @@ def act(memory: Any, choice: int) -> int:
     memory.step += 1
     restored = 1 << (action - RESTORE) if action >= RESTORE else 0
     memory.unanswered |= memory.exploited & ~restored
+    memory.suspects &= ~restored
+    memory.decoyed = 0
+    memory.analysed = 1 << (action - ANALYSE) if ANALYSE <= action < ANALYSE + NUM_HOSTS else 0
     if action >= RESTORE:
         memory.faked[action - RESTORE] = 0
     elif action >= DECOY:
@@ -151,6 +168,7 @@ def act(memory: Any, choice: int) -> int:
         listening = BASE_PORTS[host] | memory.faked[host]
         if (DECOY_HOSTS[kind] >> host) & 1 and listening & DECOY_FREE_PORT[kind] == 0:
             memory.faked[host] |= DECOY_PORT[kind]
+            memory.decoyed = 1 << host
     return action
 
 
@@ -186,15 +204,22 @@ def see(memory: Any, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> 
                 memory.faked_first[host] = memory.faked[host]
         if table[BITS_PER_HOST * host + 1]:
             memory.exploited |= 1 << host
+        looks_clean = not (table[BITS_PER_HOST * host + 2] or table[BITS_PER_HOST * host + 3])
+        if memory.analysed >> host & 1 and looks_clean:
+            memory.suspects &= ~(1 << host)
+    signs = memory.active | memory.decoyed
+    memory.suspects |= memory.exploited | (signs & memory.attackable)
+    memory.attackable |= signs
     bit = OBSERVATION_SIZE
     for place in range(_NUM_THAT_MATTER):
         row[bit] = (memory.scanned >> _HOSTS[place]) & 1
         row[bit + _NUM_THAT_MATTER] = (memory.last_active >> _HOSTS[place]) & 1
         row[bit + 2 * _NUM_THAT_MATTER + 1] = (memory.unanswered >> _HOSTS[place]) & 1
+        row[bit + 3 * _NUM_THAT_MATTER + 1] = (memory.suspects >> _HOSTS[place]) & 1
         bit += 1
     bit += _NUM_THAT_MATTER
     row[bit] = memory.was_exploit
-    bit += 1 + _NUM_THAT_MATTER
+    bit += 1 + 2 * _NUM_THAT_MATTER
     for place in range(_NUM_DECOYS):
         row[bit] = memory.faked[_DECOY_HOST[place]] & _DECOY_PORT[place] != 0
         row[bit + _NUM_DECOYS] = memory.faked_first[_DECOY_HOST[place]] & _DECOY_PORT[place] != 0

@@ -29,15 +29,16 @@ if TYPE_CHECKING:
 
     from pipeline.policy.params import PolicyShape
 
-MAX_OBSERVATION_SIZE = 121
-"""Bits: with the workflow's 7 they fill two words."""
+MAX_OBSERVATION_SIZE = 185
+"""Bits: with the workflow's 7 they fill three words."""
 MAX_MEMO = 4096
 """Distributions that an actor remembers: more than a trained policy meets, in at most 7 MB."""
 _NUM_BUCKETS = 4 * MAX_MEMO
 _HASH_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _HASH_SHIFT = np.uint64(64 - 14)  # 14 bits name one of the 16,384 buckets
 _WORD_BITS = 64
-_WORKFLOW_SHIFT = np.uint64(MAX_OBSERVATION_SIZE - _WORD_BITS)
+_NUM_WORDS = 3
+_WORKFLOW_SHIFT = np.uint64(MAX_OBSERVATION_SIZE - 2 * _WORD_BITS)
 _ONE = np.uint64(1)
 _NO_BIT = -1
 _ORDERS = ORDERS.astype(np.int64)
@@ -55,13 +56,13 @@ ACTOR_STATE = np.dtype(
         ("bias_2", np.float32, (HIDDEN_SIZE,)),
         ("weight_3", np.float32, (HIDDEN_SIZE, NUM_ACTIONS)),
         ("bias_3", np.float32, (NUM_ACTIONS,)),
-        ("cause", np.int64, (NUM_ACTIONS, 2)),  # the mask (`interface.Mask`); -1: none
+        ("cause", np.int64, (NUM_ACTIONS,)),  # the mask (`interface.Mask`); -1: none
         ("spent", np.int64, (NUM_ACTIONS,)),
         ("hidden_1", np.float32, (HIDDEN_SIZE,)),  # room to compute in
         ("hidden_2", np.float32, (HIDDEN_SIZE,)),
         ("num_kept", np.int64),
         ("places", np.int64, (_NUM_BUCKETS,)),  # 1 + where the distribution of a bucket is kept; 0: empty
-        ("keys", np.uint64, (MAX_MEMO, 2)),  # what each distribution is of
+        ("keys", np.uint64, (MAX_MEMO, _NUM_WORDS)),  # what each distribution is of
         ("log_probs", np.float32, (MAX_MEMO, NUM_ACTIONS)),  # nats
         ("cumulative", np.float64, (MAX_MEMO, NUM_ACTIONS)),  # from the last action on it is 1
         # makes kept machine code stale when this changes: numba looks at the callers' files only
@@ -186,25 +187,28 @@ def choose(state: Any, place: int, uniform: float, greedy: bool) -> int:
 @compiled
 def look_up(state: Any, observation: npt.NDArray[np.int8], workflow_id: int) -> int:
     """Return where the distribution at an observation is kept, computed first if it is new."""
-    low, high = np.uint64(0), np.uint64(workflow_id) << _WORKFLOW_SHIFT
+    low, middle, high = np.uint64(0), np.uint64(0), np.uint64(workflow_id) << _WORKFLOW_SHIFT
     for bit in range(min(_WORD_BITS, state.observation_size)):
         low |= np.uint64(observation[bit]) << np.uint64(bit)
-    for bit in range(_WORD_BITS, state.observation_size):
-        high |= np.uint64(observation[bit]) << np.uint64(bit - _WORD_BITS)
-    bucket = np.int64(((low ^ (high * _HASH_FACTOR)) * _HASH_FACTOR) >> _HASH_SHIFT)
+    for bit in range(_WORD_BITS, min(2 * _WORD_BITS, state.observation_size)):
+        middle |= np.uint64(observation[bit]) << np.uint64(bit - _WORD_BITS)
+    for bit in range(2 * _WORD_BITS, state.observation_size):
+        high |= np.uint64(observation[bit]) << np.uint64(bit - 2 * _WORD_BITS)
+    key = (low ^ ((middle ^ (high * _HASH_FACTOR)) * _HASH_FACTOR)) * _HASH_FACTOR
+    bucket = np.int64(key >> _HASH_SHIFT)
     while state.places[bucket]:
         place = state.places[bucket] - 1
-        if state.keys[place, 0] == low and state.keys[place, 1] == high:
+        if state.keys[place, 0] == low and state.keys[place, 1] == middle and state.keys[place, 2] == high:
             return int(place)
         bucket = (bucket + 1) & (_NUM_BUCKETS - 1)
     if state.num_kept == MAX_MEMO:
         state.places[:] = 0
         state.num_kept = 0
-        bucket = np.int64(((low ^ (high * _HASH_FACTOR)) * _HASH_FACTOR) >> _HASH_SHIFT)
+        bucket = np.int64(key >> _HASH_SHIFT)
     place = state.num_kept
     state.num_kept += 1
     state.places[bucket] = state.num_kept
-    state.keys[place, 0], state.keys[place, 1] = low, high
+    state.keys[place, 0], state.keys[place, 1], state.keys[place, 2] = low, middle, high
     compute(state, observation, workflow_id, place)
     return int(place)
 
@@ -240,8 +244,8 @@ def compute(state: Any, observation: npt.NDArray[np.int8], workflow_id: int, pla
         for j in range(num_actions):
             logits[j] += hidden_2[i] * weight_3[i, j]
     for j in range(num_actions):
-        first, second, spent = state.cause[j, 0], state.cause[j, 1], state.spent[j]
-        if (first >= 0 and not observation[first] and not observation[second]) or (spent >= 0 and observation[spent]):
+        cause, spent = state.cause[j], state.spent[j]
+        if (cause >= 0 and not observation[cause]) or (spent >= 0 and observation[spent]):
             logits[j] = USELESS
 
     highest = logits[0]

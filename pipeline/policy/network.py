@@ -111,9 +111,9 @@ def useless(mask: Mask, inputs: Tensor) -> Tensor:
     always, never = inputs.shape[1], inputs.shape[1] + 1
     ends = torch.tensor([True, False], device=inputs.device).expand(len(inputs), 2)
     is_set = torch.cat([inputs != 0, ends], dim=1)  # [N, K... + 2]
-    first, second = zip(*(cause or (always, always) for cause in mask.cause), strict=True)
+    cause = [always if bit is None else bit for bit in mask.cause]
     spent = [never if bit is None else bit for bit in mask.spent]
-    return ~(is_set[:, list(first)] | is_set[:, list(second)]) | is_set[:, spent]
+    return ~is_set[:, cause] | is_set[:, spent]
 
 
 def create(seed: int, initialisation: Initialisation, shape: PolicyShape = PLAIN) -> ActorCritic:

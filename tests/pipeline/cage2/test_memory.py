@@ -42,6 +42,10 @@ class Reference:
         self.placed: dict[str, list[spec.Decoy]] = {name: [] for name in spec.HOST_NAMES}
         self.faked_first: dict[str, set[int]] = {}
         self.unanswered: set[str] = set()
+        self.decoyed: set[str] = set()
+        self.analysed: set[str] = set()
+        self.maybe_scanned: set[str] = set()
+        self.suspects: set[str] = set()
         self.num_acts = 0
 
     def busy_ports(self, host: str) -> set[int]:
@@ -54,6 +58,7 @@ class Reference:
     def act(self, choice: int) -> str:
         self.num_acts += 1
         name = self.name_of(choice)
+        self.decoyed, self.analysed = set(), set()
         self.unanswered |= {
             host for host, exploited in self.shown[-1].items() if exploited and name != f"Restore {host}"
         }
@@ -62,10 +67,14 @@ class Reference:
         verb, host = name.split()
         if verb == "Restore":
             self.placed[host] = []
+            self.suspects.discard(host)
+        if verb == "Analyse":
+            self.analysed = {host}
         for decoy in spec.DECOYS:
             fits = decoy.os in (None, spec.HOSTS[spec.HOST_NAMES.index(host)].image.os)
             if decoy.name == verb and fits and decoy.free_port not in self.busy_ports(host):
                 self.placed[host].append(decoy)
+                self.decoyed = {host}
         return name
 
     def name_of(self, choice: int) -> str:
@@ -86,12 +95,20 @@ class Reference:
         self.shown.append({name: bool(bits[1]) for name, bits in zip(spec.HOST_NAMES, hosts, strict=True) if bits[0]})
         for host in self.shown[-1]:
             self.faked_first.setdefault(host, self.faked_ports(host))
+        for host in self.analysed:
+            if not hosts[spec.HOST_NAMES.index(host), 2:].any():
+                self.suspects.discard(host)
+        for host in self.shown[-1].keys() | self.decoyed:
+            if self.shown[-1].get(host) or host in self.maybe_scanned:
+                self.suspects.add(host)
+            self.maybe_scanned.add(host)
         row = table.tolist()
         if self.interface.observation_memory:
             row += [int(spec.HOST_NAMES[host] in before) for host in HOSTS_THAT_MATTER]
             row += [int(spec.HOST_NAMES[host] in last) for host in HOSTS_THAT_MATTER]
             row += [int(any(last.values()))]
             row += [int(spec.HOST_NAMES[host] in self.unanswered) for host in HOSTS_THAT_MATTER]
+            row += [int(spec.HOST_NAMES[host] in self.suspects) for host in HOSTS_THAT_MATTER]
             own = [(host, kind) for host, kinds in zip(spec.HOST_NAMES, DECOYS_OF_HOST, strict=True) for kind in kinds]
             row += [int(spec.DECOYS[kind].port in self.faked_ports(host)) for host, kind in own]
             row += [int(spec.DECOYS[kind].port in self.faked_first.get(host, ())) for host, kind in own]

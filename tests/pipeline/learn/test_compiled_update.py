@@ -14,7 +14,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cage2.interface import Mask
+from pipeline import seeding
+from pipeline.cage2.interface import Interface, Mask
+from pipeline.collect.game import GameSpec
+from pipeline.collect.player import Player
+from pipeline.collect.record import HEADER
 from pipeline.learn import losses, mlp, ppo
 from pipeline.learn.autograd import AutogradUpdate
 from pipeline.learn.batch import Batch
@@ -40,9 +44,9 @@ def _one_thread() -> None:
 def masked(shape: PolicyShape, seed: int) -> PolicyShape:
     """The same shape with a mask, of any kind but that the first action is always there."""
     rng = np.random.default_rng(seed)
-    bits = rng.integers(0, shape.observation_size, (shape.num_actions, 3)).tolist()
-    cause = tuple((one, other) if rng.random() < 0.5 else None for one, other, _ in bits[1:])
-    spent = tuple(bit if rng.random() < 0.3 else None for _, _, bit in bits[1:])
+    bits = rng.integers(0, shape.observation_size, (shape.num_actions, 2)).tolist()
+    cause = tuple(bit if rng.random() < 0.7 else None for bit, _ in bits[1:])
+    spent = tuple(bit if rng.random() < 0.3 else None for _, bit in bits[1:])
     return dataclasses.replace(shape, mask=Mask((None, *cause), (None, *spent)))
 
 
@@ -72,6 +76,29 @@ def played(shape: PolicyShape, num_episodes: int, num_steps: int, num_distinct: 
     return batch
 
 
+def played_for_real(interface: Interface, policy: PolicyState, num_episodes: int) -> Batch:
+    """Episodes of the game, played by a policy as a worker plays them."""
+    game = GameSpec(
+        red_agent="RedMeanderAgent",
+        engine="fast",
+        profile="head",
+        cyborg="csle",
+        compromised="fixable",
+        num_steps=100,
+        interface=interface,
+    )
+    player = Player(game, lambda _: policy.network.actor.detach().numpy())
+    header, record = (layout.views(memoryview(bytearray(layout.size_bytes))) for layout in (HEADER, game.record))
+    batch = Batch(num_episodes, game.num_steps, interface.observation_size)
+    environment, actions = seeding.episode_seeds(0, 0, range(num_episodes), seeding.Purpose.COMPARISON)
+    header["workflow_id"][...] = policy.workflow_id
+    for row in range(num_episodes):
+        header["environment_seed"][...], header["actions_seed"][...] = environment[row], actions[row]
+        assert player.play(header, record)
+        batch.put(row, record, policy.workflow_id)
+    return batch
+
+
 def policy_of(shape: PolicyShape, scale: float = 1.0) -> PolicyState:
     fresh = network.create(3, "uniform", shape)
     with torch.no_grad():
@@ -96,7 +123,22 @@ def update_by(
     )
 
 
-plain_shapes = st.builds(PolicyShape, st.integers(1, 121), st.integers(2, 145))
+@pytest.mark.parametrize("form", [CompiledUpdate, AutogradUpdate])
+@pytest.mark.parametrize("interface", [Interface(), Interface(observation_memory=True, actions="merged")], ids=str)
+def test_the_learner_answers_as_the_worker_played(
+    form: type[CompiledUpdate] | type[AutogradUpdate], interface: Interface
+) -> None:
+    policy = policy_of(PolicyShape.of(interface), scale=4.0)
+    batch = played_for_real(interface, policy, 20)
+    samples = Samples.of(batch)
+    device = (CPU,) if form is AutogradUpdate else ()
+    form(policy, samples, DEFAULT, 0.0, *device).evaluate()
+    # two float32 sums of some hundred terms each
+    assert samples.log_prob_old == pytest.approx(batch.log_prob.ravel(), abs=2e-5)
+    assert samples.log_prob_old.min() < np.log(1e-2)  # rare actions are compared as well
+
+
+plain_shapes = st.builds(PolicyShape, st.integers(1, 128), st.integers(2, 145))
 shapes = plain_shapes | st.builds(masked, plain_shapes, st.integers(0, 1000))
 
 
@@ -218,7 +260,7 @@ def test_inputs_that_nothing_moves_stay_and_those_moved_before_go_on() -> None:
 def test_no_gradient_reaches_what_is_masked() -> None:
     """The head's weights of an action that is never possible stay, though entropy would have it likelier."""
     plain = PolicyShape(observation_size=8, num_actions=5)
-    shape = dataclasses.replace(plain, mask=Mask((None, None, (3, 3), None, None), (None,) * 5))
+    shape = dataclasses.replace(plain, mask=Mask((None, None, 3, None, None), (None,) * 5))
     policy = policy_of(shape)
     batch = played(shape, 4, 20, 30, 0)
     batch.observation[:, :, 3] = 0
