@@ -80,7 +80,7 @@ class Config(BaseModel):
     cyborg: Literal["csle", "upstream"] = "csle"
     """Which CybORG: the `csle-cyborg` package, or cage-challenge-2's own `CybORG` where that is installed."""
     observation_memory: bool = False
-    """Let the policy also see what Blue may remember: hosts scanned or left to Red, decoys, time that is left."""
+    """Let the policy also see what Blue may remember: hosts scanned, suspected or left to Red, decoys, time."""
     actions: Literal["all", "merged"] = "all"
     """What the policy chooses from: CybORG's 145 actions, or those that can achieve something, with one decoy action
     per host that places its next one; with a memory only those that can now."""
