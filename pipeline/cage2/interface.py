@@ -9,9 +9,8 @@ host's. What is left out follows from the game's rules:
 - Defender and User0: Red's exploits of Defender fail, and its first session on User0 stays, whatever Blue does. Neither
   costs more than Defender's restoration.
 - Monitor: Blue gets it for free at the end of each step.
-- Remove: it is free where Restore costs a point, but ends only a reverse shell that was noticed and isn't privileged,
-  and nothing that Blue is shown tells whether it did. Between decoys that is one exploit of two, and a session that is
-  left on an Enterprise host soon costs more than the point.
+- Remove: it is free where Restore costs a point, but ends only unprivileged reverse shells. With a Femitter on
+  Enterprise1 that is half of the exploits that succeed, and Blue is not shown whether it worked.
 - Decoys that Red hardly ever attacks. Red picks the heaviest exploit that the host's ports offer with probability 0.75,
   else one of the others. On User1 and User3 the heaviest is a real one, whatever stands beside it; on User4 nothing
   fits but Vsftpd, whose port the host's own server has.
@@ -78,9 +77,9 @@ MEMORY_SIZE = 4 * len(HOSTS_THAT_MATTER) + 1 + 2 * sum(map(len, DECOYS_OF_HOST))
 
 _SUSPECT_BIT = spec.OBSERVATION_SIZE + 3 * len(HOSTS_THAT_MATTER) + 1
 _FAKED_BIT = _SUSPECT_BIT + len(HOSTS_THAT_MATTER)
+"""Where in what a policy with a memory sees the first bits about suspicion and about decoys are (`memory.see`)."""
 _FOUND = 2
-"""Where in what a policy with a memory sees the first bit about suspicion and about decoys is (`memory.see` puts them),
-and which of a host's bits in the table says that Analyse has found something."""
+"""Which of a host's bits in the table says that Analyse has found something: Remove, which sets it too, is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +114,12 @@ class Interface:
     def mask(self) -> Mask | None:
         """When actions are useless, where the policy sees enough to know it: with a memory, of the merged ones.
 
-        Analyse and Restore have a cause while Red may be on the host (`memory`: what suspicion is). Analyse is spent
-        when it has found something, a host's decoys are when all are placed.
+        Analyse and Restore have a cause while Red may have a session on the host (`memory`: suspicion). Analyse is
+        spent while the table says that it found something, a host's decoys are when all are placed.
+
+        Not quite useless is a Restore of Op_Server0 before Red has come there: its service is immune to Impact from
+        then on. (In the leaderboard's game User3's and User4's mail servers are, to an exploit.) A defender that holds
+        the Enterprise subnet needs neither.
         """
         return _MASK if self.observation_memory and self.actions == "merged" else None
 
@@ -133,9 +136,10 @@ def _mask() -> Mask:
             cause.append(None)
             spent.append(None)
         else:
+            is_analyse = action < spec.REMOVE
             host = (action - spec.ANALYSE) % spec.NUM_HOSTS
             cause.append(_SUSPECT_BIT + HOSTS_THAT_MATTER.index(host))
-            spent.append(spec.BITS_PER_HOST * host + _FOUND if action < spec.REMOVE else None)
+            spent.append(spec.BITS_PER_HOST * host + _FOUND if is_analyse else None)
     return Mask(tuple(cause), tuple(spent))
 
 

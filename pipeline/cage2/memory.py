@@ -22,10 +22,11 @@ Two of these tell what Red remembers. It aims at the ports that it found when it
 scan a decoy that stood then draws attacks even when a Restore has removed it, and one that comes later draws none. And
 where an exploit was not answered at once Red may have escalated, and so have learned what the host leads to.
 
-A host is suspected when Red, which scans before it attacks, may have attacked it: it was exploited, or scanned when it
-may have been scanned before. A Restore ends the suspicion, and so does an Analyse that finds nothing where no exploit
-was shown: what hides behind a scan is a reverse shell, which leaves a file. A decoy that is placed in the same step may
-hide a scan, or a reverse shell that went unnoticed; so it counts as a scan. Nobody suspected is compromised.
+A host that is not suspected has no Red session. Red scans before it attacks, and an attack is shown as an exploit or as
+another scan; what shows a host to be scanned or attacked is a sign. A decoy that is placed in the same step can hide
+either, so placing one counts as a sign. Suspicion begins with an exploit, or with the second sign. A Restore ends it,
+and so does an Analyse where no exploit was shown, if it finds nothing: what isn't shown as an exploit is a reverse
+shell, and that leaves a file.
 """
 
 from __future__ import annotations
@@ -65,11 +66,11 @@ MEMORY = np.dtype(
         ("scanned", np.int64),  # hosts scanned or exploited before that step
         ("last_active", np.int64),  # those of the last step before it in which there were any
         ("was_exploit", np.int64),  # one of them was exploited
-        ("decoyed", np.int64),  # hosts that Blue's action placed a decoy on
-        ("analysed", np.int64),  # hosts that Blue's action analysed
-        ("attackable", np.int64),  # hosts that Red may have scanned
+        ("unanswered", np.int64),  # hosts that were exploited, and not restored in the step that followed
         ("suspects", np.int64),  # hosts that Red may have a session on
-        ("unanswered", np.int64),  # hosts that were, and not restored in the step that followed
+        ("maybe_scanned", np.int64),  # hosts that had a sign of Red, or a decoy placed, which may hide one
+        ("decoyed", np.int64),  # the host that Blue's last action placed a decoy on, as a mask
+        ("analysed", np.int64),  # the host that Blue's last action analysed, as a mask
         ("faked_first", np.int64, (NUM_HOSTS,)),  # `faked` when the host was first scanned or exploited
         ("faked", np.int64, (NUM_HOSTS,)),  # ports that decoys of each host listen on (`tables.PORTS`)
         # makes kept machine code stale when what this depends on changes: numba looks at the callers' files only
@@ -135,11 +136,11 @@ def begin(memory: Any, num_steps: int) -> None:
     memory.scanned = 0
     memory.last_active = 0
     memory.was_exploit = 0
+    memory.unanswered = 0
+    memory.suspects = 0
+    memory.maybe_scanned = 0
     memory.decoyed = 0
     memory.analysed = 0
-    memory.attackable = 0
-    memory.suspects = 0
-    memory.unanswered = 0
     memory.faked_first[:] = 0
     memory.faked[:] = 0
 
@@ -208,8 +209,8 @@ def see(memory: Any, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> 
         if memory.analysed >> host & 1 and looks_clean:
             memory.suspects &= ~(1 << host)
     signs = memory.active | memory.decoyed
-    memory.suspects |= memory.exploited | (signs & memory.attackable)
-    memory.attackable |= signs
+    memory.suspects |= memory.exploited | (signs & memory.maybe_scanned)
+    memory.maybe_scanned |= signs
     bit = OBSERVATION_SIZE
     for place in range(_NUM_THAT_MATTER):
         row[bit] = (memory.scanned >> _HOSTS[place]) & 1

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
     from pipeline.policy.params import PolicyShape
 
-MAX_OBSERVATION_SIZE = 185
-"""Bits: with the workflow's 7 they fill three words."""
+_WORD_BITS = 64
+_NUM_WORDS = 3
+MAX_OBSERVATION_SIZE = _NUM_WORDS * _WORD_BITS - 7
+"""Bits: beside them the workflow's 7 have room."""
 MAX_MEMO = 4096
 """Distributions that an actor remembers: more than a trained policy meets, in at most 7 MB."""
 _NUM_BUCKETS = 4 * MAX_MEMO
 _HASH_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _HASH_SHIFT = np.uint64(64 - 14)  # 14 bits name one of the 16,384 buckets
-_WORD_BITS = 64
-_NUM_WORDS = 3
 _WORKFLOW_SHIFT = np.uint64(MAX_OBSERVATION_SIZE - 2 * _WORD_BITS)
 _ONE = np.uint64(1)
 _NO_BIT = -1

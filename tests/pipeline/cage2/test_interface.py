@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.cage2 import spec
 from pipeline.cage2.engine.fast_env import FastEnv
+from pipeline.cage2.engine.game_batch import Profile
 from pipeline.cage2.engine.tables import (
     BASE_PORTS,
     DECOY_FREE_PORT,
@@ -104,14 +105,14 @@ def test_only_with_a_memory_a_policy_can_know_what_is_useless() -> None:
     assert masked == [(True, "merged")]
 
 
-@pytest.mark.parametrize("red_agent", spec.RED_AGENTS)
-def test_what_is_masked_would_achieve_nothing(red_agent: str) -> None:
-    """Decoys that would fail; Restore of hosts without a Red session, and Analyse of those or where all is known."""
+@pytest.mark.parametrize("profile", get_args(Profile))
+@pytest.mark.parametrize("red_agent", ["B_lineAgent", "RedMeanderAgent"])
+def test_masked_are_decoys_that_would_fail_and_hosts_without_a_session(red_agent: str, profile: Profile) -> None:
     interface = Interface(observation_memory=True, actions="merged")
-    env, memory, rng = FastEnv(red_agent), Memory(interface), np.random.default_rng(0)
+    env, memory, rng = FastEnv(red_agent, profile), Memory(interface), np.random.default_rng(0)
     row = np.empty(interface.observation_size, np.int8)
     num_decoys = num_others = 0
-    for seed in range(40):
+    for seed in range(100):
         memory.begin(100, env.reset(seed), row)
         for _ in range(100):
             masked = _masked(interface.mask, row)

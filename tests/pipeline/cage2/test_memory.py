@@ -44,8 +44,8 @@ class Reference:
         self.unanswered: set[str] = set()
         self.decoyed: set[str] = set()
         self.analysed: set[str] = set()
-        self.maybe_scanned: set[str] = set()
         self.suspects: set[str] = set()
+        self.maybe_scanned: set[str] = set()
         self.num_acts = 0
 
     def busy_ports(self, host: str) -> set[int]:
@@ -98,10 +98,10 @@ class Reference:
         for host in self.analysed:
             if not hosts[spec.HOST_NAMES.index(host), 2:].any():
                 self.suspects.discard(host)
-        for host in self.shown[-1].keys() | self.decoyed:
-            if self.shown[-1].get(host) or host in self.maybe_scanned:
-                self.suspects.add(host)
-            self.maybe_scanned.add(host)
+        self.suspects |= {host for host, exploited in self.shown[-1].items() if exploited}
+        signs = self.shown[-1].keys() | self.decoyed
+        self.suspects |= signs & self.maybe_scanned
+        self.maybe_scanned |= signs
         row = table.tolist()
         if self.interface.observation_memory:
             row += [int(spec.HOST_NAMES[host] in before) for host in HOSTS_THAT_MATTER]

@@ -26,6 +26,7 @@ from pipeline.learn.compiled_update import CompiledUpdate
 from pipeline.learn.recipe import DEFAULT, PROTOTYPE, Recipe
 from pipeline.learn.samples import Samples
 from pipeline.policy import network
+from pipeline.policy.forward import MAX_OBSERVATION_SIZE
 from pipeline.policy.network import network_inputs
 from pipeline.policy.params import PolicyShape
 from pipeline.policy.store import PolicyState
@@ -138,7 +139,7 @@ def test_the_learner_answers_as_the_worker_played(
     assert samples.log_prob_old.min() < np.log(1e-2)  # rare actions are compared as well
 
 
-plain_shapes = st.builds(PolicyShape, st.integers(1, 128), st.integers(2, 145))
+plain_shapes = st.builds(PolicyShape, st.integers(1, MAX_OBSERVATION_SIZE), st.integers(2, 145))
 shapes = plain_shapes | st.builds(masked, plain_shapes, st.integers(0, 1000))
 
 

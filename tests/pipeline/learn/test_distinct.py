@@ -29,7 +29,7 @@ def test_distinct_inputs_put_together_are_all_inputs(observation: np.ndarray, wo
 @given(st.permutations(range(10)))
 def test_their_order_depends_on_nothing_but_them(order: list[int]) -> None:
     rng = np.random.default_rng(0)
-    observation, workflow_id = rng.integers(0, 2, (10, 3, 121)).astype(np.int8), rng.integers(0, 120, 10)
+    observation, workflow_id = rng.integers(0, 2, (10, 3, 150)).astype(np.int8), rng.integers(0, 120, 10)
     one, other = distinct_inputs(observation, workflow_id), distinct_inputs(observation[order], workflow_id[order])
 
     assert np.array_equal(one.bits, other.bits)

@@ -99,15 +99,15 @@ def test_vectors_of_another_length_are_refused() -> None:
 
 
 def test_a_shape_of_its_own_is_kept() -> None:
-    shape = PolicyShape(observation_size=121, num_actions=54)
+    shape = PolicyShape(observation_size=150, num_actions=54)
     network = create(0, "orthogonal", shape)
-    rows = np.random.default_rng(0).integers(0, 2, (3, 121)).astype(np.int8)
+    rows = np.random.default_rng(0).integers(0, 2, (3, 150)).astype(np.int8)
     inputs = network_inputs(rows, np.array([0, 5, 119]), CPU)
 
     assert network.shape == shape
     assert network.log_probs(inputs).shape == (3, 54)
-    assert inputs[:, :121].numpy().tolist() == rows.tolist()
-    assert inputs[2, 121:].numpy().tolist() == one_hot(119).tolist()
+    assert inputs[:, :150].numpy().tolist() == rows.tolist()
+    assert inputs[2, 150:].numpy().tolist() == one_hot(119).tolist()
 
 
 def test_torch_masks_as_workers_do() -> None:
