@@ -82,8 +82,8 @@ class Config(BaseModel):
     observation_memory: bool = False
     """Let the policy also see what Blue may remember: hosts scanned, suspected or left to Red, decoys, time."""
     actions: Literal["all", "merged"] = "all"
-    """What the policy chooses from: CybORG's 145 actions, or those that can achieve something, with one decoy action
-    per host that places its next one; with a memory only those that can now."""
+    """What the policy chooses from: CybORG's 145 actions, or those that are worth taking, with one decoy action
+    per host that places its next one; with a memory only those that achieve something now."""
     recipe: Literal["default", "thorough", "prototype"] = "default"
     """PPO's hyper-parameters: for few episodes; for one policy and tens of thousands; or those of the research
     prototype, for comparison."""

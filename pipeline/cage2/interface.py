@@ -3,8 +3,8 @@
 An action is chosen among the interface's own, by index; with `all` that is CybORG's id. What Blue does in the game is
 always one of CybORG's 145, and what it remembers follows from what it saw and did (`memory`), on either engine.
 
-`merged` has no action that can never achieve anything, and one decoy action per host, which places the next of the
-host's. What is left out follows from the game's rules:
+`merged` has no action that achieves nothing, or less than another, and one decoy action per host, which places the next
+of the host's. What is left out follows from the game's rules:
 
 - Defender and User0: Red's exploits of Defender fail, and its first session on User0 stays, whatever Blue does. Neither
   costs more than Defender's restoration.
@@ -30,7 +30,7 @@ import numpy as np
 from pipeline.cage2 import spec
 
 Actions = Literal["all", "merged"]
-"""`all`: CybORG's 145. `merged`: those that can achieve something, decoys as "the next one of this host"."""
+"""`all`: CybORG's 145. `merged`: those that are worth taking, decoys as "the next one of this host"."""
 
 HOSTS_THAT_MATTER = tuple(
     host for host in range(spec.NUM_HOSTS) if host not in (spec.DEFENDER_INDEX, spec.RED_FOOTHOLD_INDEX)
