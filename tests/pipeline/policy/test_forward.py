@@ -22,7 +22,7 @@ from pipeline.workflows.orders import NUM_WORKFLOWS, one_hot
 
 ORDER = 7
 LARGEST = PolicyShape(forward.MAX_OBSERVATION_SIZE, NUM_ACTIONS)
-SHAPES = [PLAIN, *(PolicyShape(size, 36) for size in (1, 64, 65, 128, 129)), LARGEST]
+SHAPES = [PLAIN, PolicyShape(1, 1), PolicyShape(64, 2), *(PolicyShape(size, 36) for size in (65, 128, 129)), LARGEST]
 
 
 def actor(seed: int = 0, scale: float = 0.3, shape: PolicyShape = PLAIN) -> Actor:
