@@ -10,18 +10,18 @@ import numpy as np
 
 from native_buffers.ring import EpisodeRing
 from pipeline import seeding
-from pipeline.cage2.compliance import Compromised, Verdicts
-from pipeline.cage2.cyborg_env import CyborgEnv
-from pipeline.cage2.interface import Interface
-from pipeline.cage2.memory import Memory
-from pipeline.cage2.spec import EPISODE_STEPS, OBSERVATION_SIZE
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.blue.memory import Memory
+from pipeline.cage2.cyborg.env import CyborgEnv
+from pipeline.cage2.facts.compliance import Compromised, Verdicts
+from pipeline.cage2.facts.orders import ORDERS
+from pipeline.cage2.facts.spec import EPISODE_STEPS, OBSERVATION_SIZE
 from pipeline.collect.episode import play_episode
 from pipeline.collect.record import HEADER, record_layout
 from pipeline.collect.rollout import EnginePlayer, warm_up
 from pipeline.policy import network
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PLAIN
-from pipeline.workflows.orders import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

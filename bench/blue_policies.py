@@ -6,7 +6,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from pipeline.cage2 import spec
+from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     import random

@@ -6,8 +6,8 @@ import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cage2 import spec
-from pipeline.cage2.cyborg_env import CyborgEnv, load_cyborg
+from pipeline.cage2.cyborg.env import CyborgEnv, load_cyborg
+from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

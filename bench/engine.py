@@ -25,12 +25,12 @@ import gymnasium
 import numpy as np
 
 from pipeline import seeding
-from pipeline.cage2 import spec
-from pipeline.cage2.compliance import Compromised, Verdicts
-from pipeline.cage2.cyborg_env import CyborgEnv, load_cyborg
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.cyborg.env import CyborgEnv, load_cyborg
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.engine.game_batch import GameBatch
-from pipeline.cage2.interface import Interface
+from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.compliance import Compromised, Verdicts
 from pipeline.collect.record import record_layout
 from pipeline.collect.rollout import EnginePlayer
 from pipeline.policy.forward import Actor
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pipeline.cage2.env import Cage2Env
 
 BATCHES = (64, 1024)
-GYM_ID = "pipeline.cage2.gym_registration:Cage2-v0"
+GYM_ID = "pipeline.cage2.gym.registration:Cage2-v0"
 WORKFLOW_ID = 65
 POOL = 1_000_000
 """Random actions that are drawn beforehand."""

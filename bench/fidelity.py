@@ -7,7 +7,7 @@
 Compared are the 52 observation values, the reward, the hosts with a Red session and the complete state of the random
 number generator, after each reset and each step. CybORG's side is one of
 
-    adapter   `pipeline.cage2.cyborg_env`, seeded at each reset
+    adapter   `pipeline.cage2.cyborg.env`, seeded at each reset
     stock     CybORG's own `ChallengeWrapper`, several episodes on each: the first after `seed, build, wrap, reset`, the
               others after a further reset, with or without a new seed; some are cut short, some last beyond 100 steps
 
@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from blue_policies import POLICIES, find_policy
 from cyborg_sides import Adapter, Stock, leaderboard_rules
 
-from pipeline.cage2 import spec
 from pipeline.cage2.engine.fast_env import FastEnv
+from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.cage2.spec import HOST_TYPES
-from pipeline.workflows.orders import KENDALL, NUM_HOST_TYPES, NUM_PAIRS, NUM_WORKFLOWS, ORDERS, PAIRS, PRECEDENCES
+from pipeline.cage2.facts.orders import KENDALL, NUM_HOST_TYPES, NUM_PAIRS, NUM_WORKFLOWS, ORDERS, PAIRS, PRECEDENCES
+from pipeline.cage2.facts.spec import HOST_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

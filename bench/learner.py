@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from pipeline.cage2.spec import EPISODE_STEPS, NUM_ACTIONS, OBSERVATION_SIZE
+from pipeline.cage2.facts.spec import EPISODE_STEPS, NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.learn import ppo
 from pipeline.learn.autograd import AutogradUpdate
 from pipeline.learn.batch import Batch

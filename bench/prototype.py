@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline.cage2.compliance import Compromised, compromised_types, judge
-from pipeline.cage2.cyborg_env import load_cyborg
-from pipeline.cage2.spec import EPISODE_STEPS, HOST_NAMES, NUM_ACTIONS, OBSERVATION_SIZE
-from pipeline.workflows.orders import ORDER_SIZE, ORDERS, one_hot
+from pipeline.cage2.cyborg.env import load_cyborg
+from pipeline.cage2.facts.compliance import Compromised, compromised_types, judge
+from pipeline.cage2.facts.orders import ORDER_SIZE, ORDERS, one_hot
+from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_NAMES, NUM_ACTIONS, OBSERVATION_SIZE
 
 
 def initial_weights() -> dict[str, Any]:

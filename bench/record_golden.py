@@ -20,7 +20,7 @@ from typing import Any
 from blue_policies import POLICIES
 from cyborg_sides import Stock, leaderboard_rules
 
-from pipeline.cage2 import spec
+from pipeline.cage2.facts import spec
 
 GAMES = [
     *product(("head",), spec.RED_AGENTS, ("random", "reactive", "decoy"), (0, -(2**63))),

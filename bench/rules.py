@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from pipeline.cage2.facts.orders import KENDALL, NUM_PAIRS, NUM_WORKFLOWS, ORDERS
 from pipeline.workflows import choice
 from pipeline.workflows.observations import pool, repeats
-from pipeline.workflows.orders import KENDALL, NUM_PAIRS, NUM_WORKFLOWS, ORDERS
 from pipeline.workflows.posterior import fit
 from pipeline.workflows.targets import standardise
 

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pipeline.cage2.compliance import Compromised
-from pipeline.cage2.interface import Interface
-from pipeline.cage2.memory import Memory
-from pipeline.cage2.spec import OBSERVATION_SIZE
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.blue.memory import Memory
+from pipeline.cage2.facts.compliance import Compromised
+from pipeline.cage2.facts.spec import OBSERVATION_SIZE
 from pipeline.collect.episode import play_episode
 from pipeline.collect.game import GameSpec
 from pipeline.collect.rollout import warm_up

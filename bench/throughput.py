@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rows import Job, MeasurementFailedError, Row, import_pyplot, measure_afresh, median_row
 
-from pipeline.cage2.spec import EPISODE_STEPS, RED_AGENTS
+from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.config import num_cores
 from pipeline.options import Parser, UsageError
 

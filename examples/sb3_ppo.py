@@ -8,13 +8,13 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
-from pipeline.cage2.sb3_vec_env import Sb3VecEnv
+from pipeline.cage2.gym.sb3 import Sb3VecEnv
 
 
 def main(total_timesteps: int = 500_000, num_envs: int = 64, seed: int = 0) -> float:
     """Train for a while; return the mean return of 100 episodes after it."""
     games = gymnasium.make_vec(
-        "pipeline.cage2.gym_registration:Cage2-v0", num_envs, red_agent="B_lineAgent", autoreset_mode="SameStep"
+        "pipeline.cage2.gym.registration:Cage2-v0", num_envs, red_agent="B_lineAgent", autoreset_mode="SameStep"
     )
     env = VecNormalize(VecMonitor(Sb3VecEnv(games)), norm_obs=False)  # scales rewards for training only
     model = PPO("MlpPolicy", env, n_steps=100, batch_size=800, ent_coef=0.01, seed=seed, device="cpu", verbose=1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from pipeline.workflows.orders import order_name, parse_order
+from pipeline.cage2.facts.orders import order_name, parse_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

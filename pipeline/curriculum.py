@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from pipeline import seeding
+from pipeline.cage2.facts.orders import NUM_WORKFLOWS, parse_order
 from pipeline.learn.visit import Visit, VisitLimits
 from pipeline.policy.store import SHARED_POLICY
 from pipeline.types import Estimate, OrdersEvaluated
-from pipeline.workflows.orders import NUM_WORKFLOWS, parse_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

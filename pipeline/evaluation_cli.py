@@ -10,12 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cage2.spec import RED_AGENTS
+from pipeline.cage2.facts.orders import UnknownOrderError, order_name, parse_order
+from pipeline.cage2.facts.spec import RED_AGENTS
 from pipeline.config import num_cores
 from pipeline.evaluate.baselines import BASELINES
 from pipeline.evaluate.scenario import LENGTHS, Scenario
 from pipeline.options import UsageError, given_options, make_config
-from pipeline.workflows.orders import UnknownOrderError, order_name, parse_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,7 +112,7 @@ def _play(
     scenarios: tuple[Scenario, ...],
     num_episodes: int,
 ) -> Report:
-    from pipeline.cage2.cyborg_env import require_cyborg
+    from pipeline.cage2.cyborg.env import require_cyborg
     from pipeline.collect.methods import game_spec
     from pipeline.evaluate.evaluation import Request, evaluate, useful_workers
     from pipeline.evaluate.play import Policy

@@ -13,8 +13,8 @@ import torch
 from native_buffers.ring import EpisodeRing
 from native_buffers.segment import sweep_stale
 from native_buffers.weights import WeightBoard
-from pipeline.cage2.cyborg_env import require_cyborg
-from pipeline.cage2.spec import EPISODE_STEPS
+from pipeline.cage2.cyborg.env import require_cyborg
+from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray_cluster import require_ray

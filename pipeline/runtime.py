@@ -18,6 +18,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
+from pipeline.cage2.facts.orders import order_name
 from pipeline.collect.processes import START_TIMEOUT_S, WorkersDidNotStartError
 from pipeline.config import SPEED_FIELDS, change_speed
 from pipeline.observe.feed import Feed
@@ -34,7 +35,6 @@ from pipeline.types import (
     RunStarted,
     WorkersStarted,
 )
-from pipeline.workflows.orders import order_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -23,10 +23,10 @@ class RegisterAfterGymnasium:
 
         def load_and_register(module):  # type: ignore[no-untyped-def] # as above
             load(module)
-            if sys.modules.get("pipeline.cage2.gym_registration"):
+            if sys.modules.get("pipeline.cage2.gym.registration"):
                 return  # it is what imports gymnasium, and registers next
             try:
-                from pipeline.cage2.gym_registration import register
+                from pipeline.cage2.gym.registration import register
 
                 register()
             except Exception as error:  # noqa: BLE001 - whatever it is, gymnasium is to stay usable

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pipeline.cage2.compliance import Verdicts
+    from pipeline.cage2.blue.memory import Memory
     from pipeline.cage2.env import Cage2Env
-    from pipeline.cage2.memory import Memory
+    from pipeline.cage2.facts.compliance import Verdicts
     from pipeline.policy.forward import Actor
 
 

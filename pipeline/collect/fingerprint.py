@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import native_buffers
-from pipeline.cage2.compliance import Verdicts
+from pipeline.cage2.facts.compliance import Verdicts
+from pipeline.cage2.facts.orders import ORDERS
 from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS
 from pipeline.collect.record import HEADER
 from pipeline.collect.rollout import EnginePlayer
 from pipeline.policy.forward import Actor
-from pipeline.workflows.orders import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PACKAGES = ("numpy", "numba", "llvmlite", "csle-cyborg")
 """What an episode's bits come from, beside the project's own sources."""
 
-_FOLDERS = ("cage2", "collect", "policy", "workflows")
+_FOLDERS = ("cage2", "collect", "numerics", "policy")
 _WORKFLOW_ID = 37
 _SEED = 20220722
 _UNLISTED = "not listed"

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from pipeline.cage2.cyborg_env import CyborgEnv, load_cyborg
+from pipeline.cage2.blue.memory import Memory
+from pipeline.cage2.cyborg.env import CyborgEnv, load_cyborg
 from pipeline.cage2.engine.fast_env import FastEnv
-from pipeline.cage2.memory import Memory
 from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS, MixedEnv, mixed_index
 from pipeline.collect.episode import play_episode
 from pipeline.collect.record import record_layout
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from native_buffers.layout import Layout
-    from pipeline.cage2.compliance import Compromised, Verdicts
+    from pipeline.cage2.blue.interface import Interface
     from pipeline.cage2.engine.game_batch import Profile
     from pipeline.cage2.env import Cage2Env
-    from pipeline.cage2.interface import Interface
+    from pipeline.cage2.facts.compliance import Compromised, Verdicts
     from pipeline.policy.forward import Actor
 
 

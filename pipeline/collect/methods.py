@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.cage2.compliance import Compromised
-from pipeline.cage2.interface import Interface
-from pipeline.cage2.spec import EPISODE_STEPS
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.facts.compliance import Compromised
+from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.game import GameSpec
 from pipeline.collect.processes import require_open_files

@@ -8,10 +8,10 @@ import traceback
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from pipeline.cage2.compliance import Verdicts
+from pipeline.cage2.facts.compliance import Verdicts
+from pipeline.cage2.facts.orders import ORDERS
 from pipeline.collect.record import ERROR_TEXT_BYTES
 from pipeline.policy.forward import Actor
-from pipeline.workflows.orders import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ import signal
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ[_variable] = "1"  # a worker is one core's worth; more threads would fight over it
 
-from pipeline.cage2.cyborg_env import CyborgNotInstalledError, load_cyborg  # noqa: E402  # BLAS first
+from pipeline.cage2.cyborg.env import CyborgNotInstalledError, load_cyborg  # noqa: E402  # BLAS first
 from pipeline.collect import rollout  # noqa: E402
 from pipeline.collect import worker as worker  # noqa: E402  # for the sake of the pages
 

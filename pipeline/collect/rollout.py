@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cage2.compliance import Compromised, Verdicts
-from pipeline.cage2.engine.compiled import compiled, kernel
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.blue.memory import Memory, act, begin, see
 from pipeline.cage2.engine.game import INITS_OF_RESET, reset, step
 from pipeline.cage2.engine.game_batch import GameBatch, Profile
 from pipeline.cage2.engine.mersenne import seed_generator_64
-from pipeline.cage2.interface import Interface
-from pipeline.cage2.memory import Memory, act, begin, see
-from pipeline.cage2.spec import EPISODE_STEPS, HOST_TYPES
+from pipeline.cage2.facts.compliance import Compromised, Verdicts
+from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_TYPES
 from pipeline.collect.record import record_layout
+from pipeline.numerics.compiled import compiled, kernel
 from pipeline.policy.forward import Actor, choose, look_up
 from pipeline.policy.params import PLAIN
 from pipeline.seeding import GOLDEN_GAMMA, MIX_1, MIX_2

@@ -9,12 +9,12 @@ import traceback
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pipeline.cage2.compliance import Verdicts
-from pipeline.cage2.memory import Memory
+from pipeline.cage2.blue.memory import Memory
+from pipeline.cage2.facts.compliance import Verdicts
+from pipeline.cage2.facts.orders import ORDERS
 from pipeline.collect.episode import play_stepwise
 from pipeline.collect.player import write_failure
 from pipeline.collect.processes import become_worker
-from pipeline.workflows.orders import ORDERS
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from pipeline.cage2 import spec
+from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline import seeding
-from pipeline.cage2.compliance import episode_compliance
+from pipeline.cage2.facts.compliance import episode_compliance
 from pipeline.collect.player import Player, read_failure
 from pipeline.collect.record import HEADER
 from pipeline.errors import PipelineError

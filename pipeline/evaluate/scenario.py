@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.cage2.spec import RED_AGENTS
+from pipeline.cage2.facts.spec import RED_AGENTS
 
 LENGTHS = (30, 50, 100)
 """Steps of an episode."""

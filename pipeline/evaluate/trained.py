@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.cage2.interface import Interface
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.facts.orders import KENDALL, order_name
 from pipeline.errors import SetupError
 from pipeline.persist.checkpoint import MANIFEST, CheckpointFolder
 from pipeline.persist.manifest import CheckpointError
@@ -13,7 +14,6 @@ from pipeline.persist.runs import read_config
 from pipeline.policy.params import PolicyShape
 from pipeline.policy.store import SHARED_POLICY, PolicyStore
 from pipeline.types import Estimate
-from pipeline.workflows.orders import KENDALL, order_name
 from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:

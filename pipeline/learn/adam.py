@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cage2.engine.compiled import compiled
-from pipeline.learn.lanes import add_products, load, spread, sum_of
-from pipeline.learn.lanes_code import WIDTH
+from pipeline.numerics.compiled import compiled
+from pipeline.numerics.lanes import add_products, load, spread, sum_of
+from pipeline.numerics.lanes_code import WIDTH
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cage2.compliance import alignment_bonus, episode_compliance
-from pipeline.cage2.spec import OBSERVATION_SIZE
+from pipeline.cage2.facts.compliance import alignment_bonus, episode_compliance
+from pipeline.cage2.facts.spec import OBSERVATION_SIZE
 from pipeline.types import Estimate
 
 if TYPE_CHECKING:

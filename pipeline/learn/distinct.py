@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.cage2.engine.compiled import kernel
-from pipeline.workflows.orders import ONE_HOTS
+from pipeline.cage2.facts.orders import ONE_HOTS
+from pipeline.numerics.compiled import kernel
 
 if TYPE_CHECKING:
     import numpy.typing as npt

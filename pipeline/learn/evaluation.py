@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cage2.compliance import episode_compliance
+from pipeline.cage2.facts.compliance import episode_compliance
 from pipeline.learn.batch import RowFilledError
 from pipeline.types import Estimate
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cage2.engine.compiled import compiled
-from pipeline.learn.elementary import exp, expm1, log
-from pipeline.learn.lanes import add, add_products, highest, highest_of, load, spread, sum_of
-from pipeline.learn.lanes_code import WIDTH
+from pipeline.numerics.compiled import compiled
+from pipeline.numerics.elementary import exp, expm1, log
+from pipeline.numerics.lanes import add, add_products, highest, highest_of, load, spread, sum_of
+from pipeline.numerics.lanes_code import WIDTH
 from pipeline.policy.params import USELESS
 
 if TYPE_CHECKING:

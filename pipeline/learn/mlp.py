@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.cage2.engine.compiled import compiled
-from pipeline.learn.elementary import tanh
-from pipeline.learn.lanes import add, keep_apart, load, store
-from pipeline.learn.lanes_code import WIDTH
-from pipeline.learn.matrix import ROWS, TILE, add_matrix_product, add_rows, fill, lay_across
+from pipeline.numerics.compiled import compiled
+from pipeline.numerics.elementary import tanh
+from pipeline.numerics.lanes import add, keep_apart, load, store
+from pipeline.numerics.lanes_code import WIDTH
+from pipeline.numerics.matrix import ROWS, TILE, add_matrix_product, add_rows, fill, lay_across
 from pipeline.policy.params import HIDDEN_SIZE
 
 if TYPE_CHECKING:

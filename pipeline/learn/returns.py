@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.cage2.engine.compiled import kernel
+from pipeline.numerics.compiled import kernel
 
 if TYPE_CHECKING:
     import numpy.typing as npt

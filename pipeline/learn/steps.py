@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.cage2.engine.compiled import COMPILED, compiled
+from pipeline.numerics.compiled import COMPILED, compiled
 from pipeline.policy import params
 
 if TYPE_CHECKING:
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 
 def _digest() -> str:
-    sources = Path(__file__).parent
+    learn = Path(__file__).parent
+    numerics = learn.parent / "numerics"
     digest = hashlib.sha256()
-    for name in ("adam", "elementary", "epoch", "lanes_code", "loss_gradient", "matrix", "mlp", "steps"):
-        digest.update((sources / f"{name}.py").read_bytes())
+    for path in (
+        *(learn / f"{name}.py" for name in ("adam", "epoch", "loss_gradient", "mlp", "steps")),
+        *(numerics / f"{name}.py" for name in ("elementary", "lanes_code", "matrix")),
+    ):
+        digest.update(path.read_bytes())
     digest.update(Path(params.__file__).read_bytes())
     return digest.hexdigest()[:12]
 

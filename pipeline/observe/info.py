@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
-from pipeline.cage2.spec import EPISODE_STEPS
+from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.methods import game_spec
 from pipeline.collect.record import HEADER
 from pipeline.persist.runs import describe_machine

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cage2.engine.compiled import COMPILED, compiled, kernel
-from pipeline.cage2.spec import NUM_ACTIONS
+from pipeline.cage2.facts import orders
+from pipeline.cage2.facts.orders import NUM_HOST_TYPES, ORDER_SIZE, ORDERS
+from pipeline.cage2.facts.spec import NUM_ACTIONS
+from pipeline.numerics.compiled import COMPILED, compiled, kernel
 from pipeline.policy import params
 from pipeline.policy.params import HIDDEN_SIZE, USELESS
-from pipeline.workflows import orders
-from pipeline.workflows.orders import NUM_HOST_TYPES, ORDER_SIZE, ORDERS
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.cage2.facts.orders import ONE_HOTS
 from pipeline.policy.params import PLAIN, USELESS, MlpShape, PolicyShape
-from pipeline.workflows.orders import ONE_HOTS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.cage2.interface import Mask
+    from pipeline.cage2.blue.interface import Mask
     from pipeline.policy.params import MlpShape, PolicyShape
 
 Initialisation: TypeAlias = Literal["orthogonal", "uniform"]

@@ -14,14 +14,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
-from pipeline.workflows.orders import ORDER_SIZE
+from pipeline.cage2.facts.orders import ORDER_SIZE
+from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pipeline.cage2.interface import Interface, Mask
+    from pipeline.cage2.blue.interface import Interface, Mask
 
 HIDDEN_SIZE = 64
 USELESS: Final = -1e4

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from pipeline import seeding
+from pipeline.cage2.facts.orders import KENDALL, NUM_WORKFLOWS, order_name
 from pipeline.errors import SetupError
 from pipeline.policy import network
 from pipeline.policy.network import ActorCritic, Initialisation
-from pipeline.workflows.orders import KENDALL, NUM_WORKFLOWS, order_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.workflows.orders import NUM_WORKFLOWS
+from pipeline.cage2.facts.orders import NUM_WORKFLOWS
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from gpytorch.kernels import Kernel
 
-from pipeline.workflows.orders import NUM_HOST_TYPES, NUM_PAIRS, ONE_HOTS, ORDER_SIZE, PRECEDENCES
+from pipeline.cage2.facts.orders import NUM_HOST_TYPES, NUM_PAIRS, ONE_HOTS, ORDER_SIZE, PRECEDENCES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

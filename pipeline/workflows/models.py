@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
+from pipeline.cage2.facts.orders import NUM_HOST_TYPES, NUM_PAIRS, NUM_WORKFLOWS, PAIRS
 from pipeline.workflows.kernel import OrderKernel, features
-from pipeline.workflows.orders import NUM_HOST_TYPES, NUM_PAIRS, NUM_WORKFLOWS, PAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.cage2.spec import HOST_TYPES
+from pipeline.cage2.facts.orders import NUM_WORKFLOWS, PAIRS, PRECEDENCES, order_name
+from pipeline.cage2.facts.spec import HOST_TYPES
 from pipeline.types import PairEffect, Settling, TiedOrder
-from pipeline.workflows.orders import NUM_WORKFLOWS, PAIRS, PRECEDENCES, order_name
 from pipeline.workflows.posterior import fit, sample
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 
 from pipeline import seeding
+from pipeline.cage2.facts.orders import NUM_WORKFLOWS
 from pipeline.workflows import choice
 from pipeline.workflows.observations import Observation, repeats
-from pipeline.workflows.orders import NUM_WORKFLOWS
 from pipeline.workflows.posterior import fit
 from pipeline.workflows.report import report
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.cage2.spec import NUM_HOSTS, OBSERVATION_SIZE
+from pipeline.cage2.facts.spec import NUM_HOSTS, OBSERVATION_SIZE
 from pipeline.config import num_cores
 
 BENCH = Path(__file__).parents[2] / "bench"

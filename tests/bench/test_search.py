@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.cage2.facts.orders import KENDALL, NUM_WORKFLOWS, ORDERS
 from pipeline.workflows.observations import Observation
-from pipeline.workflows.orders import KENDALL, NUM_WORKFLOWS, ORDERS
 
 BENCH = Path(__file__).parents[2] / "bench"
 

@@ -11,8 +11,8 @@ import pytest
 import uvloop
 
 from pipeline import Config, Pipeline
+from pipeline.cage2.facts.orders import order_name
 from pipeline.types import UpdateResult, WorkflowFinished
-from pipeline.workflows.orders import order_name
 
 if TYPE_CHECKING:
     from pathlib import Path

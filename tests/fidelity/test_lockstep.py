@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cage2 import spec
 from pipeline.cage2.engine.fast_env import FastEnv
+from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     from types import ModuleType

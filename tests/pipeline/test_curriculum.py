@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline import seeding
+from pipeline.cage2.facts.orders import NUM_WORKFLOWS, order_name
 from pipeline.config import Config
 from pipeline.curriculum import NUM_ROUNDS, Shared, Single, curriculum
 from pipeline.learn.evaluation import Worth
@@ -16,7 +17,6 @@ from pipeline.learn.visit import Visit
 from pipeline.policy.params import PLAIN
 from pipeline.policy.store import SHARED_POLICY, PolicyStore
 from pipeline.types import Estimate, WorkflowResult
-from pipeline.workflows.orders import NUM_WORKFLOWS, order_name
 from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:

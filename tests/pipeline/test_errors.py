@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cage2.cyborg_env import CyborgNotInstalledError
+from pipeline.cage2.cyborg.env import CyborgNotInstalledError
 from pipeline.errors import PipelineError, SetupError
 from pipeline.learn.ppo import NoSuchDeviceError, TrainingDivergedError
 from pipeline.observe.tensorboard import TensorBoardMissingError

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.cage2.facts.orders import order_name
 from pipeline.cli import INTERRUPTED, OK, USAGE, main
-from pipeline.workflows.orders import order_name
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import MakeRun

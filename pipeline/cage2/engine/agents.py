@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cage2.engine.compiled import compiled, int64
 from pipeline.cage2.engine.mersenne import draw_below, shuffle_hosts
 from pipeline.cage2.engine.red import (
     ESCALATE,
@@ -27,7 +26,8 @@ from pipeline.cage2.engine.tables import (
     OPERATIONAL_HOSTS,
     USER,
 )
-from pipeline.cage2.spec import HOST_NAMES, HOSTS, NUM_HOSTS, OP_SERVER_INDEX, RED_AGENTS, SUBNETS
+from pipeline.cage2.facts.spec import HOST_NAMES, HOSTS, NUM_HOSTS, OP_SERVER_INDEX, RED_AGENTS, SUBNETS
+from pipeline.numerics.compiled import compiled, int64
 
 if TYPE_CHECKING:
     from pipeline.cage2.engine.state import Lists

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cage2.engine.compiled import compiled, int64
 from pipeline.cage2.engine.mersenne import draw_below, draw_only
 from pipeline.cage2.engine.network import RED_FOOTHOLD, add_decoy, count_decoys, delete, draw_pid, find, place_red
 from pipeline.cage2.engine.state import ATTRIBUTE, DECOYS, SESSIONS, SUSPECTS
@@ -19,7 +18,8 @@ from pipeline.cage2.engine.tables import (
     NUM_DECOYS,
     PRIVILEGED_DECOYS,
 )
-from pipeline.cage2.spec import ANALYSE, DECOY, NUM_HOSTS, OP_SERVER_INDEX, REMOVE, RESTORE
+from pipeline.cage2.facts.spec import ANALYSE, DECOY, NUM_HOSTS, OP_SERVER_INDEX, REMOVE, RESTORE
+from pipeline.numerics.compiled import compiled, int64
 
 if TYPE_CHECKING:
     from pipeline.cage2.engine.state import Lists

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cage2.engine.compiled import compiled
 from pipeline.cage2.engine.state import CORRECTED, SUSPECTS
-from pipeline.cage2.spec import ANALYSE, BITS_PER_HOST, DECOY, NUM_HOSTS, REMOVE, RESTORE
+from pipeline.cage2.facts.spec import ANALYSE, BITS_PER_HOST, DECOY, NUM_HOSTS, REMOVE, RESTORE
+from pipeline.numerics.compiled import compiled
 
 if TYPE_CHECKING:
     from pipeline.cage2.engine.state import Lists

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.cage2 import spec
 from pipeline.cage2.engine.game_batch import GameBatch, Observation, Profile
+from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cage2.engine import agents, blue
 from pipeline.cage2.engine.blue_table import monitor, reset_table, update_table, write_observation
-from pipeline.cage2.engine.compiled import compiled, kernel
 from pipeline.cage2.engine.mersenne import seed_generator
 from pipeline.cage2.engine.network import clear_network, draw_network, place_red
 from pipeline.cage2.engine.reward import compute_reward
-from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
+from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
+from pipeline.numerics.compiled import compiled, kernel
 
 if TYPE_CHECKING:
     import numpy as np

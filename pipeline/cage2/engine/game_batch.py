@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from pipeline.cage2 import spec
 from pipeline.cage2.engine import mersenne
 from pipeline.cage2.engine.game import INITS_OF_NEW, INITS_OF_RESET, reset_games, step_games
 from pipeline.cage2.engine.state import Games, Lists, new_games, new_lists
+from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

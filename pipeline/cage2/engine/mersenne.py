@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cage2.engine.compiled import compiled, int64
+from pipeline.numerics.compiled import compiled, int64
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cage2 import spec
-from pipeline.cage2.engine.compiled import compiled, int64
 from pipeline.cage2.engine.mersenne import draw_below, draw_only
 from pipeline.cage2.engine.state import ATTRIBUTE, DECOYS, PID_MASK, SESSIONS
 from pipeline.cage2.engine.tables import (
@@ -21,7 +19,9 @@ from pipeline.cage2.engine.tables import (
     STARTING_HOSTS,
     USER,
 )
-from pipeline.cage2.spec import NUM_HOSTS, OP_SERVER_INDEX
+from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.spec import NUM_HOSTS, OP_SERVER_INDEX
+from pipeline.numerics.compiled import compiled, int64
 
 if TYPE_CHECKING:
     from pipeline.cage2.engine.state import Lists

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cage2.engine.compiled import compiled, int64
 from pipeline.cage2.engine.mersenne import draw_below, draw_uniform
 from pipeline.cage2.engine.network import (
     PRIVILEGED,
@@ -39,11 +38,12 @@ from pipeline.cage2.engine.tables import (
     REVEALED_SUBNETS,
     SSH_BRUTE_FORCE,
 )
-from pipeline.cage2.spec import (
+from pipeline.cage2.facts.spec import (
     DETECTION_PROBABILITY,
     OP_SERVER_INDEX,
     PREFERRED_EXPLOIT_PROBABILITY,
 )
+from pipeline.numerics.compiled import compiled, int64
 
 if TYPE_CHECKING:
     from pipeline.cage2.engine.state import Lists

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.cage2.engine.compiled import compiled
 from pipeline.cage2.engine.tables import CONFIDENTIALITY_TENTHS
-from pipeline.cage2.spec import NUM_HOSTS, OT_SERVICE_DOWN_TENTHS, RESTORE, RESTORE_TENTHS
+from pipeline.cage2.facts.spec import NUM_HOSTS, OT_SERVICE_DOWN_TENTHS, RESTORE, RESTORE_TENTHS
+from pipeline.numerics.compiled import compiled
 
 
 @compiled

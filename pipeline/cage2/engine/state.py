@@ -18,10 +18,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.cage2 import spec
-from pipeline.cage2.engine.compiled import COMPILED, int64, source_digest
 from pipeline.cage2.engine.mersenne import NUM_WORDS
 from pipeline.cage2.engine.tables import MAX_STARTING_SESSIONS, NUM_DECOYS
+from pipeline.cage2.facts import spec
+from pipeline.numerics.compiled import COMPILED, int64, source_digest
 
 Games = npt.NDArray[np.void]
 """`[B]` of `GAME`."""

@@ -1,4 +1,4 @@
-"""The game's facts as arrays that compiled code looks things up in. All are derived from `pipeline.cage2.spec`.
+"""The game's facts as arrays that compiled code looks things up in. All are derived from `pipeline.cage2.facts.spec`.
 
 Sets are masks: of hosts (bit = host index), subnets (place in `spec.SUBNETS`), ports (place in `PORTS`), decoys (place
 in `spec.DECOYS`) and exploits (place in `spec.EXPLOITS`).
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.cage2 import spec
-from pipeline.cage2.images import OT_SERVICE_PID
+from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.images import OT_SERVICE_PID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
-    from pipeline.cage2.images import Process
+    from pipeline.cage2.facts.images import Process
 
 IntTable = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.cage2.cyborg_env import CyborgEnv
+from pipeline.cage2.cyborg.env import CyborgEnv
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.mixed_env import MIXED_AGENTS, MixedEnv, mixed_index
 

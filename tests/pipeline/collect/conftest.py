@@ -13,17 +13,17 @@ import pytest
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline import seeding
-from pipeline.cage2.compliance import Compromised, Verdicts
-from pipeline.cage2.cyborg_env import CyborgEnv
-from pipeline.cage2.interface import Interface
-from pipeline.cage2.memory import Memory
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.blue.memory import Memory
+from pipeline.cage2.cyborg.env import CyborgEnv
+from pipeline.cage2.facts.compliance import Compromised, Verdicts
+from pipeline.cage2.facts.orders import ORDERS
 from pipeline.collect.episode import play_episode
 from pipeline.collect.game import GameSpec
 from pipeline.collect.record import HEADER
 from pipeline.collect.worker import WorkerSpec
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PLAIN, PolicyShape
-from pipeline.workflows.orders import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

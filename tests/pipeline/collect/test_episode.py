@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from pipeline import seeding
-from pipeline.cage2.compliance import Compromised, Verdicts, compromised_types, judge
-from pipeline.cage2.cyborg_env import CyborgEnv
-from pipeline.cage2.interface import Interface
-from pipeline.cage2.memory import Memory
-from pipeline.cage2.spec import OBSERVATION_SIZE, RED_AGENTS
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.blue.memory import Memory
+from pipeline.cage2.cyborg.env import CyborgEnv
+from pipeline.cage2.facts.compliance import Compromised, Verdicts, compromised_types, judge
+from pipeline.cage2.facts.orders import ORDERS
+from pipeline.cage2.facts.spec import OBSERVATION_SIZE, RED_AGENTS
 from pipeline.collect.episode import play_episode, play_stepwise
 from pipeline.collect.record import record_layout
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PolicyShape
-from pipeline.workflows.orders import ORDERS
 
 if TYPE_CHECKING:
     from native_buffers.layout import Layout

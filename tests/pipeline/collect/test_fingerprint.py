@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.cage2.compliance import Compromised
-from pipeline.cage2.interface import Interface
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.facts.compliance import Compromised
 from pipeline.collect import fingerprint
 from pipeline.collect.fingerprint import Fingerprint, take_fingerprint
 from pipeline.collect.game import GameSpec

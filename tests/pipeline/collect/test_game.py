@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from pipeline.cage2.compliance import Compromised, Verdicts
-from pipeline.cage2.cyborg_env import CyborgEnv
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.cyborg.env import CyborgEnv
 from pipeline.cage2.engine.fast_env import FastEnv
-from pipeline.cage2.interface import Interface
+from pipeline.cage2.facts.compliance import Compromised, Verdicts
 from pipeline.cage2.mixed_env import MIXED
 from pipeline.collect.game import GameSpec
 from pipeline.policy.forward import Actor

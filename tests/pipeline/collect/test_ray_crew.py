@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from pipeline.cage2.compliance import Compromised
-from pipeline.cage2.interface import Interface
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.facts.compliance import Compromised
 from pipeline.collect.fingerprint import Fingerprint
 from pipeline.collect.game import GameSpec
 from pipeline.collect.ray_crew import RayCrew

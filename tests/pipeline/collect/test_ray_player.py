@@ -27,8 +27,8 @@ PREAMBLE = """
     from dataclasses import dataclass
     import numpy as np
     from threadpoolctl import threadpool_info
-    from pipeline.cage2.compliance import Compromised
-    from pipeline.cage2.interface import Interface
+    from pipeline.cage2.facts.compliance import Compromised
+    from pipeline.cage2.blue.interface import Interface
     from pipeline.collect.game import GameSpec
     from pipeline.collect.ray_player import RayPlayer
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
+from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.collect.record import ERROR_TEXT_BYTES, HEADER, record_layout
 from pipeline.learn.batch import Batch
 

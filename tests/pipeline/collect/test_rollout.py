@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from pipeline import seeding
-from pipeline.cage2.compliance import Compromised, Verdicts
-from pipeline.cage2.cyborg_env import CyborgEnv
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.blue.memory import Memory
+from pipeline.cage2.cyborg.env import CyborgEnv
 from pipeline.cage2.engine.fast_env import FastEnv
-from pipeline.cage2.interface import Interface
-from pipeline.cage2.memory import Memory
-from pipeline.cage2.spec import RED_AGENTS
+from pipeline.cage2.facts.compliance import Compromised, Verdicts
+from pipeline.cage2.facts.orders import ORDERS
+from pipeline.cage2.facts.spec import RED_AGENTS
 from pipeline.collect.episode import play_episode
 from pipeline.collect.record import record_layout
 from pipeline.collect.rollout import EnginePlayer
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PolicyShape
-from pipeline.workflows.orders import ORDERS
 
 WORKFLOW_ID = 29
 VERDICTS = Verdicts(ORDERS[WORKFLOW_ID].tolist(), Compromised.FIXABLE)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cage2.spec import ACTION_NAMES, NUM_ACTIONS, OBSERVATION_SIZE
+from pipeline.cage2.facts.spec import ACTION_NAMES, NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.evaluate.baselines import play_random, play_restore, play_sleep
 
 NOTHING = np.zeros(OBSERVATION_SIZE, dtype=np.int8)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cage2.compliance import Compromised
-from pipeline.cage2.interface import Interface
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.facts.compliance import Compromised
 from pipeline.collect.game import GameSpec
 from pipeline.evaluate import evaluation
 from pipeline.evaluate.evaluation import Request, WorkerDiedError, evaluate, useful_workers

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from pipeline import seeding
-from pipeline.cage2.compliance import Compromised, Verdicts, episode_compliance
-from pipeline.cage2.interface import Interface
-from pipeline.cage2.memory import Memory
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.blue.memory import Memory
+from pipeline.cage2.facts.compliance import Compromised, Verdicts, episode_compliance
+from pipeline.cage2.facts.orders import ORDERS
 from pipeline.collect.episode import play_episode
 from pipeline.collect.game import GameSpec
 from pipeline.evaluate.play import EpisodeFailedError, Policy, Task, play
 from pipeline.evaluate.scenario import Scenario
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PolicyShape
-from pipeline.workflows.orders import ORDERS
 
 SEED, WORKFLOW_ID = 5, 37
 WEIGHTS = np.random.default_rng(1).normal(0, 0.3, PolicyShape().actor.num_values).astype(np.float32)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cage2.spec import RED_AGENTS
+from pipeline.cage2.facts.spec import RED_AGENTS
 from pipeline.evaluate.play import Episodes
 from pipeline.evaluate.results import ScenarioResult, summarize, total_score
 from pipeline.evaluate.scenario import PROTOCOL, Scenario

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cage2.spec import RED_AGENTS
+from pipeline.cage2.facts.spec import RED_AGENTS
 from pipeline.evaluate.scenario import PROTOCOL, Scenario
 
 SCENARIOS = st.builds(Scenario, st.sampled_from(RED_AGENTS), st.integers(1, 10_000))

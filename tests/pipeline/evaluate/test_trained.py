@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from pipeline.cage2.facts.orders import order_name
 from pipeline.errors import SetupError
 from pipeline.evaluate import trained as module
 from pipeline.evaluate.trained import NoPolicyError, find_run, load_trained
@@ -13,7 +14,6 @@ from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolderError
 from pipeline.policy.params import PolicyShape
 from pipeline.policy.store import SHARED_POLICY, PolicyStore
-from pipeline.workflows.orders import order_name
 
 if TYPE_CHECKING:
     from pipeline.persist.checkpoint import Checkpoint

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.cage2.spec import OBSERVATION_SIZE
+from pipeline.cage2.facts.spec import OBSERVATION_SIZE
 from pipeline.learn.batch import Batch, BatchNotFullError, RowFilledError
 
 T = 6

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import seeding
-from pipeline.cage2.interface import Interface, Mask
+from pipeline.cage2.blue.interface import Interface, Mask
 from pipeline.collect.game import GameSpec
 from pipeline.collect.player import Player
 from pipeline.collect.record import HEADER

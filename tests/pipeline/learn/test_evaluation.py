@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from native_buffers.weights import WeightBoard
-from pipeline.cage2.compliance import episode_compliance
+from pipeline.cage2.facts.compliance import episode_compliance
 from pipeline.learn.batch import RowFilledError
 from pipeline.learn.evaluation import Tally, evaluate
 from pipeline.learn.intake import Intake

@@ -14,7 +14,8 @@ import torch
 
 from native_buffers.weights import WeightBoard
 from pipeline import seeding
-from pipeline.cage2.spec import OBSERVATION_SIZE
+from pipeline.cage2.facts.orders import order_name
+from pipeline.cage2.facts.spec import OBSERVATION_SIZE
 from pipeline.learn import ppo
 from pipeline.learn.batch import Batch
 from pipeline.learn.intake import Intake
@@ -24,7 +25,6 @@ from pipeline.learn.visit import Visit, VisitLimits
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PLAIN
 from pipeline.policy.store import PolicyState, PolicyStore
-from pipeline.workflows.orders import order_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

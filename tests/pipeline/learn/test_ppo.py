@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
+from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.learn import ppo
 from pipeline.learn.batch import Batch, BatchNotFullError
 from pipeline.learn.compiled_update import CompiledUpdate

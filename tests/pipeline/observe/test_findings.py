@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from pipeline.cage2.facts.orders import PAIRS, PRECEDENCES, order_name
 from pipeline.observe.findings import findings
 from pipeline.types import PairEffect, RunFinished, Settling, TiedOrder
-from pipeline.workflows.orders import PAIRS, PRECEDENCES, order_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
-from pipeline.cage2.spec import EPISODE_STEPS
+from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.record import HEADER, record_layout
 from pipeline.config import Config
 from pipeline.observe.info import print_info

@@ -12,6 +12,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.cage2.facts.orders import order_name
 from pipeline.observe.logs import EVENT_LOG, EventLog, LogLines, event_fields, event_name, terminal_logger
 from pipeline.persist.files import WriteError
 from pipeline.types import (
@@ -23,7 +24,6 @@ from pipeline.types import (
     WorkflowResult,
     WorkflowStarted,
 )
-from pipeline.workflows.orders import order_name
 
 if TYPE_CHECKING:
     from pathlib import Path

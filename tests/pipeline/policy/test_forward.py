@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pipeline.cage2.interface import Mask
-from pipeline.cage2.spec import NUM_ACTIONS
+from pipeline.cage2.blue.interface import Mask
+from pipeline.cage2.facts.orders import NUM_WORKFLOWS, one_hot
+from pipeline.cage2.facts.spec import NUM_ACTIONS
 from pipeline.policy import forward, network
 from pipeline.policy.forward import Actor
 from pipeline.policy.network import network_inputs
 from pipeline.policy.params import PLAIN, PolicyShape
-from pipeline.workflows.orders import NUM_WORKFLOWS, one_hot
 
 ORDER = 7
 LARGEST = PolicyShape(forward.MAX_OBSERVATION_SIZE, NUM_ACTIONS)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.cage2.interface import Interface
-from pipeline.cage2.spec import NUM_ACTIONS, OBSERVATION_SIZE
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.facts.orders import one_hot
+from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.policy.forward import Actor
 from pipeline.policy.network import ActorCritic, Initialisation, create, network_inputs
 from pipeline.policy.params import PLAIN, PolicyShape
-from pipeline.workflows.orders import one_hot
 
 CPU = torch.device("cpu")
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from pipeline.cage2.facts.orders import KENDALL
 from pipeline.policy.params import PLAIN, PolicyShape
 from pipeline.policy.store import IncompatiblePolicyError, PolicyState, PolicyStore
-from pipeline.workflows.orders import KENDALL
 
 if TYPE_CHECKING:
     from pathlib import Path

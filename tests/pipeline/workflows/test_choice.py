@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.cage2.facts.orders import NUM_WORKFLOWS
 from pipeline.workflows.choice import Choice, NoCandidatesError, choose, spread
 from pipeline.workflows.evidence import Evidence
-from pipeline.workflows.orders import NUM_WORKFLOWS
 from pipeline.workflows.posterior import Posterior
 
 EVERY = np.ones(NUM_WORKFLOWS, dtype=bool)

@@ -9,11 +9,11 @@ import torch
 from gpytorch.likelihoods import FixedNoiseGaussianLikelihood
 from linear_operator import to_linear_operator
 
+from pipeline.cage2.facts.orders import PAIRS, PRECEDENCES
 from pipeline.workflows.evidence import MEAN_VARIANCE, NOISES, log_likelihoods, weigh
 from pipeline.workflows.kernel import OrderKernel, features
 from pipeline.workflows.models import MODELS, covariances
 from pipeline.workflows.observations import Observation, Pooled, pool
-from pipeline.workflows.orders import PAIRS, PRECEDENCES
 from pipeline.workflows.targets import Targets, standardise
 
 

@@ -8,8 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.workflows.kernel import NUM_FEATURES, MallowsKernel, OrderKernel, PositionKernel, features
-from pipeline.workflows.orders import (
+from pipeline.cage2.facts.orders import (
     KENDALL,
     NUM_HOST_TYPES,
     NUM_PAIRS,
@@ -20,6 +19,7 @@ from pipeline.workflows.orders import (
     POSITIONS,
     PRECEDENCES,
 )
+from pipeline.workflows.kernel import NUM_FEATURES, MallowsKernel, OrderKernel, PositionKernel, features
 
 EVERY = range(NUM_WORKFLOWS)
 

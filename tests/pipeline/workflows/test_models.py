@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.cage2.facts.orders import KENDALL, NUM_PAIRS, NUM_WORKFLOWS, ORDERS, PAIRS, PRECEDENCES
 from pipeline.workflows.models import LOG_PRIORS, MODELS, covariances
-from pipeline.workflows.orders import KENDALL, NUM_PAIRS, NUM_WORKFLOWS, ORDERS, PAIRS, PRECEDENCES
 
 
 def table(**fields: object) -> np.ndarray:

@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.cage2.facts.orders import NUM_WORKFLOWS, PAIRS, PRECEDENCES
 from pipeline.workflows.choice import choose
 from pipeline.workflows.evidence import MEAN_VARIANCE
 from pipeline.workflows.models import covariances
 from pipeline.workflows.observations import Observation, pool
-from pipeline.workflows.orders import NUM_WORKFLOWS, PAIRS, PRECEDENCES
 from pipeline.workflows.posterior import Posterior, fit, sample
 from pipeline.workflows.targets import standardise
 

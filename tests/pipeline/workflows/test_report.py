@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from pipeline.cage2.facts.orders import NUM_WORKFLOWS, ORDERS, PAIRS, PRECEDENCES, order_name
 from pipeline.types import TiedOrder
 from pipeline.workflows.observations import Observation
-from pipeline.workflows.orders import NUM_WORKFLOWS, ORDERS, PAIRS, PRECEDENCES, order_name
 from pipeline.workflows.report import (
     MARGIN,
     MIN_OBSERVED,

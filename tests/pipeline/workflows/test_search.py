@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from pipeline.cage2.facts.orders import NUM_WORKFLOWS, PAIRS, PRECEDENCES
 from pipeline.types import Estimate, WorkflowResult
-from pipeline.workflows.orders import NUM_WORKFLOWS, PAIRS, PRECEDENCES
 from pipeline.workflows.search import Pick, Search, Status
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.cage2 import spec
 from pipeline.cage2.engine.agents import LAST_PLACE
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.engine.state import ATTRIBUTE, DECOYS, PID_MASK, SESSIONS
+from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

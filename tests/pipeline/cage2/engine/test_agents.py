@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cage2 import spec
 from pipeline.cage2.engine import red
+from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.cage2 import spec
 from pipeline.cage2.engine import blue
 from pipeline.cage2.engine.state import ATTRIBUTE
 from pipeline.cage2.engine.tables import BASE_PORTS, port_mask
+from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

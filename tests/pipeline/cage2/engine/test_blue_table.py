@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.cage2 import spec
 from pipeline.cage2.engine import blue_table
-from pipeline.cage2.engine.compiled import kernel
 from pipeline.cage2.engine.state import CORRECTED, STOCK, new_games
 from pipeline.cage2.engine.tables import port_mask
+from pipeline.cage2.facts import spec
+from pipeline.numerics.compiled import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pipeline.cage2 import spec
 from pipeline.cage2.engine.fast_env import FastEnv
+from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     from pipeline.cage2.env import Cage2Env

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cage2 import spec
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.engine.state import ATTRIBUTE, SESSIONS
 from pipeline.cage2.engine.tables import BASE_PORTS, DECOY_PORT
+from pipeline.cage2.facts import spec
 
 
 @settings(max_examples=25)

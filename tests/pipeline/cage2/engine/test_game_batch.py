@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.cage2 import spec
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.engine.game_batch import GameBatch, warm_up
+from pipeline.cage2.facts import spec
 
 
 def test_a_game_is_the_same_in_any_batch() -> None:

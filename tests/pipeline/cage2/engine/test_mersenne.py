@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.cage2.engine import mersenne
-from pipeline.cage2.engine.compiled import int64, kernel
 from pipeline.cage2.engine.state import new_games
+from pipeline.numerics.compiled import int64, kernel
 
 ODD_SEEDS = (0, 1, -1, 2**31, -(2**31), 2**32 - 1, 2**32, 2**63, -(2**63), 2**64 - 1, 2**64, 2**65 + 3, 3**2000)
 

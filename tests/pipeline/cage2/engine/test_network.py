@@ -4,10 +4,10 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cage2 import spec
 from pipeline.cage2.engine import network
-from pipeline.cage2.engine.compiled import int64, kernel
 from pipeline.cage2.engine.tables import STARTING_HOSTS
+from pipeline.cage2.facts import spec
+from pipeline.numerics.compiled import int64, kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.cage2 import spec
 from pipeline.cage2.engine import red
 from pipeline.cage2.engine.tables import BASE_PORTS, OPERATIONAL, port_mask
+from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cage2 import spec
-from pipeline.cage2.engine.compiled import kernel
 from pipeline.cage2.engine.reward import compute_reward
 from pipeline.cage2.engine.state import new_games
+from pipeline.cage2.facts import spec
+from pipeline.numerics.compiled import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.cage2.engine.compiled import COMPILED
 from pipeline.cage2.engine.state import GAME, new_games, new_lists
+from pipeline.numerics.compiled import COMPILED
 
 
 def test_games_and_lists_start_empty() -> None:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cage2 import spec
 from pipeline.cage2.engine import tables
+from pipeline.cage2.facts import spec
 
 HOST = {name: index for index, name in enumerate(spec.HOST_NAMES)}
 EXPLOIT = {exploit.name: place for place, exploit in enumerate(spec.EXPLOITS)}

@@ -1,0 +1,146 @@
+"""What Blue's policy sees, and what it may do: CybORG's own table and ids, or with a memory and with fewer actions.
+
+An action is chosen among the interface's own, by index; with `all` that is CybORG's id. What Blue does in the game is
+always one of CybORG's 145, and what it remembers follows from what it saw and did (`memory`), on either engine.
+
+`merged` has no action that achieves nothing, or less than another, and one decoy action per host, which places the next
+of the host's. What is left out follows from the game's rules:
+
+- Defender and User0: Red's exploits of Defender fail, and its first session on User0 stays, whatever Blue does. Neither
+  costs more than Defender's restoration.
+- Monitor: Blue gets it for free at the end of each step.
+- Remove: it is free where Restore costs a point, but ends only unprivileged reverse shells. With a Femitter on
+  Enterprise1 that is half of the exploits that succeed, and Blue is not shown whether it worked.
+- Decoys that Red hardly ever attacks. Red picks the heaviest exploit that the host's ports offer with probability 0.75,
+  else one of the others. On User1 and User3 the heaviest is a real one, whatever stands beside it; on User4 nothing
+  fits but Vsftpd, whose port the host's own server has.
+- SSHD on User2: Red's attempts at it look like exploits that got in, one false alarm for two real ones.
+- Decoys on the Op_Hosts: Red comes there last, if ever, and a session there costs a tenth of a point.
+
+With a memory, what is useless only for now is masked (`Interface.mask`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pipeline.cage2.facts import spec
+
+Actions = Literal["all", "merged"]
+"""`all`: CybORG's 145. `merged`: those that are worth taking, decoys as "the next one of this host"."""
+
+HOSTS_THAT_MATTER = tuple(
+    host for host in range(spec.NUM_HOSTS) if host not in (spec.DEFENDER_INDEX, spec.RED_FOOTHOLD_INDEX)
+)
+"""The 11 hosts on which Blue can achieve something."""
+
+_GATEWAY_DECOYS = ("DecoyHarakaSMPT", "DecoyTomcat", "DecoyApache")
+_INTERNAL_DECOYS = ("DecoyFemitter",)
+_DECOY_NAMES: dict[str, tuple[str, ...]] = {
+    "Enterprise0": _GATEWAY_DECOYS,
+    "Enterprise1": _INTERNAL_DECOYS,
+    "Enterprise2": _INTERNAL_DECOYS,
+    "Op_Server0": _GATEWAY_DECOYS,
+    "User2": ("DecoyFemitter", "DecoyTomcat", "DecoyApache"),
+}
+_KINDS = [decoy.name for decoy in spec.DECOYS]
+
+DECOYS_OF_HOST = tuple(tuple(_KINDS.index(kind) for kind in _DECOY_NAMES.get(name, ())) for name in spec.HOST_NAMES)
+"""For each host the decoys worth placing, in the order in which they are, as places in `spec.DECOYS`.
+
+The first is the heaviest for Red, so that it draws three of four attacks; each further one takes its share of the rest.
+All of a host's can stand together: each fakes a port of its own, which nothing on the host listens on.
+"""
+
+NEXT_DECOY = -1
+"""`NEXT_DECOY - host` in `MERGED` stands for the next decoy of a host."""
+MERGED = np.array(
+    [
+        spec.SLEEP,
+        *(spec.ANALYSE + host for host in HOSTS_THAT_MATTER),
+        *(NEXT_DECOY - host for host in HOSTS_THAT_MATTER if DECOYS_OF_HOST[host]),
+        *(spec.RESTORE + host for host in HOSTS_THAT_MATTER),
+    ],
+    dtype=np.int64,
+)
+"""`[28]`: what each of the merged actions is, as an id of CybORG's or by `NEXT_DECOY`."""
+MERGED.setflags(write=False)
+
+NUM_TENTHS = 10
+"""Parts of an episode that a policy with a memory can tell apart."""
+MEMORY_SIZE = 4 * len(HOSTS_THAT_MATTER) + 1 + 2 * sum(map(len, DECOYS_OF_HOST)) + NUM_TENTHS - 1
+"""Bits that a memory adds to the observation."""
+
+
+_SUSPECT_BIT = spec.OBSERVATION_SIZE + 3 * len(HOSTS_THAT_MATTER) + 1
+_FAKED_BIT = _SUSPECT_BIT + len(HOSTS_THAT_MATTER)
+"""Where in what a policy with a memory sees the first bits about suspicion and about decoys are (`memory.see`)."""
+_FOUND = 2
+"""Which of a host's bits in the table says that Analyse has found something: Remove, which sets it too, is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """When a policy's actions are useless, by bits of what it sees; a useless one has probability 0."""
+
+    cause: tuple[int | None, ...]
+    """For each action a bit; it is useless while that is 0. None: it needs no cause."""
+    spent: tuple[int | None, ...]
+    """For each action a bit; it is useless while that is 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What Blue's policy sees and may do."""
+
+    observation_memory: bool = False
+    """Whether it also sees what Blue may remember."""
+    actions: Actions = "all"
+
+    @property
+    def observation_size(self) -> int:
+        """Bits that the policy sees at each step."""
+        return spec.OBSERVATION_SIZE + (MEMORY_SIZE if self.observation_memory else 0)
+
+    @property
+    def num_actions(self) -> int:
+        """Actions that it chooses from."""
+        return len(MERGED) if self.actions == "merged" else spec.NUM_ACTIONS
+
+    @property
+    def mask(self) -> Mask | None:
+        """When actions are useless, where the policy sees enough to know it: with a memory, of the merged ones.
+
+        Analyse and Restore have a cause while Red may have a session on the host (`memory`: suspicion). Analyse is
+        spent while the table says that it found something, a host's decoys are when all are placed.
+
+        Not quite useless is a Restore of Op_Server0 before Red has come there: its service is immune to Impact from
+        then on. (In the leaderboard's game User3's and User4's mail servers are, to an exploit.) A defender that holds
+        the Enterprise subnet needs neither.
+        """
+        return _MASK if self.observation_memory and self.actions == "merged" else None
+
+
+def _mask() -> Mask:
+    cause: list[int | None] = []
+    spent: list[int | None] = []
+    for action in MERGED.tolist():
+        if action <= NEXT_DECOY:
+            num_decoys = sum(map(len, DECOYS_OF_HOST[: NEXT_DECOY - action + 1]))
+            cause.append(None)
+            spent.append(_FAKED_BIT + num_decoys - 1)  # its last one, for they are placed in order
+        elif action == spec.SLEEP:
+            cause.append(None)
+            spent.append(None)
+        else:
+            is_analyse = action < spec.REMOVE
+            host = (action - spec.ANALYSE) % spec.NUM_HOSTS
+            cause.append(_SUSPECT_BIT + HOSTS_THAT_MATTER.index(host))
+            spent.append(spec.BITS_PER_HOST * host + _FOUND if is_analyse else None)
+    return Mask(tuple(cause), tuple(spent))
+
+
+_MASK = _mask()

@@ -1,0 +1,249 @@
+"""What Blue remembers of an episode: through it the policy sees, and by it the policy's choice becomes an action.
+
+    begin -> see -> (choice) act -> (the game's step) see -> act -> ...
+
+The memory follows from what Blue was shown, from what it did and from the time, and from nothing that Blue can't know;
+so it is the same on both engines. Compiled rollouts call `begin`, `act` and `see`, all others go through `Memory`.
+
+What a policy with a memory sees, bit by bit, after the 52 of CybORG's table:
+
+| bits | what |
+| --- | --- |
+| 11 | per host that matters: it was scanned or exploited *before* this step (the table tells of this step) |
+| 11 | per host that matters: it was the last one |
+| 1 | it was exploited then, and not just scanned |
+| 11 | per host that matters: it was exploited, and Blue's next action did not restore it |
+| 11 | per host that matters: it is suspected, for Red may have a session there |
+| 11 | per decoy of `interface.DECOYS_OF_HOST`, host by host: its port is faked |
+| 11 | the same decoys: its port was faked when the host was first scanned or exploited |
+| 9 | one, two, ... nine tenths of the episode have passed |
+
+Two of these tell what Red remembers. It aims at the ports that it found when it scanned a host: after Meander's only
+scan a decoy that stood then draws attacks even when a Restore has removed it, and one that comes later draws none. And
+where an exploit was not answered at once Red may have escalated, and so have learned what the host leads to.
+
+A host that is not suspected has no Red session. Red scans before it attacks, and an attack is shown as an exploit or as
+another scan; what shows a host to be scanned or attacked is a sign. A decoy that is placed in the same step can hide
+either, so placing one counts as a sign. Suspicion begins with an exploit, or with the second sign. A Restore ends it,
+and so does an Analyse where no exploit was shown, if it finds nothing: what isn't shown as an exploit is a reverse
+shell, and that leaves a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.cage2.blue import interface as _interface
+from pipeline.cage2.blue.interface import DECOYS_OF_HOST, HOSTS_THAT_MATTER, MERGED, NEXT_DECOY, NUM_TENTHS, Interface
+from pipeline.cage2.engine.tables import BASE_PORTS, DECOY_FREE_PORT, DECOY_HOSTS, DECOY_PORT
+from pipeline.cage2.facts.spec import ANALYSE, BITS_PER_HOST, DECOY, NUM_HOSTS, OBSERVATION_SIZE, RESTORE
+from pipeline.numerics.compiled import COMPILED, compiled, kernel, source_digest
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_SOURCES = (Path(__file__), Path(_interface.__file__))
+_HOSTS = np.array(HOSTS_THAT_MATTER)
+_DECOY_HOST = np.array([host for host in range(NUM_HOSTS) for _ in DECOYS_OF_HOST[host]])
+_DECOY_KIND = np.array([kind for kinds in DECOYS_OF_HOST for kind in kinds])
+_DECOY_PORT = np.array([DECOY_PORT[kind] for kind in _DECOY_KIND])
+_NUM_THAT_MATTER, _NUM_DECOYS = len(_HOSTS), len(_DECOY_HOST)
+
+MEMORY = np.dtype(
+    [
+        # which interface
+        ("is_merged", np.int64),
+        ("is_seen", np.int64),  # the policy sees what is remembered
+        # what is remembered
+        ("num_steps", np.int64),  # of the whole episode
+        ("step", np.int64),  # that comes next
+        ("active", np.int64),  # hosts scanned or exploited in the last step, as a mask
+        ("exploited", np.int64),  # those that were exploited
+        ("scanned", np.int64),  # hosts scanned or exploited before that step
+        ("last_active", np.int64),  # those of the last step before it in which there were any
+        ("was_exploit", np.int64),  # one of them was exploited
+        ("unanswered", np.int64),  # hosts that were exploited, and not restored in the step that followed
+        ("suspects", np.int64),  # hosts that Red may have a session on
+        ("maybe_scanned", np.int64),  # hosts that had a sign of Red, or a decoy placed, which may hide one
+        ("decoyed", np.int64),  # the host that Blue's last action placed a decoy on, as a mask
+        ("analysed", np.int64),  # the host that Blue's last action analysed, as a mask
+        ("faked_first", np.int64, (NUM_HOSTS,)),  # `faked` when the host was first scanned or exploited
+        ("faked", np.int64, (NUM_HOSTS,)),  # ports that decoys of each host listen on (`tables.PORTS`)
+        # makes kept machine code stale when what this depends on changes: numba looks at the callers' files only
+        (
+            f"memory_{hashlib.sha256(b''.join(p.read_bytes() for p in _SOURCES)).hexdigest()[:12]}_{source_digest()}",
+            np.uint8,
+        ),
+    ],
+    align=True,
+)
+"""What Blue remembers of one game."""
+
+
+class Memory:
+    """Blue's memory of one episode after the other.
+
+    Args:
+        interface: What the policy sees and may do.
+    """
+
+    def __init__(self, interface: Interface) -> None:
+        zeros: npt.NDArray[np.void] = np.zeros(1, dtype=MEMORY)
+        self.state = zeros if COMPILED else zeros.view(np.recarray)
+        """`[1]` of `MEMORY`: what kernels take."""
+        self.state["is_merged"] = interface.actions == "merged"
+        self.state["is_seen"] = interface.observation_memory
+
+    def begin(self, num_steps: int, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> None:
+        """Forget the last episode, and see the first observation.
+
+        Args:
+            num_steps: Of the episode that begins.
+            table: `[52]` int8 in {0, 1}, as `Cage2Env.reset` returns it.
+            row: `[observation_size]` int8: what the policy sees, written.
+        """
+        _begin(self.state, num_steps, table, row)
+
+    def act(self, choice: int) -> int:
+        """Return the id of what the policy chose, 0 to 144, and remember that Blue did it.
+
+        Args:
+            choice: Index among the interface's actions.
+        """
+        return int(_act(self.state, choice))
+
+    def see(self, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> None:
+        """See what came of a step.
+
+        Args:
+            table: `[52]` int8 in {0, 1}, as `Cage2Env.step` returns it.
+            row: `[observation_size]` int8: what the policy sees, written.
+        """
+        _see(self.state, table, row)
+
+
+@compiled
+def begin(memory: Any, num_steps: int) -> None:
+    """Remember nothing."""
+    memory.num_steps = num_steps
+    memory.step = 0
+    memory.active = 0
+    memory.exploited = 0
+    memory.scanned = 0
+    memory.last_active = 0
+    memory.was_exploit = 0
+    memory.unanswered = 0
+    memory.suspects = 0
+    memory.maybe_scanned = 0
+    memory.decoyed = 0
+    memory.analysed = 0
+    memory.faked_first[:] = 0
+    memory.faked[:] = 0
+
+
+@compiled
+def act(memory: Any, choice: int) -> int:
+    """Return the id of what the policy chose, and remember that Blue did it; see `Memory.act`."""
+    if not (memory.is_merged or memory.is_seen):
+        return choice
+    action = choice
+    if memory.is_merged:
+        action = MERGED[choice]
+        if action <= NEXT_DECOY:
+            action = next_decoy(memory, NEXT_DECOY - action)
+    memory.step += 1
+    restored = 1 << (action - RESTORE) if action >= RESTORE else 0
+    memory.unanswered |= memory.exploited & ~restored
+    memory.suspects &= ~restored
+    memory.decoyed = 0
+    memory.analysed = 1 << (action - ANALYSE) if ANALYSE <= action < ANALYSE + NUM_HOSTS else 0
+    if action >= RESTORE:
+        memory.faked[action - RESTORE] = 0
+    elif action >= DECOY:
+        kind = (action - DECOY) // NUM_HOSTS
+        host = (action - DECOY) - kind * NUM_HOSTS
+        listening = BASE_PORTS[host] | memory.faked[host]
+        if (DECOY_HOSTS[kind] >> host) & 1 and listening & DECOY_FREE_PORT[kind] == 0:
+            memory.faked[host] |= DECOY_PORT[kind]
+            memory.decoyed = 1 << host
+    return action
+
+
+@compiled
+def next_decoy(memory: Any, host: int) -> int:
+    """Return the id of the first of a host's decoys whose port is not faked; of the last, which fails, if all are."""
+    kind = 0
+    for place in range(_NUM_DECOYS):
+        if _DECOY_HOST[place] == host:
+            kind = _DECOY_KIND[place]
+            if memory.faked[host] & _DECOY_PORT[place] == 0:
+                break
+    return DECOY + NUM_HOSTS * kind + host
+
+
+@compiled
+def see(memory: Any, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> None:
+    """Write what the policy sees, and remember it; see `Memory.see`."""
+    for i in range(OBSERVATION_SIZE):
+        row[i] = table[i]
+    if not memory.is_seen:
+        return
+    if memory.active:
+        memory.scanned |= memory.active
+        memory.last_active = memory.active
+        memory.was_exploit = memory.exploited != 0
+    memory.active = 0
+    memory.exploited = 0
+    for host in range(NUM_HOSTS):
+        if table[BITS_PER_HOST * host]:  # scanned, or exploited
+            memory.active |= 1 << host
+            if not memory.scanned >> host & 1:
+                memory.faked_first[host] = memory.faked[host]
+        if table[BITS_PER_HOST * host + 1]:
+            memory.exploited |= 1 << host
+        looks_clean = not (table[BITS_PER_HOST * host + 2] or table[BITS_PER_HOST * host + 3])
+        if memory.analysed >> host & 1 and looks_clean:
+            memory.suspects &= ~(1 << host)
+    signs = memory.active | memory.decoyed
+    memory.suspects |= memory.exploited | (signs & memory.maybe_scanned)
+    memory.maybe_scanned |= signs
+    bit = OBSERVATION_SIZE
+    for place in range(_NUM_THAT_MATTER):
+        row[bit] = (memory.scanned >> _HOSTS[place]) & 1
+        row[bit + _NUM_THAT_MATTER] = (memory.last_active >> _HOSTS[place]) & 1
+        row[bit + 2 * _NUM_THAT_MATTER + 1] = (memory.unanswered >> _HOSTS[place]) & 1
+        row[bit + 3 * _NUM_THAT_MATTER + 1] = (memory.suspects >> _HOSTS[place]) & 1
+        bit += 1
+    bit += _NUM_THAT_MATTER
+    row[bit] = memory.was_exploit
+    bit += 1 + 2 * _NUM_THAT_MATTER
+    for place in range(_NUM_DECOYS):
+        row[bit] = memory.faked[_DECOY_HOST[place]] & _DECOY_PORT[place] != 0
+        row[bit + _NUM_DECOYS] = memory.faked_first[_DECOY_HOST[place]] & _DECOY_PORT[place] != 0
+        bit += 1
+    bit += _NUM_DECOYS
+    for tenth in range(1, NUM_TENTHS):
+        row[bit] = NUM_TENTHS * memory.step >= tenth * memory.num_steps
+        bit += 1
+
+
+@kernel
+def _begin(
+    memories: npt.NDArray[np.void], num_steps: int, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]
+) -> None:
+    begin(memories[0], num_steps)
+    see(memories[0], table, row)
+
+
+@kernel
+def _act(memories: npt.NDArray[np.void], choice: int) -> int:
+    return act(memories[0], choice)
+
+
+@kernel
+def _see(memories: npt.NDArray[np.void], table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> None:
+    see(memories[0], table, row)

@@ -1,0 +1,90 @@
+"""`Cage2VectorEnv` as Stable-Baselines3 wants it: that library has a vector interface of its own.
+
+Nothing of the pipeline imports this module, and nothing but Stable-Baselines3 is needed for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from stable_baselines3.common.vec_env import VecEnv
+
+from pipeline.cage2.gym.games import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import gymnasium
+    from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
+
+    from pipeline.cage2.gym.vector import Cage2VectorEnv, Floats
+
+
+class Sb3VecEnv(VecEnv):
+    """`B` games, stepped in one call.
+
+    Of the infos it passes on what Stable-Baselines3's algorithms read, at the end of episodes: `terminal_observation`
+    and `TimeLimit.truncated`. `env_method("action_masks")`, which sb3-contrib's `MaskablePPO` calls, works.
+
+    Args:
+        envs: The games, made with `autoreset_mode="SameStep"`.
+
+    Raises:
+        OptionError: They were made with another mode.
+    """
+
+    def __init__(self, envs: Cage2VectorEnv) -> None:
+        if envs.metadata["autoreset_mode"] is not AutoresetMode.SAME_STEP:
+            raise OptionError("Stable-Baselines3 resets at once: make the games with autoreset_mode='SameStep'")
+        self._envs = envs
+        super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
+
+    def reset(self) -> Floats:
+        """Start an episode in all games, with the seeds of `seed()` if it was called since the last time."""
+        observations, _ = self._envs.reset(seed=self._seeds)
+        self._reset_seeds()
+        self._reset_options()
+        return observations
+
+    def step_async(self, actions: np.ndarray[Any, np.dtype[Any]]) -> None:
+        """Take the actions of a step."""
+        self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Play it."""
+        observations, rewards, _, truncations, infos = self._envs.step(self._actions)
+        listed: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        for index in np.flatnonzero(truncations):
+            listed[index] = {"terminal_observation": infos["final_obs"][index], "TimeLimit.truncated": True}
+        return observations, rewards.astype(np.float32), truncations, listed
+
+    def close(self) -> None:
+        """Close the games."""
+        self._envs.close()
+
+    def get_images(self) -> Sequence[np.ndarray[Any, np.dtype[np.uint8]] | None]:
+        """Return a picture of each game, or None without render mode `rgb_array`."""
+        return self._envs.render() or [None] * self.num_envs
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """Return an attribute of the vector environment, once for each game."""
+        return [getattr(self._envs, attr_name) for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Refuse: the games have no attributes of their own."""
+        raise AttributeError(f"{attr_name}: games of a batch have no attributes of their own; set them when making it")
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **kwargs: Any
+    ) -> list[Any]:
+        """Call a method of the vector environment that returns one thing for each game."""
+        results = getattr(self._envs, method_name)(*method_args, **kwargs)
+        return [results[index] for index in self._get_indices(indices)]
+
+    def env_is_wrapped(
+        self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
+    ) -> list[bool]:
+        """Return False for each game: they are not wrapped."""
+        return [False for _ in self._get_indices(indices)]

@@ -1,0 +1,221 @@
+"""Many games as one gymnasium vector environment: `gymnasium.make_vec("Cage2-v0", num_envs=..., ...)`."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import error
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from pipeline.cage2.engine.game_batch import GameBatch
+from pipeline.cage2.facts import spec
+from pipeline.cage2.gym.env import ACTION_SPACE, OBSERVATION_SPACE, InvalidActionError
+from pipeline.cage2.gym.games import Engine, OptionError, check_options
+from pipeline.cage2.gym.shown import show
+from pipeline.cage2.show.fast_view import Origins, fast_view
+from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, render
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.cage2.engine.game_batch import Observation, Profile
+    from pipeline.cage2.show.view import View
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+Step = tuple[Floats, npt.NDArray[np.float64], Bools, Bools, dict[str, Any]]
+
+
+class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]]):
+    """`B` games in one call, each of them exactly a `gym_env.Cage2GymEnv`.
+
+    What comes back, infos included, is what `gymnasium.vector.SyncVectorEnv` gives of `B` such environments, to the
+    bit. All arrays are the caller's own.
+
+    Args:
+        num_envs: `B`.
+        red_agent: See `Cage2GymEnv`, as for all that follow but the last.
+        engine: `fast` only. For CybORG, which plays one game at a time, give `make_vec` the vectorization mode `sync`.
+        profile: As said.
+        observation: As said.
+        max_steps: As said.
+        render_mode: As said; `render()` returns a tuple of `B`.
+        autoreset_mode: When a game that has ended starts anew, as in `SyncVectorEnv`: `NextStep` (in the next step,
+            whose action does not count), `SameStep` (at once; the end is in `infos`), `Disabled` (on request).
+
+    Raises:
+        UnknownRedAgentError: There is no such Red agent.
+        OptionError: Another argument is none of those.
+    """
+
+    metadata: dict[str, Any]
+    _metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": FRAMES_PER_S}
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        red_agent: str = "B_lineAgent",
+        engine: Engine = "fast",
+        profile: Profile = "head",
+        observation: Observation = "stock",
+        max_steps: int | None = spec.EPISODE_STEPS,
+        render_mode: RenderMode | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    ) -> None:
+        check_options(red_agent, engine, profile, observation, max_steps, render_mode)
+        if engine != "fast":
+            raise OptionError(f"engine {engine!r} plays one game at a time: give vectorization_mode='sync' as well")
+        if num_envs < 1:
+            raise OptionError(f"num_envs is 1 or more, not {num_envs}")
+        self.num_envs = num_envs
+        self._autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**self._metadata, "autoreset_mode": self._autoreset_mode}
+        self.render_mode = render_mode
+        self.single_observation_space, self.single_action_space = OBSERVATION_SPACE, ACTION_SPACE
+        self.observation_space = batch_space(OBSERVATION_SPACE, num_envs)
+        self.action_space = batch_space(ACTION_SPACE, num_envs)
+        self._batch = GameBatch(num_envs, red_agent, profile, observation)
+        self._origins = Origins(self._batch)
+        self._listening = self._batch.games["listening"]
+        self._max_steps = np.iinfo(np.int64).max if max_steps is None else max_steps
+        self._num_steps = np.full(num_envs, -1, dtype=np.int64)  # -1 before the first reset
+        self._ended = np.zeros(num_envs, dtype=np.bool_)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Floats, dict[str, Any]]:
+        """Start an episode in all games, or in some.
+
+        Args:
+            seed: Of each game; see `Cage2GymEnv.reset`. An int stands for `[seed, seed + 1, ...]`.
+            options: `reset_mask`, `[B]` bool, says which games; all by default.
+
+        Raises:
+            OptionError: There is not one seed for each game, or the mask isn't `[B]` bool with one True at least.
+        """
+        if seed is None or isinstance(seed, (int, np.integer)):
+            super().reset(seed=None if seed is None else abs(int(seed)))
+            seed = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise OptionError(f"{len(seed)} seeds for {self.num_envs} games: give one for each")
+        mask = (options or {}).get("reset_mask", np.ones(self.num_envs, dtype=np.bool_))
+        if (
+            not isinstance(mask, np.ndarray)
+            or mask.dtype != np.bool_
+            or mask.shape != (self.num_envs,)
+            or not any(mask)
+        ):
+            raise OptionError(f"reset_mask is [{self.num_envs}] bool with one True at least, not {mask!r}")
+        self._reset(mask, [None if one is None else operator.index(one) for one in seed])
+        observations, infos = self._show()
+        return observations, _masked(infos, mask)
+
+    def step(self, actions: npt.NDArray[np.integer[Any]] | Sequence[int]) -> Step:
+        """Play a step of every game.
+
+        Args:
+            actions: `[B]`, each 0 to 144, an index of `spec.ACTION_NAMES`.
+
+        Returns:
+            `(observations [B, 52] float32, rewards [B] float64, terminations [B], truncations [B], infos)`, where
+            `infos` has `red_hosts` `[B, 13]` and `action_mask` `[B, 145]` (see `Cage2GymEnv`) and gymnasium's masks
+            for both.
+
+        Raises:
+            InvalidActionError: An action is none of Blue's, or there is not one for each game.
+            gymnasium.error.ResetNeeded: A game has not been reset, or has ended and is not reset by itself.
+        """
+        array = np.asarray(actions)
+        if array.shape != (self.num_envs,) or array.dtype.kind not in "iu":
+            raise InvalidActionError(actions)
+        if self._num_steps.min() < 0:
+            raise error.ResetNeeded("no episode has been started: call reset() first")
+        if self._ended.any():
+            if self._autoreset_mode is not AutoresetMode.NEXT_STEP:
+                raise error.ResetNeeded("games have ended: call reset(options={'reset_mask': ended})")
+            self._step_others(array, self._ended.copy())
+        else:
+            self._play(array)
+            self._num_steps += 1
+        truncations = self._num_steps >= self._max_steps
+        rewards = self._batch.rewards / 10
+        observations, infos = self._show()
+        self._ended = truncations.copy()
+        if self._autoreset_mode is AutoresetMode.SAME_STEP and truncations.any():
+            final = {"final_obs": _objects(observations, truncations), "final_info": _masked(infos, truncations)}
+            self._reset(truncations, [None] * self.num_envs)
+            observations, infos = self._show()
+            infos |= final | {f"_{name}": truncations.copy() for name in final}
+        return observations, rewards, np.zeros(self.num_envs, dtype=np.bool_), truncations, infos
+
+    def view(self, index: int) -> View:
+        """Return all that there is to know of a game now.
+
+        Raises:
+            gymnasium.error.ResetNeeded: There has been no `reset`.
+        """
+        if self._num_steps[index] < 0:
+            raise error.ResetNeeded("there is nothing to see yet: call reset() first")
+        return fast_view(self._batch, index, self._origins.addresses(index))
+
+    def action_masks(self) -> Bools:
+        """Return the action masks of the last step or reset as `[B, 145]` bool."""
+        _, infos = self._show()
+        masks: npt.NDArray[np.int8] = infos["action_mask"]
+        return masks.astype(np.bool_)
+
+    def render(self) -> tuple[Any, ...] | None:
+        """Return every game as text or picture, by `render_mode`; None without one.
+
+        Raises:
+            gymnasium.error.ResetNeeded: There has been no `reset`.
+        """
+        if self.render_mode is None:
+            return None
+        return tuple(render(self.view(index), self.render_mode) for index in range(self.num_envs))
+
+    def _play(self, actions: npt.NDArray[np.integer[Any]]) -> None:
+        try:
+            self._batch.step(actions)
+        except ValueError:
+            raise InvalidActionError(actions) from None
+
+    def _reset(self, mask: Bools, seeds: Sequence[int | None]) -> None:
+        indices = np.flatnonzero(mask)
+        self._origins.reset([seeds[index] for index in indices.tolist()], indices)
+        self._num_steps[indices] = 0
+        self._ended[indices] = False
+
+    def _step_others(self, actions: npt.NDArray[np.integer[Any]], ended: Bools) -> None:
+        """Reset the games that have ended, and play a step of the others."""
+        games = self._batch.games
+        if not ended.all():  # the batch plays all: what an ended game draws in that step is taken back
+            words, word_index = games["words"][ended], games["word_index"][ended]
+            self._play(actions)
+            games["words"][ended], games["word_index"][ended] = words, word_index
+            self._num_steps[~ended] += 1
+        self._reset(ended, [None] * self.num_envs)
+
+    def _show(self) -> tuple[Floats, dict[str, Any]]:
+        observations, red_hosts, masks = show(self._batch.observations, self._batch.red_hosts, self._listening)
+        infos = {"red_hosts": red_hosts, "action_mask": masks}
+        return observations, infos | {f"_{name}": np.ones(self.num_envs, dtype=np.bool_) for name in infos}
+
+
+def _masked(infos: dict[str, Any], mask: Bools) -> dict[str, Any]:
+    """Return a copy of infos for some games, with zeros for the others, as gymnasium has it."""
+    return {
+        name: values & mask if name.startswith("_") else values * mask[:, np.newaxis] for name, values in infos.items()
+    }
+
+
+def _objects(rows: Floats, mask: Bools) -> npt.NDArray[np.object_]:
+    """Return an array of arrays, with None where there is none, as gymnasium has it."""
+    objects = np.full(len(rows), None, dtype=object)
+    for index in np.flatnonzero(mask):
+        objects[index] = rows[index].copy()
+    return objects

@@ -1,0 +1,121 @@
+"""A `View` of a game that the engine plays, and the addresses that the engine draws but does not keep."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.cage2.engine.game_batch import GameBatch
+from pipeline.cage2.engine.mersenne import NUM_WORDS, STATE_VERSION
+from pipeline.cage2.engine.red import ACTIONS, SWEEP
+from pipeline.cage2.engine.state import ATTRIBUTE, DECOYS, PID_MASK, SESSIONS
+from pipeline.cage2.facts import spec
+from pipeline.cage2.show.view import Addresses, Session, View, assemble
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+_SUBNET_BITS = 4
+"""Every subnet is one of the 4,096 of 16 addresses in 10.0.0.0/16."""
+_NUM_SUBNETS = 1 << (16 - _SUBNET_BITS)
+_NUM_ADDRESSES = (1 << _SUBNET_BITS) - 2
+"""Without the first and the last, which stand for the subnet itself and for broadcasts."""
+
+
+class Origins:
+    """Where the generator of each game stood when its episode began.
+
+    Addresses influence nothing, so the engine makes their draws and forgets them. From here they can be drawn once
+    more, by who wants to see them.
+
+    Args:
+        batch: The games.
+    """
+
+    def __init__(self, batch: GameBatch) -> None:
+        self._batch = batch
+        self._seeds: list[int | None] = [None] * len(batch)
+        self._words = np.zeros((len(batch), NUM_WORDS), dtype=np.uint32)
+        self._word_index = np.zeros(len(batch), dtype=np.int64)
+
+    def reset(self, seeds: Sequence[int | None], indices: npt.NDArray[np.int64]) -> None:
+        """Start an episode in some games, and note where it started.
+
+        Args:
+            seeds: `[n]`. With one, the game is played as by a CybORG that is built and wrapped after seeding; with
+                None, by the one that is there.
+            indices: `[n]`, which games.
+        """
+        batch = self._batch
+        is_new = np.array([seed is not None for seed in seeds])
+        for index, seed in zip(indices.tolist(), seeds, strict=True):
+            self._seeds[index] = seed
+        going_on = indices[~is_new]
+        if len(going_on):
+            self._words[going_on] = batch.games["words"][going_on]
+            self._word_index[going_on] = batch.games["word_index"][going_on]
+            batch.reset([None] * len(going_on), going_on)
+        if len(going_on) < len(indices):
+            batch.reset([seed for seed in seeds if seed is not None], indices[is_new], is_new=True)
+
+    def addresses(self, index: int) -> Addresses:
+        """Return the addresses of a game's network."""
+        seed = self._seeds[index]
+        if seed is None:
+            state = STATE_VERSION, (*self._words[index].tolist(), int(self._word_index[index])), None
+        else:  # two networks are drawn in vain before the one that is played
+            scratch = GameBatch(1, "SleepAgent")
+            scratch.reset([seed])
+            scratch.reset([None])
+            state = scratch.generator_state(0)
+        generator = random.Random()  # noqa: S311 - the game's own
+        generator.setstate(state)
+        return draw_addresses(generator)
+
+
+def draw_addresses(generator: random.Random) -> Addresses:
+    """Draw a network's addresses as CybORG does: ranges, then the hosts of each."""
+    ranges = generator.sample(range(_NUM_SUBNETS), len(spec.SUBNETS))
+    hosts = [""] * spec.NUM_HOSTS
+    subnets = []
+    for subnet, place in zip(spec.SUBNETS, ranges, strict=True):
+        generator.choice((place,))  # which range of its own size in a range of this size
+        first = place << _SUBNET_BITS
+        subnets.append(f"{_dotted(first)}/{32 - _SUBNET_BITS}")
+        for host, address in zip(subnet.hosts, generator.sample(range(_NUM_ADDRESSES), len(subnet.hosts)), strict=True):
+            hosts[host] = _dotted(first + 1 + address)
+    return Addresses(tuple(hosts), tuple(subnets))
+
+
+def fast_view(batch: GameBatch, index: int, addresses: Addresses) -> View:
+    """Return a view of a game."""
+    game, lists = batch.games[index], batch.lists[index]
+    red_target = int(game["red_target"])
+    names = [subnet.name for subnet in spec.SUBNETS] if game["red_action"] == SWEEP else spec.HOST_NAMES
+    return assemble(
+        observation=batch.observations[index],
+        sessions=[
+            [Session(entry & PID_MASK, entry >= ATTRIBUTE) for entry in lists[SESSIONS, host, :length].tolist()]
+            for host, length in enumerate(game["num_sessions"].tolist())
+        ],
+        decoys=[
+            [spec.DECOYS[entry // ATTRIBUTE].name for entry in lists[DECOYS, host, :length].tolist()]
+            for host, length in enumerate(game["num_decoys"].tolist())
+        ],
+        known=int(game["known_addresses"]),
+        scanned=sum(1 << host for host, ports in enumerate(game["port_memory"].tolist()) if ports),
+        addresses=addresses,
+        num_steps=int(game["num_steps"]),
+        blue_action=int(game["blue_action"]),
+        red_action=ACTIONS[game["red_action"]],
+        red_target=names[red_target] if red_target >= 0 else None,
+        ot_service_up=bool(game["ot_running"]),
+    )
+
+
+def _dotted(number: int) -> str:
+    return f"10.0.{number >> 8}.{number & 255}"

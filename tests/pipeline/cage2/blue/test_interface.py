@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from pipeline.cage2.blue.interface import (
+    DECOYS_OF_HOST,
+    HOSTS_THAT_MATTER,
+    MERGED,
+    NEXT_DECOY,
+    Actions,
+    Interface,
+    Mask,
+)
+from pipeline.cage2.blue.memory import Memory
+from pipeline.cage2.engine.fast_env import FastEnv
+from pipeline.cage2.engine.game_batch import Profile
+from pipeline.cage2.engine.tables import (
+    BASE_PORTS,
+    DECOY_FREE_PORT,
+    DECOY_HOSTS,
+    DECOY_PORT,
+    HEAVIEST_OPTION,
+    NUM_OPTIONS,
+    OPTIONS_OF_PORTS,
+)
+from pipeline.cage2.facts import spec
+from pipeline.policy.forward import MAX_OBSERVATION_SIZE
+
+BOTH_OPTIONS: list[tuple[bool, Actions]] = [
+    (memory, actions) for memory in (False, True) for actions in get_args(Actions)
+]
+HOSTS_WITH_DECOYS = [host for host in range(spec.NUM_HOSTS) if DECOYS_OF_HOST[host]]
+
+
+def test_plainly_it_is_cyborg_s_own() -> None:
+    assert (Interface().observation_size, Interface().num_actions) == (52, 145)
+
+
+@pytest.mark.parametrize("actions", ["all", "merged"])
+def test_a_memory_adds_to_the_observation_and_merging_takes_from_the_actions(actions: str) -> None:
+    rich = Interface(observation_memory=True, actions=actions)
+    assert rich.observation_size == 52 + 4 * 11 + 1 + 2 * 11 + 9 <= MAX_OBSERVATION_SIZE
+    assert rich.num_actions == {"all": 145, "merged": 28}[actions]
+
+
+def test_merged_actions_are_real_ones_each_once() -> None:
+    names = [spec.ACTION_NAMES[action] for action in MERGED.tolist() if action >= 0]
+    assert len(set(MERGED.tolist())) == len(MERGED)
+    assert names[0] == "Sleep"
+    assert "Monitor" not in names
+    assert not any(name.endswith((" Defender", " User0")) or "Decoy" in name for name in names)
+    for block in ("Analyse", "Restore"):
+        targets = [name.split()[1] for name in names if name.startswith(block)]
+        assert targets == [spec.HOST_NAMES[host] for host in HOSTS_THAT_MATTER]
+    assert not any(name.startswith("Remove") for name in names)
+    assert [NEXT_DECOY - action for action in MERGED.tolist() if action < 0] == HOSTS_WITH_DECOYS
+
+
+@pytest.mark.parametrize("host", HOSTS_WITH_DECOYS)
+def test_the_decoys_of_a_host_can_all_be_placed_and_each_makes_red_s_aim_worse(host: int) -> None:
+    env = FastEnv("SleepAgent")
+    env.reset(0)
+    ports = int(BASE_PORTS[host])
+    hit = [_chance_of_a_real_victim(host, ports, 0)]
+    faked = 0
+    for kind in DECOYS_OF_HOST[host]:
+        assert DECOY_HOSTS[kind] >> host & 1
+        assert not (ports | faked) & DECOY_FREE_PORT[kind]
+        env.step(spec.DECOY + spec.NUM_HOSTS * kind + host)
+        assert env.batch.games["blue_success"][0] == 1
+        faked |= int(DECOY_PORT[kind])
+        hit.append(_chance_of_a_real_victim(host, ports, faked))
+    assert all(after < before for before, after in pairwise(hit))
+    assert hit[1] <= 0.25  # the first one alone draws three attacks of four
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        host
+        for host in HOSTS_THAT_MATTER
+        # decoys do help on an Op_Host; it is just that Red hardly ever comes there
+        if not DECOYS_OF_HOST[host] and spec.HOST_TYPES[spec.HOST_TYPE_OF_HOST[host]] != "op_host"
+    ],
+)
+def test_decoys_that_were_left_out_hardly_help(host: int) -> None:
+    faked = 0
+    for kind in range(len(spec.DECOYS)):
+        if DECOY_HOSTS[kind] >> host & 1 and not (BASE_PORTS[host] | faked) & DECOY_FREE_PORT[kind]:
+            faked |= int(DECOY_PORT[kind])
+    faked &= ~int(BASE_PORTS[host])  # of two that listen, the host's own server comes first
+    assert _chance_of_a_real_victim(host, int(BASE_PORTS[host]), faked) >= 0.8
+
+
+def _chance_of_a_real_victim(host: int, ports: int, faked: int) -> float:
+    """Red's choice of exploit by the rules of the game: how likely it is aimed at one of the host's own ports."""
+    options = int(OPTIONS_OF_PORTS[ports | faked])
+    places = [place for place in range(len(spec.EXPLOITS)) if options >> place & 1]
+    real = {place for place in places if OPTIONS_OF_PORTS[ports] >> place & 1}
+    if NUM_OPTIONS[options] == 1:
+        return 1.0
+    top = int(HEAVIEST_OPTION[options])
+    others = [place for place in places if place != top]
+    return 0.75 * (top in real) + 0.25 * sum(place in real for place in others) / len(others)
+
+
+def test_only_with_a_memory_a_policy_can_know_what_is_useless() -> None:
+    masked = [(memory, actions) for memory, actions in BOTH_OPTIONS if Interface(memory, actions).mask]
+    assert masked == [(True, "merged")]
+
+
+@pytest.mark.parametrize("profile", get_args(Profile))
+@pytest.mark.parametrize("red_agent", ["B_lineAgent", "RedMeanderAgent"])
+def test_masked_are_decoys_that_would_fail_and_hosts_without_a_session(red_agent: str, profile: Profile) -> None:
+    interface = Interface(observation_memory=True, actions="merged")
+    env, memory, rng = FastEnv(red_agent, profile), Memory(interface), np.random.default_rng(0)
+    row = np.empty(interface.observation_size, np.int8)
+    num_decoys = num_others = 0
+    for seed in range(100):
+        memory.begin(100, env.reset(seed), row)
+        for _ in range(100):
+            masked = _masked(interface.mask, row)
+            for choice in np.flatnonzero(masked).tolist():
+                if MERGED[choice] > NEXT_DECOY:
+                    host = (MERGED[choice] - spec.ANALYSE) % spec.NUM_HOSTS
+                    is_known = MERGED[choice] < spec.REMOVE and row[spec.BITS_PER_HOST * host + 2] == 1
+                    assert is_known or not env.red_hosts() >> host & 1
+            choice = int(rng.integers(0, interface.num_actions))
+            if rng.random() < 0.3:  # more decoys than there is room for
+                choice = int(rng.choice(np.flatnonzero(MERGED <= NEXT_DECOY)))
+            table, _ = env.step(memory.act(choice))
+            if MERGED[choice] <= NEXT_DECOY:
+                assert bool(env.batch.games["blue_success"][0]) != masked[choice]
+                num_decoys += masked[choice]
+            else:
+                num_others += masked[choice]
+            memory.see(table, row)
+    assert num_decoys > 50
+    assert num_others > 50
+
+
+def _masked(mask: Mask | None, row: np.ndarray) -> np.ndarray:
+    assert mask is not None
+    causes = [bit is not None and row[bit] == 0 for bit in mask.cause]
+    spent = [bit is not None and row[bit] == 1 for bit in mask.spent]
+    return np.array(causes) | np.array(spent)
