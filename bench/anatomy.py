@@ -16,9 +16,9 @@ from pipeline.cage2.cyborg.env import CyborgEnv
 from pipeline.cage2.facts.compliance import Compromised, Verdicts
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.cage2.facts.spec import EPISODE_STEPS, OBSERVATION_SIZE
-from pipeline.collect.episode import play_episode
-from pipeline.collect.record import HEADER, record_layout
-from pipeline.collect.rollout import EnginePlayer, warm_up
+from pipeline.play.episode import play_episode
+from pipeline.play.record import HEADER, record_layout
+from pipeline.play.rollout import EnginePlayer, warm_up
 from pipeline.policy import network
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PLAIN

@@ -31,8 +31,8 @@ from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.compliance import Compromised, Verdicts
-from pipeline.collect.record import record_layout
-from pipeline.collect.rollout import EnginePlayer
+from pipeline.play.record import record_layout
+from pipeline.play.rollout import EnginePlayer
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PLAIN
 

@@ -27,10 +27,10 @@ from native_buffers.weights import WeightBoard
 from pipeline import seeding
 from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
-from pipeline.collect.record import HEADER
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.learn.batch import Batch
+from pipeline.play.record import HEADER
 from pipeline.policy import network
 from pipeline.policy.params import PLAIN
 from pipeline.types import BatchPlan

@@ -25,15 +25,15 @@ from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.blue.memory import Memory
 from pipeline.cage2.facts.compliance import Compromised
 from pipeline.cage2.facts.spec import OBSERVATION_SIZE
-from pipeline.collect.episode import play_episode
-from pipeline.collect.game import GameSpec
-from pipeline.collect.rollout import warm_up
+from pipeline.play.episode import play_episode
+from pipeline.play.game import GameSpec
+from pipeline.play.rollout import warm_up
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.cage2.env import Cage2Env
-    from pipeline.collect.game import PlayEpisode
+    from pipeline.play.game import PlayEpisode
 
 Spread = Literal["none", "mild", "heavy"]
 SIGMA: dict[Spread, float] = {"none": 0.0, "mild": 0.25, "heavy": 1.0}

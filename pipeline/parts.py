@@ -17,8 +17,7 @@ from pipeline.cage2.cyborg.env import require_cyborg
 from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
-from pipeline.collect.ray_cluster import require_ray
-from pipeline.collect.record import HEADER
+from pipeline.collect.ray.cluster import require_ray
 from pipeline.learn.intake import Intake
 from pipeline.learn.learner import Learner, LearnerSettings
 from pipeline.learn.ppo import resolve_device
@@ -28,6 +27,7 @@ from pipeline.observe.tensorboard import require_tensorboard
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolder
+from pipeline.play.record import HEADER
 from pipeline.policy.store import PolicyStore
 from pipeline.training import Training
 

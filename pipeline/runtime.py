@@ -19,7 +19,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.cage2.facts.orders import order_name
-from pipeline.collect.processes import START_TIMEOUT_S, WorkersDidNotStartError
 from pipeline.config import SPEED_FIELDS, change_speed
 from pipeline.observe.feed import Feed
 from pipeline.observe.statistics import PipelineStatistics
@@ -35,6 +34,7 @@ from pipeline.types import (
     RunStarted,
     WorkersStarted,
 )
+from pipeline.workers.processes import START_TIMEOUT_S, WorkersDidNotStartError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

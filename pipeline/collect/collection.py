@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from native_buffers.slots import SlotState
 from pipeline import seeding
 from pipeline.collect.deadline import Deadline
-from pipeline.collect.player import read_failure
-from pipeline.collect.processes import WorkersDiedError
-from pipeline.collect.record import UNTOLD
 from pipeline.collect.scheduler import Assignment, Scheduler
 from pipeline.errors import PipelineError
+from pipeline.play.player import read_failure
+from pipeline.play.record import UNTOLD
+from pipeline.workers.processes import WorkersDiedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

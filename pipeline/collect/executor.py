@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from signal import SIGTERM
 from typing import TYPE_CHECKING, Any, cast
 
-from pipeline.collect.processes import (
+from pipeline.workers.processes import (
     MAX_FORKSERVERS,
     ForkserverDiedError,
     WorkersDiedError,

@@ -8,12 +8,12 @@ from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts.compliance import Compromised
 from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.executor import ExecutorCollector
-from pipeline.collect.game import GameSpec
-from pipeline.collect.processes import require_open_files
 from pipeline.collect.sequential import SequentialCollector
 from pipeline.collect.synchronous import SynchronousCollector
 from pipeline.collect.transport import Pickled, SharedMemory, Transport
-from pipeline.collect.worker import WorkerSpec
+from pipeline.play.game import GameSpec
+from pipeline.workers.processes import require_open_files
+from pipeline.workers.shared import WorkerSpec
 
 if TYPE_CHECKING:
     from native_buffers.ring import EpisodeRing
@@ -54,7 +54,7 @@ def make_collector(
     if config.collector == "sequential":
         return SequentialCollector(game, ring, board)
     if config.collector == "ray":
-        from pipeline.collect.ray import RayCollector  # an extra, and slow to import
+        from pipeline.collect.ray.collector import RayCollector  # an extra, and slow to import
 
         return RayCollector(game, ring, board, config.workers, config.ray_address, debug=config.debug)
     require_open_files(config.workers)

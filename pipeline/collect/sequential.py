@@ -7,12 +7,12 @@ import traceback
 from typing import TYPE_CHECKING
 
 from native_buffers.errors import UnwrittenFields
-from pipeline.collect.player import Player, write_failure
+from pipeline.play.player import Player, write_failure
 
 if TYPE_CHECKING:
     from native_buffers.ring import EpisodeRing
     from native_buffers.weights import WeightBoard
-    from pipeline.collect.game import GameSpec
+    from pipeline.play.game import GameSpec
 
 
 class SequentialCollector:

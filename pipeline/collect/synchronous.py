@@ -29,17 +29,18 @@ from typing import TYPE_CHECKING
 
 from pipeline import seeding
 from pipeline.cage2.engine import game_batch
-from pipeline.collect import processes, rollout
-from pipeline.collect.player import Policies, write_failure
-from pipeline.collect.processes import ForkserverDiedError, WorkersDiedError
-from pipeline.collect.stepped import ACTING, GO, serve
+from pipeline.play import rollout
+from pipeline.play.player import Policies, write_failure
+from pipeline.workers import processes
+from pipeline.workers.processes import ForkserverDiedError, WorkersDiedError
+from pipeline.workers.stepped import ACTING, GO, serve
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
     from native_buffers.ring import EpisodeRing
     from native_buffers.weights import WeightBoard
-    from pipeline.collect.worker import WorkerSpec
+    from pipeline.workers.shared import WorkerSpec
 
 
 class SynchronousCollector:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipeline.collect import parcel, pickled, worker
-from pipeline.collect.player import write_failure
+from pipeline.play import parcel
+from pipeline.play.player import write_failure
+from pipeline.workers import pickled
+from pipeline.workers import shared as worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from native_buffers.ring import EpisodeRing
     from native_buffers.weights import WeightBoard
-    from pipeline.collect.game import GameSpec
-    from pipeline.collect.worker import WorkerSpec
+    from pipeline.play.game import GameSpec
+    from pipeline.workers.shared import WorkerSpec
 
 Slots = tuple[int, ...]
 

@@ -19,16 +19,16 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from pipeline.cage2.engine import game_batch
-from pipeline.collect.processes import become_worker, block_ctrl_c, ready, require_open_files, worker_context
 from pipeline.errors import PipelineError
 from pipeline.evaluate.play import Episodes, Policy, Task, play
 from pipeline.evaluate.results import ScenarioResult, summarize
+from pipeline.workers.processes import become_worker, block_ctrl_c, ready, require_open_files, worker_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pipeline.collect.game import GameSpec
     from pipeline.evaluate.scenario import Scenario
+    from pipeline.play.game import GameSpec
 
 STEPS_PER_TASK = {"fast": 25_000, "cyborg": 2_500}
 """A tenth to half a second of work: it hides the way to a worker and back, and Ctrl-C needn't wait longer."""

@@ -9,15 +9,15 @@ import numpy as np
 
 from pipeline import seeding
 from pipeline.cage2.facts.compliance import episode_compliance
-from pipeline.collect.player import Player, read_failure
-from pipeline.collect.record import HEADER
 from pipeline.errors import PipelineError
 from pipeline.evaluate.baselines import BASELINES
+from pipeline.play.player import Player, read_failure
+from pipeline.play.record import HEADER
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.collect.game import GameSpec
+    from pipeline.play.game import GameSpec
 
 
 class EpisodeFailedError(PipelineError):

@@ -11,8 +11,8 @@ from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.methods import game_spec
-from pipeline.collect.record import HEADER
 from pipeline.persist.runs import describe_machine
+from pipeline.play.record import HEADER
 
 if TYPE_CHECKING:
     from pipeline.config import Config

@@ -44,7 +44,7 @@ HOST_PROGRAM = f"""
 import asyncio, json, sys
 from pathlib import Path
 from pipeline import Config, Pipeline
-from pipeline.collect.ray import RayCollector
+from pipeline.collect.ray.collector import RayCollector
 
 num_tasks = 0
 play = RayCollector.play

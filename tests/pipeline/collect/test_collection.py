@@ -15,12 +15,12 @@ from native_buffers.slots import SlotState
 from pipeline.collect import collection, deadline
 from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, Collection, WorkersKeepDyingError
 from pipeline.collect.executor import ExecutorCollector
-from pipeline.collect.player import write_failure
-from pipeline.collect.processes import WorkersDiedError
 from pipeline.collect.scheduler import MAX_ATTEMPTS, EpisodeGivenUpError
 from pipeline.collect.transport import Pickled, SharedMemory
-from pipeline.collect.worker import Worker
+from pipeline.play.player import write_failure
 from pipeline.types import BatchPlan
+from pipeline.workers.processes import WorkersDiedError
+from pipeline.workers.shared import Worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping

@@ -16,9 +16,9 @@ import pytest_asyncio
 
 from native_buffers.slots import SlotState
 from pipeline.collect.executor import ExecutorCollector
-from pipeline.collect.player import read_failure
-from pipeline.collect.processes import WorkersDiedError
 from pipeline.collect.transport import Pickled, SharedMemory
+from pipeline.play.player import read_failure
+from pipeline.workers.processes import WorkersDiedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

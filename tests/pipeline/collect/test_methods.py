@@ -10,12 +10,12 @@ from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts.compliance import Compromised
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.methods import game_spec, make_collector
-from pipeline.collect.ray import RayCollector
-from pipeline.collect.record import HEADER, record_layout
+from pipeline.collect.ray.collector import RayCollector
 from pipeline.collect.sequential import SequentialCollector
 from pipeline.collect.synchronous import SynchronousCollector
 from pipeline.collect.transport import Pickled, SharedMemory
 from pipeline.config import Config
+from pipeline.play.record import HEADER, record_layout
 from pipeline.policy.params import PLAIN, PolicyShape
 
 if TYPE_CHECKING:

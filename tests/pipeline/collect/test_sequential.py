@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from native_buffers.slots import SlotState
-from pipeline.collect.player import read_failure
 from pipeline.collect.sequential import SequentialCollector
+from pipeline.play.player import read_failure
 
 if TYPE_CHECKING:
     from conftest import Stage

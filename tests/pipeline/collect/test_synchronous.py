@@ -16,9 +16,9 @@ import pytest
 import pytest_asyncio
 
 from native_buffers.slots import SlotState
-from pipeline.collect.player import read_failure
-from pipeline.collect.processes import ForkserverDiedError, WorkersDiedError
 from pipeline.collect.synchronous import SynchronousCollector
+from pipeline.play.player import read_failure
+from pipeline.workers.processes import ForkserverDiedError, WorkersDiedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -37,7 +37,7 @@ import signal
 import time
 from dataclasses import dataclass
 
-from pipeline.collect.game import GameSpec
+from pipeline.play.game import GameSpec
 
 
 @dataclass(frozen=True)

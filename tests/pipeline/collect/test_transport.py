@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from pipeline.collect import pickled, worker
 from pipeline.collect.executor import ExecutorCollector
-from pipeline.collect.player import read_failure
 from pipeline.collect.transport import Pickled, SharedMemory
+from pipeline.play.player import read_failure
+from pipeline.workers import pickled
+from pipeline.workers import shared as worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

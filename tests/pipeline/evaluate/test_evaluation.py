@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts.compliance import Compromised
-from pipeline.collect.game import GameSpec
 from pipeline.evaluate import evaluation
 from pipeline.evaluate.evaluation import Request, WorkerDiedError, evaluate, useful_workers
 from pipeline.evaluate.play import Policy
 from pipeline.evaluate.scenario import PROTOCOL, Scenario
+from pipeline.play.game import GameSpec
 from pipeline.policy.params import PolicyShape
 
 WEIGHTS = np.random.default_rng(1).normal(0, 0.3, PolicyShape().actor.num_values).astype(np.float32)

@@ -11,10 +11,10 @@ from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.blue.memory import Memory
 from pipeline.cage2.facts.compliance import Compromised, Verdicts, episode_compliance
 from pipeline.cage2.facts.orders import ORDERS
-from pipeline.collect.episode import play_episode
-from pipeline.collect.game import GameSpec
 from pipeline.evaluate.play import EpisodeFailedError, Policy, Task, play
 from pipeline.evaluate.scenario import Scenario
+from pipeline.play.episode import play_episode
+from pipeline.play.game import GameSpec
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PolicyShape
 

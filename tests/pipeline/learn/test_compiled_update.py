@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 
 from pipeline import seeding
 from pipeline.cage2.blue.interface import Interface, Mask
-from pipeline.collect.game import GameSpec
-from pipeline.collect.player import Player
-from pipeline.collect.record import HEADER
 from pipeline.learn import losses, mlp, ppo
 from pipeline.learn.autograd import AutogradUpdate
 from pipeline.learn.batch import Batch
 from pipeline.learn.compiled_update import CompiledUpdate
 from pipeline.learn.recipe import DEFAULT, PROTOTYPE, Recipe
 from pipeline.learn.samples import Samples
+from pipeline.play.game import GameSpec
+from pipeline.play.player import Player
+from pipeline.play.record import HEADER
 from pipeline.policy import network
 from pipeline.policy.forward import MAX_OBSERVATION_SIZE
 from pipeline.policy.network import network_inputs

@@ -1,0 +1,137 @@
+"""Whether another machine would play the same bits: what it computes with, and a reference episode computed with it.
+
+Two machines with the same versions can still differ in the last bit: `tanh` and `exp` come from the C library, which
+picks its code by the CPU. The reference episode shows it: its digest covers every probability that it drew from, as
+float64, and these are far more sensitive than the actions drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import native_buffers
+from pipeline.cage2.facts.compliance import Verdicts
+from pipeline.cage2.facts.orders import ORDERS
+from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS
+from pipeline.play.record import HEADER
+from pipeline.play.rollout import EnginePlayer
+from pipeline.policy.forward import Actor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.play.game import GameSpec
+
+PACKAGES = ("numpy", "numba", "llvmlite", "csle-cyborg")
+"""What an episode's bits come from, beside the project's own sources."""
+
+_FOLDERS = ("cage2", "numerics", "play", "policy", "workers")
+_WORKFLOW_ID = 37
+_SEED = 20220722
+_UNLISTED = "not listed"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What an episode's bits depend on, on one machine."""
+
+    versions: dict[str, str]
+    """Of Python and packages, by name."""
+    layout: str
+    """Digest of a slot's header and record."""
+    sources: str
+    """Digest of the sources that workers run."""
+    episode: str
+    """Digest of the reference episode."""
+    machine: str
+    """CPU and C library, for the reader; may differ."""
+
+    def differences(self, other: Fingerprint) -> list[str]:
+        """Return how `other` differs from this one in what counts, each in a few words; empty if it doesn't."""
+        names = dict.fromkeys([*self.versions, *other.versions])  # other sources may list other packages
+        told = [
+            f"{name} is {other.versions.get(name, _UNLISTED)} there, {self.versions.get(name, _UNLISTED)} here"
+            for name in names
+            if other.versions.get(name) != self.versions.get(name)
+        ]
+        if other.layout != self.layout:
+            told.append(f"slots are laid out otherwise (digest {other.layout[:12]} there, {self.layout[:12]} here)")
+        if other.sources != self.sources:
+            told.append(f"the project's sources differ (digest {other.sources[:12]} there, {self.sources[:12]} here)")
+        if not told and other.episode != self.episode:
+            told.append(
+                f"all versions are the same, but floats are rounded otherwise ({other.machine} there, "
+                f"{self.machine} here)"
+            )
+        return told
+
+
+def take_fingerprint(game: GameSpec) -> Fingerprint:
+    """Return this machine's fingerprint for a game.
+
+    The reference episode is played on the fast engine whatever the game's: both give the same bits, and CybORG would
+    draw from this process's global generator.
+    """
+    digest = hashlib.sha256()
+    for path in _source_paths():
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return Fingerprint(
+        versions={"Python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        layout=hashlib.sha256((HEADER.digest + game.record.digest).encode()).hexdigest(),
+        sources=digest.hexdigest(),
+        episode=_reference_episode(game),
+        machine=f"{platform.machine()}, {_cpu()}, {' '.join(platform.libc_ver()) or platform.system()}",
+    )
+
+
+def _reference_episode(game: GameSpec) -> str:
+    layout = game.record
+    image = bytearray(layout.size_bytes)
+    # uniform numbers are exact everywhere; normal ones would go through the C library's log
+    weights = np.random.default_rng(_SEED).uniform(-0.5, 0.5, game.shape.actor.num_values).astype(np.float32)
+    actor = Actor(weights, game.shape)
+    red_agent = MIXED_AGENTS[0] if game.red_agent == MIXED else game.red_agent
+    EnginePlayer(red_agent, game.profile, game.interface, game.num_steps).play(
+        actor,
+        Verdicts(ORDERS[_WORKFLOW_ID].tolist(), game.compromised),
+        workflow_id=_WORKFLOW_ID,
+        environment_seed=_SEED,
+        actions_seed=_SEED,
+        record=layout.views(memoryview(image)),
+    )
+    state = actor.state[0]
+    num_kept, num_actions = int(state["num_kept"]), game.shape.num_actions
+    digest = hashlib.sha256(image)
+    digest.update(np.ascontiguousarray(state["log_probs"][:num_kept, :num_actions]).tobytes())
+    digest.update(np.ascontiguousarray(state["cumulative"][:num_kept, :num_actions]).tobytes())
+    return digest.hexdigest()
+
+
+def _source_paths() -> Iterator[Path]:
+    yield from sorted(Path(native_buffers.__file__).parent.glob("*.py"))
+    package = Path(__file__).parents[1]
+    yield package / "seeding.py"
+    for folder in _FOLDERS:
+        yield from sorted((package / folder).rglob("*.py"))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _cpu() -> str:
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line for line in lines if line.startswith("model name")).partition(":")[2].strip()
+    return platform.processor() or "unknown CPU"

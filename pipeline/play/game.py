@@ -1,0 +1,101 @@
+"""Which game is played: all that a worker must know to build its environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from pipeline.cage2.blue.memory import Memory
+from pipeline.cage2.cyborg.env import CyborgEnv, load_cyborg
+from pipeline.cage2.engine.fast_env import FastEnv
+from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS, MixedEnv, mixed_index
+from pipeline.play.episode import play_episode
+from pipeline.play.record import record_layout
+from pipeline.play.rollout import EnginePlayer, warm_up
+from pipeline.policy.params import PolicyShape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from native_buffers.layout import Layout
+    from pipeline.cage2.blue.interface import Interface
+    from pipeline.cage2.engine.game_batch import Profile
+    from pipeline.cage2.env import Cage2Env
+    from pipeline.cage2.facts.compliance import Compromised, Verdicts
+    from pipeline.policy.forward import Actor
+
+
+class PlayEpisode(Protocol):
+    """Plays one episode and writes it down; see `episode.play_episode`."""
+
+    def __call__(
+        self,
+        actor: Actor,
+        verdicts: Verdicts,
+        *,
+        workflow_id: int,
+        environment_seed: int,
+        actions_seed: int,
+        record: Mapping[str, npt.NDArray[Any]],
+        greedy: bool = False,
+    ) -> None:
+        """Play it."""
+        ...
+
+
+@dataclass(frozen=True)
+class GameSpec:
+    """A game, by name; small, for it is pickled to every worker."""
+
+    red_agent: str
+    """One of `spec.RED_AGENTS`, or `mixed_env.MIXED`."""
+    engine: Literal["fast", "cyborg"]
+    profile: Profile
+    cyborg: Literal["csle", "upstream"]
+    compromised: Compromised
+    num_steps: int
+    interface: Interface
+
+    @property
+    def shape(self) -> PolicyShape:
+        """The sizes of a policy that plays it."""
+        return PolicyShape.of(self.interface)
+
+    @property
+    def record(self) -> Layout:
+        """What an episode of it is in memory."""
+        return record_layout(self.num_steps, self.interface.observation_size)
+
+    def prepare(self) -> None:
+        """Import and compile what takes long, so that building the environment doesn't."""
+        if self.engine == "cyborg":
+            load_cyborg(self.cyborg)
+        warm_up()
+
+    def env(self) -> Cage2Env:
+        """Build the environment, to be played step by step."""
+        if self.red_agent == MIXED:
+            return MixedEnv([replace(self, red_agent=agent).env() for agent in MIXED_AGENTS])
+        if self.engine == "fast":
+            return FastEnv(self.red_agent, self.profile)
+        return CyborgEnv(self.red_agent, self.cyborg)
+
+    def play_episode(self) -> PlayEpisode:
+        """Build the environment; return what plays whole episodes in it."""
+        if self.red_agent == MIXED:
+            return _mixed([replace(self, red_agent=agent).play_episode() for agent in MIXED_AGENTS])
+        if self.engine == "fast":
+            return EnginePlayer(self.red_agent, self.profile, self.interface, self.num_steps).play
+        return partial(play_episode, self.env(), Memory(self.interface))
+
+
+def _mixed(players: list[PlayEpisode]) -> PlayEpisode:
+    """Return what plays an episode against the agent of its seed; `players` are in the order of `MIXED_AGENTS`."""
+
+    def play(actor: Actor, verdicts: Verdicts, *, environment_seed: int, **rest: Any) -> None:
+        players[mixed_index(environment_seed)](actor, verdicts, environment_seed=environment_seed, **rest)
+
+    return play

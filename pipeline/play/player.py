@@ -1,0 +1,113 @@
+"""What plays the episodes that headers ask for, wherever it runs: one environment, and the policies in use."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from pipeline.cage2.facts.compliance import Verdicts
+from pipeline.cage2.facts.orders import ORDERS
+from pipeline.play.record import ERROR_TEXT_BYTES
+from pipeline.policy.forward import Actor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from native_buffers.layout import Array
+    from pipeline.play.game import GameSpec
+
+MAX_CACHED_ACTORS = 3
+"""Weight versions kept ready: those in use overlap by the policy lag."""
+
+
+class Policies:
+    """The policies in use, made from their weights when first asked for, and what compliance asks of each workflow."""
+
+    def __init__(self, game: GameSpec, read_weights: Callable[[int], npt.NDArray[np.float32]]) -> None:
+        """Args: game: whose rule of compliance counts. read_weights: returns the weights of a version."""
+        self._compromised = game.compromised
+        self._shape = game.shape
+        self._read_weights = read_weights
+        self._actors: OrderedDict[int, Actor] = OrderedDict()
+        self._verdicts: dict[int, Verdicts] = {}
+
+    def actor(self, version: int) -> Actor:
+        """Return the actor of a weight version."""
+        actor = self._actors.get(version)
+        if actor is None:
+            actor = self._actors[version] = Actor(self._read_weights(version), self._shape)
+            if len(self._actors) > MAX_CACHED_ACTORS:
+                self._actors.popitem(last=False)
+        return actor
+
+    def verdicts(self, workflow_id: int) -> Verdicts:
+        """Return what compliance with a workflow is judged by."""
+        verdicts = self._verdicts.get(workflow_id)
+        if verdicts is None:
+            verdicts = self._verdicts[workflow_id] = Verdicts(ORDERS[workflow_id].tolist(), self._compromised)
+        return verdicts
+
+
+class Player:
+    """Plays one episode after the other, each as its header asks."""
+
+    def __init__(self, game: GameSpec, read_weights: Callable[[int], npt.NDArray[np.float32]]) -> None:
+        """Build the environment.
+
+        Args:
+            game: What is played.
+            read_weights: Returns the weights of a version, `[shape.actor.num_values]` float32; asked once per version.
+        """
+        self._play_episode = game.play_episode()
+        self._policies = Policies(game, read_weights)
+
+    def play(self, header: dict[str, Array], record: dict[str, Array]) -> bool:
+        """Play the episode that a header asks for.
+
+        Args:
+            header: Views of `record.HEADER`; what the worker has to tell is written.
+            record: Views of `GameSpec.record`, all written.
+
+        Returns:
+            Whether it was played. If not, the header says why.
+        """
+        header["worker_pid"][...] = os.getpid()
+        started_s = time.monotonic()
+        header["started_s"][...] = started_s
+        try:
+            workflow_id = int(header["workflow_id"])
+            self._play_episode(
+                self._policies.actor(int(header["weight_version"])),
+                self._policies.verdicts(workflow_id),
+                workflow_id=workflow_id,
+                environment_seed=int(header["environment_seed"]),
+                actions_seed=int(header["actions_seed"]),
+                record=record,
+                greedy=bool(header["greedy"]),
+            )
+        except (Exception, SystemExit):  # noqa: BLE001  # told by the header; one that exits takes nobody along
+            write_failure(header, traceback.format_exc())
+            return False
+        finished_s = time.monotonic()
+        header["finished_s"][...] = finished_s
+        header["busy_s"][...] = finished_s - started_s
+        return True
+
+
+def write_failure(header: dict[str, Array], text: str) -> None:
+    """Mark an episode as failed, with the end of `text` as the reason."""
+    header["error_text"][...] = text.encode(errors="replace")[-ERROR_TEXT_BYTES:]
+    header["failed"][...] = 1
+
+
+def read_failure(header: dict[str, Array]) -> str | None:
+    """Return why an episode failed, or None if it didn't."""
+    if not header["failed"]:
+        return None
+    return bytes(header["error_text"].item()).decode(errors="replace")

@@ -1,0 +1,27 @@
+"""What every worker needs, imported once by the forkserver so that workers start in milliseconds and share its pages.
+
+Importing this module has to come before NumPy's first import: BLAS reads its number of threads only then.
+"""
+
+import contextlib
+import gc
+import os
+import signal
+
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    os.environ[_variable] = "1"  # a worker is one core's worth; more threads would fight over it
+
+from pipeline.cage2.cyborg.env import CyborgNotInstalledError, load_cyborg  # noqa: E402  # BLAS first
+from pipeline.play import rollout  # noqa: E402
+from pipeline.workers import shared as shared  # noqa: E402  # for the sake of the pages
+
+with contextlib.suppress(CyborgNotInstalledError):  # a worker that needs it says so
+    load_cyborg("csle")
+
+rollout.warm_up()
+gc.freeze()  # what is shared stays shared: the collector would write to every object's header
+
+if hasattr(signal, "pthread_sigmask"):  # a Ctrl-C meanwhile was blocked (`processes.block_ctrl_c`): let it pass unheard
+    _handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, _handler)
