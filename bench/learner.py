@@ -19,14 +19,14 @@ import numpy as np
 import torch
 
 from pipeline.cage2.facts.spec import EPISODE_STEPS, NUM_ACTIONS, OBSERVATION_SIZE
-from pipeline.learn import ppo
-from pipeline.learn.autograd import AutogradUpdate
-from pipeline.learn.batch import Batch
-from pipeline.learn.compiled_update import CompiledUpdate
-from pipeline.learn.recipe import DEFAULT
-from pipeline.learn.samples import Samples
 from pipeline.policy import network
 from pipeline.policy.store import PolicyState
+from pipeline.ppo import update as ppo
+from pipeline.ppo.autograd import AutogradUpdate
+from pipeline.ppo.batch import Batch
+from pipeline.ppo.compiled.update import CompiledUpdate
+from pipeline.ppo.recipe import DEFAULT
+from pipeline.ppo.samples import Samples
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -31,7 +31,7 @@ from rich.table import Table
 
 from pipeline import Config, Pipeline, parts
 from pipeline.config import RedAgent, num_cores
-from pipeline.learn.recipe import RECIPES
+from pipeline.ppo.recipe import RECIPES
 from pipeline.types import UpdateResult, WorkflowFinished
 
 if TYPE_CHECKING:

@@ -29,10 +29,10 @@ from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
 from pipeline.config import Config
 from pipeline.errors import PipelineError
-from pipeline.learn.batch import Batch
 from pipeline.play.record import HEADER
 from pipeline.policy import network
 from pipeline.policy.params import PLAIN
+from pipeline.ppo.batch import Batch
 from pipeline.types import BatchPlan
 
 if TYPE_CHECKING:

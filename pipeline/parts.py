@@ -20,8 +20,6 @@ from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray.cluster import require_ray
 from pipeline.learn.intake import Intake
 from pipeline.learn.learner import Learner, LearnerSettings
-from pipeline.learn.ppo import resolve_device
-from pipeline.learn.recipe import RECIPES
 from pipeline.observe.run_logs import RunLogs
 from pipeline.observe.tensorboard import require_tensorboard
 from pipeline.persist.checkpoint import CheckpointFolder
@@ -29,6 +27,8 @@ from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolder
 from pipeline.play.record import HEADER
 from pipeline.policy.store import PolicyStore
+from pipeline.ppo.recipe import RECIPES
+from pipeline.ppo.update import resolve_device
 from pipeline.training import Training
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.cage2.facts.compliance import episode_compliance
-from pipeline.learn.batch import RowFilledError
+from pipeline.ppo.batch import RowFilledError
 from pipeline.types import Estimate
 
 if TYPE_CHECKING:

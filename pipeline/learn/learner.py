@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline import seeding
 from pipeline.errors import PipelineError
-from pipeline.learn import ppo
-from pipeline.learn.batch import Batch, BatchStatistics
 from pipeline.policy.store import policy_name
+from pipeline.ppo import update as ppo
+from pipeline.ppo.batch import Batch, BatchStatistics
 from pipeline.types import UpdateResult, WorkflowResult
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     import torch
 
     from pipeline.learn.intake import Filling, Intake
-    from pipeline.learn.recipe import Recipe
     from pipeline.learn.visit import Visit, VisitLimits
     from pipeline.policy.store import PolicyState
+    from pipeline.ppo.recipe import Recipe
 
 
 _T = TypeVar("_T")

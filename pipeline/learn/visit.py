@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.learn.batch import BatchStatistics
+    from pipeline.ppo.batch import BatchStatistics
 
 
 @dataclass(frozen=True, slots=True)

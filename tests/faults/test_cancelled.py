@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from pipeline import Config, Pipeline
-from pipeline.learn import ppo
 from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.ppo import update as ppo
 from pipeline.types import (
     CheckpointWritten,
     FirstEpisode,

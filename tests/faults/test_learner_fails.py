@@ -10,9 +10,9 @@ import pytest
 from pipeline import Config, Pipeline
 from pipeline.cli import FAILED, main
 from pipeline.errors import PipelineError
-from pipeline.learn.compiled_update import CompiledUpdate
 from pipeline.learn.intake import Intake
 from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.ppo.compiled.update import CompiledUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,11 +4,11 @@ import pytest
 
 from pipeline.cage2.cyborg.env import CyborgNotInstalledError
 from pipeline.errors import PipelineError, SetupError
-from pipeline.learn.ppo import NoSuchDeviceError, TrainingDivergedError
 from pipeline.observe.tensorboard import TensorBoardMissingError
 from pipeline.options import UsageError
 from pipeline.persist.checkpoint import CheckpointError
 from pipeline.persist.runs import RunFolderError
+from pipeline.ppo.update import NoSuchDeviceError, TrainingDivergedError
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.facts.compliance import episode_compliance
-from pipeline.learn.batch import RowFilledError
 from pipeline.learn.evaluation import Tally, evaluate
 from pipeline.learn.intake import Intake
+from pipeline.ppo.batch import RowFilledError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

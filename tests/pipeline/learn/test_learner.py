@@ -16,15 +16,15 @@ from native_buffers.weights import WeightBoard
 from pipeline import seeding
 from pipeline.cage2.facts.orders import order_name
 from pipeline.cage2.facts.spec import OBSERVATION_SIZE
-from pipeline.learn import ppo
-from pipeline.learn.batch import Batch
 from pipeline.learn.intake import Intake
 from pipeline.learn.learner import Learner, LearnerSettings, VisitOutcome
-from pipeline.learn.recipe import DEFAULT
 from pipeline.learn.visit import Visit, VisitLimits
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PLAIN
 from pipeline.policy.store import PolicyState, PolicyStore
+from pipeline.ppo import update as ppo
+from pipeline.ppo.batch import Batch
+from pipeline.ppo.recipe import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

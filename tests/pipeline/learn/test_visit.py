@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.learn.batch import BatchStatistics
 from pipeline.learn.visit import Visit, VisitLimits
+from pipeline.ppo.batch import BatchStatistics
 from pipeline.types import Estimate
 
 NEW = Visit(iteration=2, workflow_id=7, ucb_score=-30.5, first_update=10, first_episode=320, budget=1000)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
-from pipeline.learn.batch import Batch
 from pipeline.play.record import ERROR_TEXT_BYTES, HEADER, record_layout
+from pipeline.ppo.batch import Batch
 
 
 @pytest.mark.parametrize("num_steps", [1, 7, 100])

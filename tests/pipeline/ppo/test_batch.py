@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.cage2.facts.spec import OBSERVATION_SIZE
-from pipeline.learn.batch import Batch, BatchNotFullError, RowFilledError
+from pipeline.ppo.batch import Batch, BatchNotFullError, RowFilledError
 
 T = 6
 

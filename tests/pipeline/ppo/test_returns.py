@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pipeline.learn.returns import discounted_returns, gae
+from pipeline.ppo.returns import discounted_returns, gae
 
 unit = st.floats(0, 1)
 points = st.floats(-20, 20, width=32)

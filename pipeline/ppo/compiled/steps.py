@@ -14,15 +14,15 @@ from pipeline.policy import params
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.learn.recipe import Recipe
+    from pipeline.ppo.recipe import Recipe
 
 
 def _digest() -> str:
-    learn = Path(__file__).parent
-    numerics = learn.parent / "numerics"
+    here = Path(__file__).parent
+    numerics = here.parents[1] / "numerics"
     digest = hashlib.sha256()
     for path in (
-        *(learn / f"{name}.py" for name in ("adam", "epoch", "loss_gradient", "mlp", "steps")),
+        *(here / f"{name}.py" for name in ("adam", "epoch", "loss_gradient", "mlp", "steps")),
         *(numerics / f"{name}.py" for name in ("elementary", "lanes_code", "matrix")),
     ):
         digest.update(path.read_bytes())

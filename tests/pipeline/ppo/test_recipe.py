@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from pipeline.learn.recipe import DEFAULT, PROTOTYPE, RECIPES, THOROUGH
+from pipeline.ppo.recipe import DEFAULT, PROTOTYPE, RECIPES, THOROUGH
 
 
 def test_recipes_go_by_their_names() -> None:

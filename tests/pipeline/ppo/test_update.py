@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
-from pipeline.learn import ppo
-from pipeline.learn.batch import Batch, BatchNotFullError
-from pipeline.learn.compiled_update import CompiledUpdate
-from pipeline.learn.ppo import TrainingDivergedError, UpdateMetrics, advantages_and_targets
-from pipeline.learn.recipe import DEFAULT, PROTOTYPE, Recipe
-from pipeline.learn.samples import Samples
 from pipeline.policy.forward import Actor
 from pipeline.policy.network import network_inputs
 from pipeline.policy.params import PLAIN
 from pipeline.policy.store import PolicyState, PolicyStore
+from pipeline.ppo import update as ppo
+from pipeline.ppo.batch import Batch, BatchNotFullError
+from pipeline.ppo.compiled.update import CompiledUpdate
+from pipeline.ppo.recipe import DEFAULT, PROTOTYPE, Recipe
+from pipeline.ppo.samples import Samples
+from pipeline.ppo.update import TrainingDivergedError, UpdateMetrics, advantages_and_targets
 
 CPU = torch.device("cpu")
 BEST = 100

@@ -16,12 +16,6 @@ from hypothesis import strategies as st
 
 from pipeline import seeding
 from pipeline.cage2.blue.interface import Interface, Mask
-from pipeline.learn import losses, mlp, ppo
-from pipeline.learn.autograd import AutogradUpdate
-from pipeline.learn.batch import Batch
-from pipeline.learn.compiled_update import CompiledUpdate
-from pipeline.learn.recipe import DEFAULT, PROTOTYPE, Recipe
-from pipeline.learn.samples import Samples
 from pipeline.play.game import GameSpec
 from pipeline.play.player import Player
 from pipeline.play.record import HEADER
@@ -30,8 +24,16 @@ from pipeline.policy.forward import MAX_OBSERVATION_SIZE
 from pipeline.policy.network import network_inputs
 from pipeline.policy.params import PolicyShape
 from pipeline.policy.store import PolicyState
+from pipeline.ppo import losses
+from pipeline.ppo import update as ppo
+from pipeline.ppo.autograd import AutogradUpdate
+from pipeline.ppo.batch import Batch
+from pipeline.ppo.compiled import mlp
+from pipeline.ppo.compiled.update import CompiledUpdate
+from pipeline.ppo.recipe import DEFAULT, PROTOTYPE, Recipe
+from pipeline.ppo.samples import Samples
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 CPU = torch.device("cpu")
 PLAIN_GRADIENT = 2e-5
 """Of gradients whose largest elements are about 1: float32 sums of up to a hundred terms, in two orders."""

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from pipeline.learn import losses
 from pipeline.policy.network import network_inputs
+from pipeline.ppo import losses
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from pipeline.learn.recipe import Recipe
-    from pipeline.learn.samples import Samples
     from pipeline.policy.store import PolicyState
+    from pipeline.ppo.recipe import Recipe
+    from pipeline.ppo.samples import Samples
 
 
 class AutogradUpdate:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.learn import losses
+from pipeline.ppo import losses
 
 
 def vector(*values: float) -> torch.Tensor:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
-from pipeline.learn.adam import step
-from pipeline.learn.loss_gradient import lose_policy, lose_value, normalise, rule_out
-from pipeline.learn.mlp import BLOCK, Mlp, backward, forward, turn
-from pipeline.learn.steps import Room, Steps, group
 from pipeline.numerics.compiled import int64, kernel
 from pipeline.numerics.elementary import exp
+from pipeline.ppo.compiled.adam import step
+from pipeline.ppo.compiled.loss_gradient import lose_policy, lose_value, normalise, rule_out
+from pipeline.ppo.compiled.mlp import BLOCK, Mlp, backward, forward, turn
+from pipeline.ppo.compiled.steps import Room, Steps, group
 
 if TYPE_CHECKING:
     import numpy.typing as npt

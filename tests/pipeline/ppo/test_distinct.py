@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pipeline.cage2.facts.orders import one_hot
-from pipeline.learn.distinct import distinct_inputs
+from pipeline.ppo.distinct import distinct_inputs
 
 WORKFLOWS = np.array([5, 119, 5], np.int64)
 

@@ -19,19 +19,19 @@ import numpy as np
 import torch
 
 from pipeline.errors import PipelineError, SetupError
-from pipeline.learn.autograd import AutogradUpdate
-from pipeline.learn.batch import Batch
-from pipeline.learn.compiled_update import CompiledUpdate
-from pipeline.learn.recipe import DEFAULT
-from pipeline.learn.returns import discounted_returns, gae
-from pipeline.learn.samples import Samples
 from pipeline.policy import network
 from pipeline.policy.store import PolicyState
+from pipeline.ppo.autograd import AutogradUpdate
+from pipeline.ppo.batch import Batch
+from pipeline.ppo.compiled.update import CompiledUpdate
+from pipeline.ppo.recipe import DEFAULT
+from pipeline.ppo.returns import discounted_returns, gae
+from pipeline.ppo.samples import Samples
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.learn.recipe import Recipe
+    from pipeline.ppo.recipe import Recipe
 
 STANDARDISE_EPS = 1e-8
 """Keeps a batch whose steps are all alike from a division by 0."""

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from pipeline.learn import mlp
-from pipeline.learn.epoch import EVALUATE, TRAIN, WATCHED, run
-from pipeline.learn.steps import Steps, room_for, settings_of
 from pipeline.policy.network import useless
+from pipeline.ppo.compiled import mlp
+from pipeline.ppo.compiled.epoch import EVALUATE, TRAIN, WATCHED, run
+from pipeline.ppo.compiled.steps import Steps, room_for, settings_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from torch.nn import Parameter
 
-    from pipeline.learn.mlp import Mlp
-    from pipeline.learn.recipe import Recipe
-    from pipeline.learn.samples import Samples
     from pipeline.policy.params import MlpShape
     from pipeline.policy.store import PolicyState
+    from pipeline.ppo.compiled.mlp import Mlp
+    from pipeline.ppo.recipe import Recipe
+    from pipeline.ppo.samples import Samples
 
 
 class CompiledUpdate:

@@ -19,7 +19,7 @@ from pipeline.policy.params import USELESS
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.learn.steps import Room, Steps
+    from pipeline.ppo.compiled.steps import Room, Steps
 
 _USELESS = np.float32(USELESS)
 

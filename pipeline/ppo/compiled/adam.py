@@ -17,7 +17,7 @@ from pipeline.numerics.lanes_code import WIDTH
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.learn.mlp import Mlp
+    from pipeline.ppo.compiled.mlp import Mlp
 
 _CLIP_EPS = 1e-6
 """Keeps a gradient of length 0 from a division by 0."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.learn.distinct import DistinctInputs, distinct_inputs
+from pipeline.ppo.distinct import DistinctInputs, distinct_inputs
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.learn.batch import Batch
+    from pipeline.ppo.batch import Batch
 
 
 @dataclass(frozen=True, slots=True)
