@@ -29,8 +29,8 @@ from rich.table import Table
 from rows import METHODS, Job, MeasurementFailedError, Row, import_pyplot, measure_afresh, median_row
 
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
+from pipeline.command.options import Parser, UsageError
 from pipeline.config import num_cores
-from pipeline.options import Parser, UsageError
 
 DEFAULT_MINUTES = 1.5
 MAX_WORKERS = 1000

@@ -29,9 +29,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from pipeline import Config, Pipeline, parts
+from pipeline import Config, Pipeline
 from pipeline.config import RedAgent, num_cores
 from pipeline.ppo.recipe import RECIPES
+from pipeline.run import parts
 from pipeline.types import UpdateResult, WorkflowFinished
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.options import UsageError
+from pipeline.command.options import UsageError
 
 if TYPE_CHECKING:
     from synthetic import Spread

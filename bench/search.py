@@ -46,8 +46,8 @@ import numpy as np
 from landscapes import LANDSCAPES, NOISES, draw
 from rules import RULES, first_order, next_order
 
+from pipeline.command.options import Parser, UsageError
 from pipeline.config import num_cores
-from pipeline.options import Parser, UsageError
 from pipeline.workflows.observations import Observation
 from pipeline.workflows.one_thread import one_thread
 

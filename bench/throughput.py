@@ -17,8 +17,8 @@ from rich.table import Table
 from rows import Job, MeasurementFailedError, Row, import_pyplot, measure_afresh, median_row
 
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
+from pipeline.command.options import Parser, UsageError
 from pipeline.config import num_cores
-from pipeline.options import Parser, UsageError
 
 METHODS = ("shm", "pickle", "prototype")
 EPISODES = {"cyborg": 400, "fast": 40_000}

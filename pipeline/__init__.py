@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.config import Config as Config
-    from pipeline.runtime import Pipeline as Pipeline
+    from pipeline.run.pipeline import Pipeline as Pipeline
 
 __all__ = ["Config", "Pipeline"]
 
-_HOMES = {"Config": "pipeline.config", "Pipeline": "pipeline.runtime"}
+_HOMES = {"Config": "pipeline.config", "Pipeline": "pipeline.run.pipeline"}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from pipeline import Config, Pipeline
-from pipeline.cli import FAILED, OK, main
+from pipeline.command.cli import FAILED, OK, main
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.manifest import digest
 from pipeline.types import UpdateResult

@@ -24,13 +24,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import psutil
 import pytest
 
-from pipeline import Config, Pipeline, parts
+from pipeline import Config, Pipeline
 from pipeline.collect import collection
 from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, WorkersKeepDyingError
 from pipeline.collect.deadline import Deadline
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.scheduler import MAX_ATTEMPTS, EpisodeGivenUpError
 from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.run import parts
 from pipeline.types import EpisodesLost
 
 if TYPE_CHECKING:

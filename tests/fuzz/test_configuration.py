@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline import cli
-from pipeline.cli import OK, USAGE, main
+from pipeline.command import cli
+from pipeline.command.cli import OK, USAGE, main
 from pipeline.config import Config
 from pipeline.persist.runs import RunFolder, what_results_depend_on
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from pipeline.runtime import Pipeline
+    from pipeline.run.pipeline import Pipeline
 
 FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from pipeline.cage2.cyborg.env import CyborgNotInstalledError
+from pipeline.command.options import UsageError
 from pipeline.errors import PipelineError, SetupError
 from pipeline.observe.tensorboard import TensorBoardMissingError
-from pipeline.options import UsageError
 from pipeline.persist.checkpoint import CheckpointError
 from pipeline.persist.runs import RunFolderError
 from pipeline.ppo.update import NoSuchDeviceError, TrainingDivergedError

@@ -31,7 +31,7 @@ def test_the_configuration_comes_without_torch() -> None:
 
 def test_what_is_exported_is_there() -> None:
     from pipeline.config import Config
-    from pipeline.runtime import Pipeline
+    from pipeline.run.pipeline import Pipeline
 
     assert (pipeline.Config, pipeline.Pipeline) == (Config, Pipeline)
     assert pipeline.__all__ == ["Config", "Pipeline"]

@@ -30,7 +30,16 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 30
 SHM = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory
-HEAVY = {"torch", "gpytorch", "pydantic", "rich", "structlog", "stable_baselines3", "pipeline.cli", "pipeline.runtime"}
+HEAVY = {
+    "torch",
+    "gpytorch",
+    "pydantic",
+    "rich",
+    "structlog",
+    "stable_baselines3",
+    "pipeline.command.cli",
+    "pipeline.run.pipeline",
+}
 
 
 def same(record: dict[str, np.ndarray[Any, Any]], expected: dict[str, np.ndarray[Any, Any]]) -> bool:

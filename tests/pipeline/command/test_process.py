@@ -6,11 +6,11 @@ import sys
 import pytest
 import uvloop
 
-from pipeline.process import let_the_loop_in, loop_factory
+from pipeline.command.process import let_the_loop_in, loop_factory
 
 HEAPS = """
 import ctypes, sys, threading
-from pipeline.process import share_one_heap
+from pipeline.command.process import share_one_heap
 if sys.argv[1] == "shared":
     share_one_heap()
 libc = ctypes.CDLL(None)

@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from native_buffers.errors import NativeBufferError, SharedMemoryFull
-from pipeline import evaluation_cli
-from pipeline.config import SPEED_FIELDS, Config, change_speed, num_cores
-from pipeline.errors import PipelineError, SetupError
-from pipeline.options import (
+from pipeline.command import evaluate as evaluation_cli
+from pipeline.command.options import (
     Parser,
     UsageError,
     add_options,
@@ -25,12 +23,14 @@ from pipeline.options import (
     make_config,
     unknown_argument,
 )
-from pipeline.process import handle_signals, let_the_loop_in, loop_factory, share_one_heap
+from pipeline.command.process import handle_signals, let_the_loop_in, loop_factory, share_one_heap
+from pipeline.config import SPEED_FIELDS, Config, change_speed, num_cores
+from pipeline.errors import PipelineError, SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pipeline.runtime import Pipeline
+    from pipeline.run.pipeline import Pipeline
     from pipeline.types import Event, RunFinished, WorkflowFinished, WorkflowResult
 
 COMMANDS = ("train", "resume", "evaluate", "info")
@@ -132,7 +132,7 @@ def _with_command(arguments: list[str]) -> list[str]:
 def _train(options: argparse.Namespace) -> int:
     config = make_config(given_options(options), options.config)
 
-    from pipeline.runtime import Pipeline  # torch takes seconds to import, and mistakes are told before
+    from pipeline.run.pipeline import Pipeline  # torch takes seconds to import, and mistakes are told before
 
     return _run(Pipeline(config), options)
 
@@ -144,13 +144,13 @@ def _resume(options: argparse.Namespace) -> int:
     speed = given_options(options)
     make_config(change_speed(config, speed))
 
-    from pipeline.runtime import Pipeline
+    from pipeline.run.pipeline import Pipeline
 
     return _run(Pipeline.resume(options.run, **speed), options)
 
 
 def _info(options: argparse.Namespace) -> int:
-    from pipeline.observe.info import print_info
+    from pipeline.command.info import print_info
 
     print_info(make_config(given_options(options), options.config))
     return OK
@@ -211,7 +211,7 @@ def _display(pipeline: Pipeline, options: argparse.Namespace) -> Iterator[Callab
 def _print_summary(pipeline: Pipeline, finished: RunFinished, last_visit: WorkflowFinished | None) -> None:
     from rich.console import Console
 
-    from pipeline.observe.findings import findings
+    from pipeline.command.findings import findings
 
     reasons = {
         "budget": "the episode budget is used",

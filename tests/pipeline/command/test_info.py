@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.facts.spec import EPISODE_STEPS
+from pipeline.command.info import print_info
 from pipeline.config import Config
-from pipeline.observe.info import print_info
 from pipeline.persist.runs import PACKAGES, describe_machine
 from pipeline.play.record import HEADER, record_layout
 from pipeline.policy.params import PLAIN

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cage2.facts.orders import UnknownOrderError, order_name, parse_order
 from pipeline.cage2.facts.spec import RED_AGENTS
+from pipeline.command.options import UsageError, given_options, make_config
 from pipeline.config import num_cores
 from pipeline.evaluate.baselines import BASELINES
 from pipeline.evaluate.scenario import LENGTHS, Scenario
-from pipeline.options import UsageError, given_options, make_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -22,9 +22,9 @@ from pipeline.cage2.facts.orders import order_name
 from pipeline.config import SPEED_FIELDS, change_speed
 from pipeline.observe.feed import Feed
 from pipeline.observe.statistics import PipelineStatistics
-from pipeline.parts import assemble
 from pipeline.persist.files import WriteError, write_json
 from pipeline.persist.runs import read_config
+from pipeline.run.parts import assemble
 from pipeline.types import (
     CheckpointWritten,
     EpisodesCollected,

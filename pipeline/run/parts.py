@@ -29,7 +29,7 @@ from pipeline.play.record import HEADER
 from pipeline.policy.store import PolicyStore
 from pipeline.ppo.recipe import RECIPES
 from pipeline.ppo.update import resolve_device
-from pipeline.training import Training
+from pipeline.run.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

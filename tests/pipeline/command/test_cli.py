@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from native_buffers.errors import SegmentMissing, SharedMemoryFull
-from pipeline import cli
-from pipeline.cli import FAILED, INTERRUPTED, OK, USAGE, main
+from pipeline.command import cli
+from pipeline.command.cli import FAILED, INTERRUPTED, OK, USAGE, main
 from pipeline.config import Config, num_cores
 from pipeline.errors import PipelineError
 from pipeline.persist.runs import RunFolder
 from pipeline.types import Estimate, RunFinished, TiedOrder, WorkflowFinished, WorkflowResult
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 Told = Callable[..., str]
 
 
@@ -214,7 +214,7 @@ def test_the_exit_code_says_whose_fault_it_is(
     def fail(_: Config) -> None:
         raise error
 
-    monkeypatch.setattr("pipeline.observe.info.print_info", fail)
+    monkeypatch.setattr("pipeline.command.info.print_info", fail)
     assert main(["info"]) == code
     assert capsys.readouterr().err.startswith(told)
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.cage2.facts.orders import order_name
-from pipeline.cli import INTERRUPTED, OK, USAGE, main
+from pipeline.command.cli import INTERRUPTED, OK, USAGE, main
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import MakeRun
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -72,7 +72,7 @@ def test_mistakes_are_told_before_anything_is_imported(tmp_path: Path) -> None:
     command = [sys.executable, "-X", "importtime", str(ROOT / "run.py"), "evaluate", "randon"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "pipeline.evaluation_cli" in imported
+    assert "pipeline.command.evaluate" in imported
     assert not imported & {"torch", "numba", "rich", "structlog", "csle_cyborg", "gpytorch"}
 
 

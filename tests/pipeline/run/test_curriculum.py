@@ -11,16 +11,16 @@ import pytest
 from pipeline import seeding
 from pipeline.cage2.facts.orders import NUM_WORKFLOWS, order_name
 from pipeline.config import Config
-from pipeline.curriculum import NUM_ROUNDS, Shared, Single, curriculum
 from pipeline.learn.evaluation import Worth
 from pipeline.learn.visit import Visit
 from pipeline.policy.params import PLAIN
 from pipeline.policy.store import SHARED_POLICY, PolicyStore
+from pipeline.run.curriculum import NUM_ROUNDS, Shared, Single, curriculum
 from pipeline.types import Estimate, WorkflowResult
 from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
-    from pipeline.curriculum import Curriculum
+    from pipeline.run.curriculum import Curriculum
 
 ORDER = order_name(77)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.runtime import Pipeline
+    from pipeline.run.pipeline import Pipeline
 
 _M_ARENA_MAX = -8
 """Of glibc's malloc.h."""

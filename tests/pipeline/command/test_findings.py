@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.cage2.facts.orders import PAIRS, PRECEDENCES, order_name
-from pipeline.observe.findings import findings
+from pipeline.command.findings import findings
 from pipeline.types import PairEffect, RunFinished, Settling, TiedOrder
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.config import SPEED_FIELDS, Config
-from pipeline.options import (
+from pipeline.command.options import (
     Parser,
     UsageError,
     add_options,
@@ -17,6 +16,7 @@ from pipeline.options import (
     make_config,
     unknown_argument,
 )
+from pipeline.config import SPEED_FIELDS, Config
 
 NAMES = tuple(Config.model_fields)
 ANY_TEXT = st.text() | st.from_regex(r"-?[0-9]{1,25}(\.[0-9]+)?(e[0-9]+)?", fullmatch=True)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pipeline.curriculum import curriculum
 from pipeline.learn.evaluation import evaluate
 from pipeline.learn.visit import Visit
 from pipeline.persist.checkpoint import Checkpoint, SavedPolicy
 from pipeline.policy.store import policy_name
+from pipeline.run.curriculum import curriculum
 from pipeline.types import WorkflowFinished, WorkflowStarted
 from pipeline.workflows.search import Search
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.config import Config
-    from pipeline.curriculum import EvaluationPlan
     from pipeline.learn.evaluation import Worth
     from pipeline.learn.intake import Intake
     from pipeline.learn.learner import Learner
     from pipeline.policy.store import PolicyState, PolicyStore
+    from pipeline.run.curriculum import EvaluationPlan
     from pipeline.types import Event, UpdateResult
     from pipeline.workflows.report import SearchReport
 
