@@ -74,7 +74,7 @@ def test_the_last_bit_of_one_probability_shows(here: Fingerprint, monkeypatch: p
 
 def test_a_changed_source_shows(here: Fingerprint, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     paths = [*fingerprint._source_paths()]
-    assert {path.name for path in paths} >= {"ring.py", "seeding.py", "rollout.py", "forward.py", "cyborg_env.py"}
+    assert {path.name for path in paths} >= {"ring.py", "seeding.py", "rollout.py", "forward.py", "placeholders.py"}
     changed = tmp_path / paths[-1].name
     changed.write_bytes(paths[-1].read_bytes() + b"\n")
     monkeypatch.setattr(fingerprint, "_source_paths", lambda: iter([*paths[:-1], changed]))
