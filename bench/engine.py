@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pipeline.cage2.env import Cage2Env
 
 BATCHES = (64, 1024)
-GYM_ID = "pipeline.cage2.gym.registration:Cage2-v0"
+GYM_ID = "pipeline.cage2.gym:Cage2-v0"
 WORKFLOW_ID = 65
 POOL = 1_000_000
 """Random actions that are drawn beforehand."""

@@ -14,7 +14,7 @@ from pipeline.cage2.gym.sb3 import Sb3VecEnv
 def main(total_timesteps: int = 500_000, num_envs: int = 64, seed: int = 0) -> float:
     """Train for a while; return the mean return of 100 episodes after it."""
     games = gymnasium.make_vec(
-        "pipeline.cage2.gym.registration:Cage2-v0", num_envs, red_agent="B_lineAgent", autoreset_mode="SameStep"
+        "pipeline.cage2.gym:Cage2-v0", num_envs, red_agent="B_lineAgent", autoreset_mode="SameStep"
     )
     env = VecNormalize(VecMonitor(Sb3VecEnv(games)), norm_obs=False)  # scales rewards for training only
     model = PPO("MlpPolicy", env, n_steps=100, batch_size=800, ent_coef=0.01, seed=seed, device="cpu", verbose=1)

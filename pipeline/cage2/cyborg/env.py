@@ -9,6 +9,7 @@ agents and reads sessions, processes and Blue's events where the simulator keeps
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import inspect
 import random
@@ -53,8 +54,8 @@ _MALWARE_DENSITY = 0.9
 class UnknownRedAgentError(ValueError):
     """There is no such Red agent in the game."""
 
-    def __init__(self, red_agent: str) -> None:
-        super().__init__(f"unknown Red agent {red_agent!r}: choose one of {', '.join(spec.RED_AGENTS)}")
+    def __init__(self, red_agent: str, known: tuple[str, ...] = spec.RED_AGENTS) -> None:
+        super().__init__(f"unknown Red agent {red_agent!r}: choose one of {', '.join(known)}")
 
 
 class CyborgNotInstalledError(SetupError):
@@ -96,6 +97,7 @@ class CyborgEnv:
         simulator: CybORG's state of the network, new with each reset.
         red: CybORG's interface of the Red agent.
         red_action: CybORG's object of Red's last action; None after a reset.
+        generator: Where the game's generator stands, as `random.getstate()` has it; None before the first reset.
     """
 
     def __init__(self, red_agent: str, package: Package = "csle", *, corrected: bool = False) -> None:
@@ -119,7 +121,7 @@ class CyborgEnv:
             ),
         ]
         self._corrected = corrected
-        self._generator: tuple[Any, ...] | None = None
+        self.generator: tuple[Any, ...] | None = None
 
     def reset(self, seed: int | None, *, is_new: bool = False) -> npt.NDArray[np.int8]:
         """Start an episode; see `Cage2Env.reset`.
@@ -129,13 +131,13 @@ class CyborgEnv:
             is_new: Whether to draw all that CybORG draws when it is built and wrapped after seeding, before the reset.
         """
         with _generator_kept(), subnets_listed_once(sys.modules[type(self._controller.state).__module__]):
-            if seed is not None or self._generator is None:
+            if seed is not None or self.generator is None:
                 random.seed(None if seed is None else int(seed))
             else:
-                random.setstate(self._generator)
+                random.setstate(self.generator)
             for _ in range(NUM_INITS_OF_NEW if is_new else 1):
                 self._main.reset("Blue")
-            self._generator = random.getstate()
+            self.generator = random.getstate()
         self.simulator = self._controller.state
         self._hosts = [self.simulator.hosts[name] for name in spec.HOST_NAMES]
         self._red_sessions = self.simulator.sessions["Red"]
@@ -156,13 +158,13 @@ class CyborgEnv:
         """
         if not 0 <= action < spec.NUM_ACTIONS:
             raise ValueError(f"action {action} is not one of Blue's, 0 to {spec.NUM_ACTIONS - 1}")
-        if self._generator is None:
+        if self.generator is None:
             raise EpisodeNotStartedError
         with _generator_kept():
-            random.setstate(self._generator)
+            random.setstate(self.generator)
             outcome = self._actions[action].sim_execute(self.simulator).data
             self._play_red()
-            self._generator = random.getstate()
+            self.generator = random.getstate()
         observation = self._table.update(
             action,
             self._take_connections(),
@@ -174,6 +176,16 @@ class CyborgEnv:
     def red_hosts(self) -> int:
         """Return the hosts on which Red holds a session; see `Cage2Env.red_hosts`."""
         return self._red_hosts
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CyborgEnv:
+        """Return a game that goes on by itself. Shared are signatures of actions, which nobody changes or can copy."""
+        for interface in self._controller.agent_interfaces.values():
+            for parameters in interface.action_space.action_params.values():
+                memo[id(parameters)] = parameters
+        copied = CyborgEnv.__new__(CyborgEnv)
+        memo[id(self)] = copied
+        vars(copied).update(copy.deepcopy(vars(self), memo))
+        return copied
 
     def _play_red(self) -> None:
         """Let Red choose, act, and learn what came of it."""

@@ -101,6 +101,18 @@ class GameBatch:
         self.rewards[indices] = 0
         self.red_hosts[indices] = 1 << spec.RED_FOOTHOLD_INDEX
 
+    def set_red_agents(self, red_agents: Sequence[str], indices: npt.NDArray[np.int64]) -> None:
+        """Set who attacks in some games from their next reset on.
+
+        Args:
+            red_agents: `[n]`, each one of `spec.RED_AGENTS`.
+            indices: `[n]`, which games.
+
+        Raises:
+            ValueError: One is none of those.
+        """
+        self.games["red_agent"][indices] = [_place(name, spec.RED_AGENTS, "Red agent") for name in red_agents]
+
     def step(self, actions: npt.ArrayLike) -> None:
         """Play one step of every game; what comes of it is in `observations`, `rewards` and `red_hosts`.
 

@@ -1,0 +1,27 @@
+"""`Cage2-v0` for gymnasium: importing this package registers it.
+
+```python
+import gymnasium
+import pipeline.cage2.gym  # or gymnasium.register_envs(pipeline.cage2.gym), after which linters see a use
+
+gymnasium.make("Cage2-v0")
+gymnasium.make("pipeline.cage2.gym:Cage2-v0")  # needs no import: good in worker processes and in configuration files
+```
+
+Light: what plays the game is imported when one is made.
+"""
+
+from __future__ import annotations
+
+import gymnasium
+
+from pipeline.cage2.facts.spec import EPISODE_STEPS
+
+ENV_ID = "Cage2-v0"
+
+gymnasium.register(
+    id=ENV_ID,
+    entry_point="pipeline.cage2.gym.env:Cage2GymEnv",
+    vector_entry_point="pipeline.cage2.gym.vector:Cage2VectorEnv",
+    max_episode_steps=EPISODE_STEPS,
+)

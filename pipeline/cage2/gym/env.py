@@ -1,4 +1,4 @@
-"""The game as a gymnasium environment: `gymnasium.make("Cage2-v0", ...)`."""
+"""The game as a gymnasium environment: `gymnasium.make("pipeline.cage2.gym:Cage2-v0", ...)`."""
 
 from __future__ import annotations
 
@@ -10,24 +10,39 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import error, spaces
 
+from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts import spec
-from pipeline.cage2.gym.games import CyborgGame, Engine, FastGame, Game, check_options
+from pipeline.cage2.gym.blue_side import BlueSide
+from pipeline.cage2.gym.games import CyborgGame, Engine, FastGame, Game, Options
 from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, render
 
 if TYPE_CHECKING:
+    from pipeline.cage2.blue.interface import Actions
     from pipeline.cage2.engine.game_batch import Observation, Profile
     from pipeline.cage2.show.view import View
 
-OBSERVATION_SPACE = spaces.Box(-1.0, 1.0, (spec.OBSERVATION_SIZE,), np.float32)
-"""As CybORG's `ChallengeWrapper` declares it. It returns int64, though; here the observation has the declared dtype."""
-ACTION_SPACE = spaces.Discrete(spec.NUM_ACTIONS)
+_THE_GAME = np.zeros(1, dtype=np.int64)
+"""Index of the one game of an environment."""
+
+
+def observation_space(interface: Interface) -> spaces.Space[npt.NDArray[np.float32]]:
+    """Return the space of what Blue sees.
+
+    As CybORG's `ChallengeWrapper` declares it. That returns int64, though; here observations have the declared dtype.
+    """
+    return spaces.Box(-1.0, 1.0, (interface.observation_size,), np.float32)
+
+
+def action_space(interface: Interface) -> spaces.Discrete:
+    """Return the space of what Blue may do."""
+    return spaces.Discrete(interface.num_actions)
 
 
 class InvalidActionError(error.InvalidAction, ValueError):
     """An action is none of Blue's."""
 
-    def __init__(self, action: object) -> None:
-        super().__init__(f"action {action!r} is not one of Blue's: give an int from 0 to {spec.NUM_ACTIONS - 1}")
+    def __init__(self, action: object, num_actions: int = spec.NUM_ACTIONS) -> None:
+        super().__init__(f"action {action!r} is not one of Blue's: give an int from 0 to {num_actions - 1}")
 
 
 class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
@@ -36,18 +51,23 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
     `reset(seed=s)` does what `random.seed(s)`, building CybORG, wrapping it in `ChallengeWrapper` and its `reset()` do,
     to the bit, and touches no generator but its own; `reset()` does what a further `reset()` of that object does.
 
-    Observations are `[52]` float32 in {0, 1}, rewards floats in points, of one decimal. The game itself never ends:
-    `terminated` is always False, and `truncated` is True from `max_steps` on. `info` has, after reset and step alike,
+    Observations are `[52]` float32 in {0, 1}, rewards floats in points, of one decimal. The game itself never ends, and
+    neither does this environment: `gymnasium.make` puts its `TimeLimit` around it. `info` has, after reset and step
+    alike,
 
         red_hosts    [13] bool   hosts with a Red session, in the order of the observation; more than Blue knows
         action_mask  [145] int8  0 for decoys that can't be placed now (`pipeline.cage2.gym.shown`), 1 for all others
 
     Args:
-        red_agent: One of `spec.RED_AGENTS`.
+        red_agent: One of `spec.RED_AGENTS`, or `mixed_env.MIXED`: one of two, by the episode's seed as in training;
+            without a seed, the one that had not the last episode.
         engine: `fast`, or `cyborg` for CybORG itself.
         profile: `head`, the game as it is today, or `leaderboard`, as on the contest's final day.
         observation: `stock`, or `corrected`: a new decoy does not hide a scan of the same step.
-        max_steps: Steps of an episode; None: without end, as in CybORG.
+        observation_memory: Whether the observation also has what Blue may remember (`blue.memory`), 76 bits more.
+        actions: `all`: CybORG's 145. `merged`: the 28 worth taking (`blue.interface`); with a memory, `action_mask` is
+            also 0 for those that are useless now.
+        episode_steps: Steps of an episode as a memory counts the time; give it with `max_episode_steps`.
         render_mode: `ansi`: `render()` returns a str. `rgb_array`: a picture, `[height, width, 3]` uint8.
 
     Raises:
@@ -64,18 +84,22 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         engine: Engine = "fast",
         profile: Profile = "head",
         observation: Observation = "stock",
-        max_steps: int | None = spec.EPISODE_STEPS,
+        observation_memory: bool = False,
+        actions: Actions = "all",
+        episode_steps: int = spec.EPISODE_STEPS,
         render_mode: RenderMode | None = None,
     ) -> None:
-        check_options(red_agent, engine, profile, observation, max_steps, render_mode)
-        self.observation_space = spaces.Box(-1.0, 1.0, (spec.OBSERVATION_SIZE,), np.float32)
-        self.action_space = spaces.Discrete(spec.NUM_ACTIONS)
-        self.render_mode = render_mode
-        self._max_steps = float("inf") if max_steps is None else max_steps
-        self._num_steps: int | None = None
-        self._game: Game = (
-            FastGame(red_agent, profile, observation) if engine == "fast" else CyborgGame(red_agent, observation)
+        options = Options(
+            red_agent, engine, profile, observation, observation_memory, actions, episode_steps, render_mode
         )
+        interface = options.interface
+        self.observation_space = observation_space(interface)
+        self.action_space = action_space(interface)
+        self.render_mode = render_mode
+        self._num_actions = interface.num_actions
+        self._started = False
+        self._game: Game = FastGame(options) if engine == "fast" else CyborgGame(options)
+        self._blue = None if interface == Interface() else BlueSide(1, interface, episode_steps)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -89,15 +113,16 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         """
         super().reset(seed=None if seed is None else abs(operator.index(seed)))
         self._game.reset(seed)
-        self._num_steps = 0
-        observations, red_hosts, masks = self._game.show()
-        return observations[0], {"red_hosts": red_hosts[0], "action_mask": masks[0]}
+        self._started = True
+        if self._blue:
+            self._blue.begin(_THE_GAME, self._game.table())
+        return self._show()
 
     def step(self, action: int | np.integer[Any]) -> tuple[npt.NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Play Blue's action, then Red's.
 
         Args:
-            action: 0 to 144, an index of `spec.ACTION_NAMES`.
+            action: 0 to 144, an index of `spec.ACTION_NAMES`; with merged actions 0 to 27, of `interface.MERGED`.
 
         Raises:
             InvalidActionError: It is not.
@@ -106,16 +131,18 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         try:
             index = operator.index(action)
         except TypeError:
-            raise InvalidActionError(action) from None
-        if not 0 <= index < spec.NUM_ACTIONS:
-            raise InvalidActionError(action)
-        if self._num_steps is None:
+            raise InvalidActionError(action, self._num_actions) from None
+        if not 0 <= index < self._num_actions:
+            raise InvalidActionError(action, self._num_actions)
+        if not self._started:
             raise error.ResetNeeded("no episode has been started: call reset() first")
+        if self._blue:
+            index = int(self._blue.act(_THE_GAME, np.array([index]))[0])
         reward = self._game.step(index)
-        self._num_steps += 1
-        observations, red_hosts, masks = self._game.show()
-        info = {"red_hosts": red_hosts[0], "action_mask": masks[0]}
-        return observations[0], reward / 10, False, self._num_steps >= self._max_steps, info
+        if self._blue:
+            self._blue.see(_THE_GAME, self._game.table())
+        shown, info = self._show()
+        return shown, reward / 10, False, False, info
 
     def view(self) -> View:
         """Return all that there is to know of the game now; reached as `env.unwrapped.view()`.
@@ -123,21 +150,20 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         Raises:
             gymnasium.error.ResetNeeded: There has been no `reset`.
         """
-        if self._num_steps is None:
+        if not self._started:
             raise error.ResetNeeded("there is nothing to see yet: call reset() first")
         return self._game.view()
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
-        """Return `info["action_mask"]` as `[145]` bool, where sb3-contrib's `MaskablePPO` looks for it.
+        """Return `info["action_mask"]` as bool, where sb3-contrib's `MaskablePPO` looks for it.
 
         Raises:
             gymnasium.error.ResetNeeded: There has been no `reset`.
         """
-        if self._num_steps is None:
+        if not self._started:
             raise error.ResetNeeded("there is nothing to mask yet: call reset() first")
-        _, _, masks = self._game.show()
-        mask: npt.NDArray[np.bool_] = masks[0].astype(np.bool_)
-        return mask
+        mask: npt.NDArray[np.int8] = self._show()[1]["action_mask"]
+        return mask.astype(np.bool_)
 
     def render(self) -> str | npt.NDArray[np.uint8] | None:
         """Return the game as text or picture, by `render_mode`; None without one.
@@ -146,3 +172,9 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
             gymnasium.error.ResetNeeded: There has been no `reset`.
         """
         return None if self.render_mode is None else render(self.view(), self.render_mode)
+
+    def _show(self) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
+        observations, red_hosts, masks = self._game.show()
+        if self._blue:
+            observations, masks = self._blue.observations.astype(np.float32), self._blue.masks(masks)
+        return observations[0], {"red_hosts": red_hosts[0], "action_mask": masks[0]}

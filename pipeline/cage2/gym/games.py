@@ -1,21 +1,27 @@
-"""One game for `gym_env`, on either engine: what it shows to a learner, and a `View` of it for people."""
+"""One game for `env.Cage2GymEnv`, on either engine: what it shows to a learner, and a `View` of it for people."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import numpy as np
 
+from pipeline.cage2.blue.interface import Actions, Interface
 from pipeline.cage2.cyborg.env import CyborgEnv, UnknownRedAgentError
 from pipeline.cage2.cyborg.view import cyborg_view, listening_ports
 from pipeline.cage2.engine.game_batch import GameBatch, Observation, Profile
 from pipeline.cage2.engine.tables import port_mask
 from pipeline.cage2.facts import spec
+from pipeline.cage2.gym.attackers import Attackers
 from pipeline.cage2.gym.shown import Shown, show
+from pipeline.cage2.mixed_env import MIXED
 from pipeline.cage2.show.fast_view import Origins, fast_view
 from pipeline.cage2.show.render import RenderMode
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from pipeline.cage2.show.view import View
 
 Engine = Literal["fast", "cyborg"]
@@ -26,29 +32,56 @@ class OptionError(ValueError):
     """An environment can't be made as asked."""
 
 
-def check_options(
-    red_agent: str, engine: str, profile: str, observation: str, max_steps: int | None, render_mode: str | None
-) -> None:
-    """Check what an environment is to be made with.
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an environment is made with; see `env.Cage2GymEnv`.
 
     Raises:
         UnknownRedAgentError: There is no such Red agent.
-        OptionError: Another value is none of its option's, or CybORG can't play as asked.
+        OptionError: Another value is none of its option's, or does nothing here.
     """
-    if red_agent not in spec.RED_AGENTS:
-        raise UnknownRedAgentError(red_agent)
-    for name, value, choices in (
-        ("engine", engine, get_args(Engine)),
-        ("profile", profile, get_args(Profile)),
-        ("observation", observation, get_args(Observation)),
-        ("render_mode", render_mode, (None, *get_args(RenderMode))),
-    ):
-        if value not in choices:
-            raise OptionError(f"unknown {name} {value!r}: choose one of {', '.join(map(str, choices))}")
-    if max_steps is not None and max_steps < 1:
-        raise OptionError(f"max_steps is 1 or more, or None for episodes without end, not {max_steps}")
-    if engine == "cyborg" and profile != "head":
-        raise OptionError(f"CybORG as installed plays profile 'head' only: choose engine='fast' for {profile!r}")
+
+    red_agent: str
+    engine: Engine
+    profile: Profile
+    observation: Observation
+    observation_memory: bool
+    actions: Actions
+    episode_steps: int
+    render_mode: RenderMode | None
+
+    def __post_init__(self) -> None:
+        if self.red_agent not in (*spec.RED_AGENTS, MIXED):
+            raise UnknownRedAgentError(self.red_agent, (*spec.RED_AGENTS, MIXED))
+        choices: dict[str, tuple[object, ...]] = {
+            "engine": get_args(Engine),
+            "profile": get_args(Profile),
+            "observation": get_args(Observation),
+            "observation_memory": (False, True),
+            "actions": get_args(Actions),
+            "render_mode": (None, *get_args(RenderMode)),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise OptionError(
+                    f"unknown {name} {getattr(self, name)!r}: choose one of {', '.join(map(str, allowed))}"
+                )
+        if self.episode_steps < 1:
+            raise OptionError(f"episode_steps is 1 or more, not {self.episode_steps}")
+        if self.episode_steps != spec.EPISODE_STEPS and not self.observation_memory:
+            raise OptionError(
+                "episode_steps is what a memory tells the time by, and there is none (observation_memory=False): "
+                "episodes of another length are made with max_episode_steps"
+            )
+        if self.engine == "cyborg" and self.profile != "head":
+            raise OptionError(
+                f"CybORG as installed plays profile 'head' only: choose engine='fast' for {self.profile!r}"
+            )
+
+    @property
+    def interface(self) -> Interface:
+        """What Blue sees and may do."""
+        return Interface(self.observation_memory, self.actions)
 
 
 class Game(Protocol):
@@ -60,6 +93,10 @@ class Game(Protocol):
 
     def step(self, action: int) -> int:
         """Play a step, and return its reward in tenths of a point."""
+        ...
+
+    def table(self) -> npt.NDArray[np.int8]:
+        """Return the table after the last step or reset, `[1, 52]` int8 in {0, 1}."""
         ...
 
     def show(self) -> Shown:
@@ -74,14 +111,15 @@ class Game(Protocol):
 class FastGame:
     """A `Game` on the engine."""
 
-    def __init__(self, red_agent: str, profile: Profile, observation: Observation) -> None:
-        self._batch = GameBatch(1, red_agent, profile, observation)
+    def __init__(self, options: Options) -> None:
+        self._attackers = Attackers(options.red_agent, 1)
+        self._batch = GameBatch(1, self._attackers.names[0], options.profile, options.observation)
         self._origins = Origins(self._batch)
-        self._listening = self._batch.games["listening"]
         self._index = np.zeros(1, dtype=np.int64)
 
     def reset(self, seed: int | None) -> None:
         """See `Game.reset`."""
+        self._batch.set_red_agents(self._attackers.next([0], [seed]), self._index)
         self._origins.reset([seed], self._index)
 
     def step(self, action: int) -> int:
@@ -89,9 +127,13 @@ class FastGame:
         self._batch.step(action)
         return int(self._batch.rewards[0])
 
+    def table(self) -> npt.NDArray[np.int8]:
+        """See `Game.table`."""
+        return self._batch.observations
+
     def show(self) -> Shown:
         """See `Game.show`."""
-        return show(self._batch.observations, self._batch.red_hosts, self._listening)
+        return show(self._batch.observations, self._batch.red_hosts, self._batch.games["listening"])
 
     def view(self) -> View:
         """See `Game.view`."""
@@ -99,13 +141,19 @@ class FastGame:
 
 
 class CyborgGame:
-    """A `Game` on CybORG."""
+    """A `Game` on CybORG, which is built for one Red agent: one of it for each that may attack."""
 
-    def __init__(self, red_agent: str, observation: Observation) -> None:
-        self._env = CyborgEnv(red_agent, corrected=observation == "corrected")
+    def __init__(self, options: Options) -> None:
+        self._attackers = Attackers(options.red_agent, 1)
+        corrected = options.observation == "corrected"
+        self._envs = {name: CyborgEnv(name, corrected=corrected) for name in self._attackers.names}
+        self._env = self._envs[self._attackers.names[0]]
 
     def reset(self, seed: int | None) -> None:
         """See `Game.reset`."""
+        (attacker,) = self._attackers.next([0], [seed])
+        generator, self._env = self._env.generator, self._envs[attacker]
+        self._env.generator = generator  # one for all, as the engine has it
         self._observation = self._env.reset(seed, is_new=seed is not None)
         self._num_steps, self._action = 0, spec.SLEEP
 
@@ -115,14 +163,14 @@ class CyborgGame:
         self._num_steps, self._action = self._num_steps + 1, action
         return reward
 
+    def table(self) -> npt.NDArray[np.int8]:
+        """See `Game.table`."""
+        return self._observation[np.newaxis]
+
     def show(self) -> Shown:
         """See `Game.show`."""
         ports = [[port_mask(ports) for ports in listening_ports(self._env)]]
-        return show(
-            self._observation[np.newaxis],
-            np.array([self._env.red_hosts()], dtype=np.int64),
-            np.array(ports, dtype=np.int64),
-        )
+        return show(self.table(), np.array([self._env.red_hosts()], dtype=np.int64), np.array(ports, dtype=np.int64))
 
     def view(self) -> View:
         """See `Game.view`."""

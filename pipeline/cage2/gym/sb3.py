@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env import VecEnv
 
 from pipeline.cage2.gym.games import OptionError
+from pipeline.cage2.show.render import render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,14 +20,52 @@ if TYPE_CHECKING:
     import gymnasium
     from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
-    from pipeline.cage2.gym.vector import Cage2VectorEnv, Floats
+    from pipeline.cage2.gym.vector import Bools, Cage2VectorEnv, Floats
+    from pipeline.cage2.show.view import View
+
+
+class OneGame:
+    """A game of a batch, as far as it can be asked by itself.
+
+    Args:
+        envs: The batch.
+        index: Which of its games.
+    """
+
+    def __init__(self, envs: Cage2VectorEnv, index: int) -> None:
+        self._envs = envs
+        self._index = index
+        self.spec = envs.spec
+        self.metadata = envs.metadata
+        self.render_mode = envs.render_mode
+        self.observation_space = envs.single_observation_space
+        self.action_space = envs.single_action_space
+
+    @property
+    def unwrapped(self) -> OneGame:
+        """The game itself: nothing is wrapped around it."""
+        return self
+
+    def view(self) -> View:
+        """See `Cage2GymEnv.view`."""
+        return self._envs.view(self._index)
+
+    def action_masks(self) -> Bools:
+        """See `Cage2GymEnv.action_masks`."""
+        masks: Bools = self._envs.action_masks()[self._index]
+        return masks
+
+    def render(self) -> str | np.ndarray[Any, np.dtype[np.uint8]] | None:
+        """See `Cage2GymEnv.render`."""
+        return None if self.render_mode is None else render(self.view(), self.render_mode)
 
 
 class Sb3VecEnv(VecEnv):
     """`B` games, stepped in one call.
 
     Of the infos it passes on what Stable-Baselines3's algorithms read, at the end of episodes: `terminal_observation`
-    and `TimeLimit.truncated`. `env_method("action_masks")`, which sb3-contrib's `MaskablePPO` calls, works.
+    and `TimeLimit.truncated`. `get_attr` and `env_method` ask each game by itself (`OneGame`), as sb3-contrib's
+    `MaskablePPO` does for its action masks.
 
     Args:
         envs: The games, made with `autoreset_mode="SameStep"`.
@@ -39,6 +78,7 @@ class Sb3VecEnv(VecEnv):
         if envs.metadata["autoreset_mode"] is not AutoresetMode.SAME_STEP:
             raise OptionError("Stable-Baselines3 resets at once: make the games with autoreset_mode='SameStep'")
         self._envs = envs
+        self._games = [OneGame(envs, index) for index in range(envs.num_envs)]
         super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
 
     def reset(self) -> Floats:
@@ -69,19 +109,20 @@ class Sb3VecEnv(VecEnv):
         return self._envs.render() or [None] * self.num_envs
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """Return an attribute of the vector environment, once for each game."""
-        return [getattr(self._envs, attr_name) for _ in self._get_indices(indices)]
+        """Return an attribute of each game."""
+        return [getattr(self._games[index], attr_name) for index in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Refuse: the games have no attributes of their own."""
+        """Refuse: the games have no attributes that could be set."""
         raise AttributeError(f"{attr_name}: games of a batch have no attributes of their own; set them when making it")
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **kwargs: Any
     ) -> list[Any]:
-        """Call a method of the vector environment that returns one thing for each game."""
-        results = getattr(self._envs, method_name)(*method_args, **kwargs)
-        return [results[index] for index in self._get_indices(indices)]
+        """Call a method of each game: `view`, `action_masks` or `render`."""
+        return [
+            getattr(self._games[index], method_name)(*method_args, **kwargs) for index in self._get_indices(indices)
+        ]
 
     def env_is_wrapped(
         self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None

@@ -1,4 +1,4 @@
-"""Many games as one gymnasium vector environment: `gymnasium.make_vec("Cage2-v0", num_envs=..., ...)`."""
+"""Many games as one gymnasium vector environment: `make_vec("pipeline.cage2.gym:Cage2-v0", num_envs=..., ...)`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from gymnasium import error
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.facts import spec
-from pipeline.cage2.gym.env import ACTION_SPACE, OBSERVATION_SPACE, InvalidActionError
-from pipeline.cage2.gym.games import Engine, OptionError, check_options
+from pipeline.cage2.gym.attackers import Attackers
+from pipeline.cage2.gym.blue_side import BlueSide
+from pipeline.cage2.gym.env import InvalidActionError, action_space, observation_space
+from pipeline.cage2.gym.games import Engine, OptionError, Options
 from pipeline.cage2.gym.shown import show
 from pipeline.cage2.show.fast_view import Origins, fast_view
 from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, render
@@ -22,16 +25,18 @@ from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, r
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.cage2.blue.interface import Actions
     from pipeline.cage2.engine.game_batch import Observation, Profile
     from pipeline.cage2.show.view import View
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
+_ENDLESS = -1
 Step = tuple[Floats, npt.NDArray[np.float64], Bools, Bools, dict[str, Any]]
 
 
 class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]]):
-    """`B` games in one call, each of them exactly a `gym_env.Cage2GymEnv`.
+    """`B` games in one call, each of them exactly an `env.Cage2GymEnv` with a time limit.
 
     What comes back, infos included, is what `gymnasium.vector.SyncVectorEnv` gives of `B` such environments, to the
     bit. All arrays are the caller's own.
@@ -42,8 +47,11 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
         engine: `fast` only. For CybORG, which plays one game at a time, give `make_vec` the vectorization mode `sync`.
         profile: As said.
         observation: As said.
-        max_steps: As said.
+        observation_memory: As said.
+        actions: As said.
+        episode_steps: As said.
         render_mode: As said; `render()` returns a tuple of `B`.
+        max_episode_steps: The step at which `truncated` is True; as in `gymnasium.make`, -1 for episodes without end.
         autoreset_mode: When a game that has ended starts anew, as in `SyncVectorEnv`: `NextStep` (in the next step,
             whose action does not count), `SameStep` (at once; the end is in `infos`), `Disabled` (on request).
 
@@ -62,26 +70,36 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
         engine: Engine = "fast",
         profile: Profile = "head",
         observation: Observation = "stock",
-        max_steps: int | None = spec.EPISODE_STEPS,
+        observation_memory: bool = False,
+        actions: Actions = "all",
+        episode_steps: int = spec.EPISODE_STEPS,
         render_mode: RenderMode | None = None,
+        max_episode_steps: int = spec.EPISODE_STEPS,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     ) -> None:
-        check_options(red_agent, engine, profile, observation, max_steps, render_mode)
+        options = Options(
+            red_agent, engine, profile, observation, observation_memory, actions, episode_steps, render_mode
+        )
         if engine != "fast":
             raise OptionError(f"engine {engine!r} plays one game at a time: give vectorization_mode='sync' as well")
         if num_envs < 1:
             raise OptionError(f"num_envs is 1 or more, not {num_envs}")
+        if max_episode_steps < 1 and max_episode_steps != _ENDLESS:
+            raise OptionError(f"max_episode_steps is 1 or more, or -1 for no end, not {max_episode_steps}")
         self.num_envs = num_envs
         self._autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**self._metadata, "autoreset_mode": self._autoreset_mode}
         self.render_mode = render_mode
-        self.single_observation_space, self.single_action_space = OBSERVATION_SPACE, ACTION_SPACE
-        self.observation_space = batch_space(OBSERVATION_SPACE, num_envs)
-        self.action_space = batch_space(ACTION_SPACE, num_envs)
-        self._batch = GameBatch(num_envs, red_agent, profile, observation)
+        interface = options.interface
+        self.single_observation_space, self.single_action_space = observation_space(interface), action_space(interface)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._num_actions = interface.num_actions
+        self._attackers = Attackers(red_agent, num_envs)
+        self._batch = GameBatch(num_envs, self._attackers.names[0], profile, observation)
+        self._blue = None if interface == Interface() else BlueSide(num_envs, interface, episode_steps)
         self._origins = Origins(self._batch)
-        self._listening = self._batch.games["listening"]
-        self._max_steps = np.iinfo(np.int64).max if max_steps is None else max_steps
+        self._max_steps = np.iinfo(np.int64).max if max_episode_steps == _ENDLESS else max_episode_steps
         self._num_steps = np.full(num_envs, -1, dtype=np.int64)  # -1 before the first reset
         self._ended = np.zeros(num_envs, dtype=np.bool_)
 
@@ -118,12 +136,13 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
         """Play a step of every game.
 
         Args:
-            actions: `[B]`, each 0 to 144, an index of `spec.ACTION_NAMES`.
+            actions: `[B]` integers, each of `single_action_space` (see `Cage2GymEnv.step`); of a game that is reset in
+                this step (`NextStep`) any.
 
         Returns:
             `(observations [B, 52] float32, rewards [B] float64, terminations [B], truncations [B], infos)`, where
-            `infos` has `red_hosts` `[B, 13]` and `action_mask` `[B, 145]` (see `Cage2GymEnv`) and gymnasium's masks
-            for both.
+            `infos` has `red_hosts` `[B, 13]` and `action_mask` `[B, 145]` (see `Cage2GymEnv`, also for other sizes)
+            and gymnasium's masks for both.
 
         Raises:
             InvalidActionError: An action is none of Blue's, or there is not one for each game.
@@ -131,7 +150,10 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
         """
         array = np.asarray(actions)
         if array.shape != (self.num_envs,) or array.dtype.kind not in "iu":
-            raise InvalidActionError(actions)
+            raise InvalidActionError(actions, self._num_actions)
+        counted = array[~self._ended] if self._autoreset_mode is AutoresetMode.NEXT_STEP else array
+        if ((counted < 0) | (counted >= self._num_actions)).any():
+            raise InvalidActionError(actions, self._num_actions)
         if self._num_steps.min() < 0:
             raise error.ResetNeeded("no episode has been started: call reset() first")
         if self._ended.any():
@@ -139,7 +161,7 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
                 raise error.ResetNeeded("games have ended: call reset(options={'reset_mask': ended})")
             self._step_others(array, self._ended.copy())
         else:
-            self._play(array)
+            self._play(array, np.arange(self.num_envs))
             self._num_steps += 1
         truncations = self._num_steps >= self._max_steps
         rewards = self._batch.rewards / 10
@@ -163,7 +185,7 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
         return fast_view(self._batch, index, self._origins.addresses(index))
 
     def action_masks(self) -> Bools:
-        """Return the action masks of the last step or reset as `[B, 145]` bool."""
+        """Return the action masks of the last step or reset as bool, `[B, 145]` if the actions are all."""
         _, infos = self._show()
         masks: npt.NDArray[np.int8] = infos["action_mask"]
         return masks.astype(np.bool_)
@@ -178,15 +200,21 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
             return None
         return tuple(render(self.view(index), self.render_mode) for index in range(self.num_envs))
 
-    def _play(self, actions: npt.NDArray[np.integer[Any]]) -> None:
-        try:
-            self._batch.step(actions)
-        except ValueError:
-            raise InvalidActionError(actions) from None
+    def _play(self, choices: npt.NDArray[np.integer[Any]], indices: npt.NDArray[np.int64]) -> None:
+        """Play a step of the whole batch, of which some games count."""
+        if self._blue is None:
+            self._batch.step(choices)
+        else:
+            self._batch.step(self._blue.act(indices, choices.astype(np.int64)))
+            self._blue.see(indices, self._batch.observations)
 
     def _reset(self, mask: Bools, seeds: Sequence[int | None]) -> None:
         indices = np.flatnonzero(mask)
-        self._origins.reset([seeds[index] for index in indices.tolist()], indices)
+        chosen = [seeds[index] for index in indices.tolist()]
+        self._batch.set_red_agents(self._attackers.next(indices.tolist(), chosen), indices)
+        self._origins.reset(chosen, indices)
+        if self._blue is not None:
+            self._blue.begin(indices, self._batch.observations)
         self._num_steps[indices] = 0
         self._ended[indices] = False
 
@@ -195,13 +223,16 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
         games = self._batch.games
         if not ended.all():  # the batch plays all: what an ended game draws in that step is taken back
             words, word_index = games["words"][ended], games["word_index"][ended]
-            self._play(actions)
+            self._play(np.where(ended, 0, actions), np.flatnonzero(~ended))
             games["words"][ended], games["word_index"][ended] = words, word_index
             self._num_steps[~ended] += 1
         self._reset(ended, [None] * self.num_envs)
 
     def _show(self) -> tuple[Floats, dict[str, Any]]:
-        observations, red_hosts, masks = show(self._batch.observations, self._batch.red_hosts, self._listening)
+        batch = self._batch
+        observations, red_hosts, masks = show(batch.observations, batch.red_hosts, batch.games["listening"])
+        if self._blue is not None:
+            observations, masks = self._blue.observations.astype(np.float32), self._blue.masks(masks)
         infos = {"red_hosts": red_hosts, "action_mask": masks}
         return observations, infos | {f"_{name}": np.ones(self.num_envs, dtype=np.bool_) for name in infos}
 

@@ -66,7 +66,7 @@ def play_in_lockstep(env: CyborgEnv, wrapper: Any, policy: Policy, seed: int) ->
         where = f"{policy.__name__}, seed {seed}, before step {step}"
         assert observation.dtype == np.int8, where
         np.testing.assert_array_equal(observation, expected, where)
-        assert env._generator == random.getstate(), where  # the global one is the wrapper's: env leaves it alone
+        assert env.generator == random.getstate(), where  # the global one is the wrapper's: env leaves it alone
         assert env.red_hosts() == hosts_with_red(wrapper), where
         action = policy(rng, observation)
         expected, expected_reward, *_ = wrapper.step(action)

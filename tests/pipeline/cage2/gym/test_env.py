@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +15,11 @@ from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
 
 from pipeline.cage2.cyborg.env import load_cyborg
 from pipeline.cage2.facts import spec
+from pipeline.cage2.gym import ENV_ID
 from pipeline.cage2.gym.env import Cage2GymEnv, InvalidActionError
-from pipeline.cage2.gym.registration import ENV_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
@@ -164,17 +166,17 @@ def test_masks_are_for_sampling_and_for_maskable_ppo() -> None:
     assert info["action_mask"][decoy] == 1
 
 
-@pytest.mark.parametrize("max_steps", [1, 30, 130])
-def test_an_episode_is_as_long_as_asked(max_steps: int) -> None:
-    env = gymnasium.make(ENV_ID, max_steps=max_steps)
+@pytest.mark.parametrize("max_episode_steps", [1, 30, 130])
+def test_an_episode_is_as_long_as_asked(max_episode_steps: int) -> None:
+    env = gymnasium.make(ENV_ID, max_episode_steps=max_episode_steps)
     for _ in range(2):
         env.reset()
-        ends = [env.step(0)[3] for _ in range(max_steps + 2)]
-        assert ends == [False] * (max_steps - 1) + [True] * 3
+        ends = [env.step(0)[3] for _ in range(max_episode_steps + 2)]
+        assert ends == [False] * (max_episode_steps - 1) + [True] * 3
 
 
 def test_an_episode_may_be_without_end() -> None:
-    env = gymnasium.make(ENV_ID, max_steps=None)
+    env = gymnasium.make(ENV_ID, max_episode_steps=-1)
     env.reset()
     assert not any(env.step(action)[3] for action in actions(0, 500))
 
@@ -226,3 +228,70 @@ def _generator_kept() -> Iterator[None]:
     kept = random.getstate()
     yield
     random.setstate(kept)
+
+
+OPTIONS: list[dict[str, Any]] = [
+    {"red_agent": "RedMeanderAgent"},
+    {"red_agent": "Mixed", "observation_memory": True, "actions": "merged"},
+    {"red_agent": "Mixed", "actions": "merged"},
+    {"observation_memory": True, "episode_steps": 60, "max_episode_steps": 60},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_options_are_the_same_on_both_engines(options: dict[str, Any]) -> None:
+    envs = [gymnasium.make(ENV_ID, engine=engine, **options) for engine in ENGINES]
+    rng = np.random.default_rng(0)
+    for seed in (3, None, None, 8, -5):
+        shown = [env.reset(seed=seed) for env in envs]
+        assert same(*shown, exact=True)
+        for _ in range(30):
+            action = rng.choice(np.flatnonzero(shown[0][-1]["action_mask"]))
+            shown = [env.step(action) for env in envs]
+            assert same(*shown, exact=True)
+        assert envs[0].unwrapped.view() == envs[1].unwrapped.view()
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_gymnasium_and_sb3_find_no_fault_with_options(options: dict[str, Any]) -> None:
+    env = gymnasium.make(ENV_ID, **options)
+    check_env(env.unwrapped)
+    check_env_for_sb3(env)
+
+
+def test_a_mixture_has_the_agents_of_training() -> None:
+    mixed = Cage2GymEnv("Mixed")
+    for seed, red_agent in ((6, "B_lineAgent"), (7, "RedMeanderAgent")):
+        alone = Cage2GymEnv(red_agent)
+        assert same(mixed.reset(seed=seed), alone.reset(seed=seed), exact=True)
+        for action in actions(seed, 40):
+            assert same(mixed.step(action), alone.step(action), exact=True)
+
+
+def through_pickle(env: Any) -> Any:
+    return pickle.loads(pickle.dumps(env))  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize("options", OPTIONS[:2], ids=str)
+@pytest.mark.parametrize(
+    ("engine", "copied"),
+    [
+        ("fast", copy.deepcopy),
+        ("fast", through_pickle),
+        ("cyborg", copy.deepcopy),
+    ],
+)
+def test_a_copy_goes_on_by_itself(engine: str, options: dict[str, Any], copied: Callable[[Any], Any]) -> None:
+    """As tree search needs it: all that is shown, masks too, is the copy's own."""
+    env, reference = (gymnasium.make(ENV_ID, engine=engine, **options).unwrapped for _ in range(2))
+    for one in (env, reference):
+        one.reset(seed=1)
+        one.step(1)
+    branch = copied(env)
+    for action in range(14, 28):  # the original goes elsewhere, and nothing of that shows in the branch
+        env.step(action)
+    for action in (*range(10, 28), *range(27, 10, -1)):
+        assert same(branch.step(action), reference.step(action), exact=True)
+        np.testing.assert_array_equal(branch.action_masks(), reference.action_masks())
+    assert branch.view() == reference.view()
+    assert same(branch.reset(), reference.reset(), exact=True)

@@ -6,8 +6,8 @@ import pytest
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from pipeline.cage2.facts import spec
+from pipeline.cage2.gym import ENV_ID
 from pipeline.cage2.gym.games import OptionError
-from pipeline.cage2.gym.registration import ENV_ID
 from pipeline.cage2.gym.sb3 import Sb3VecEnv
 
 NUM_ENVS = 3
@@ -18,8 +18,8 @@ def make(**options: object) -> Sb3VecEnv:
 
 
 def test_it_is_stable_baselines3_s_own_vector_of_single_games() -> None:
-    ours = make(max_steps=6)
-    theirs = DummyVecEnv([lambda: gymnasium.make(ENV_ID, max_steps=6)] * NUM_ENVS)
+    ours = make(max_episode_steps=6)
+    theirs = DummyVecEnv([lambda: gymnasium.make(ENV_ID, max_episode_steps=6)] * NUM_ENVS)
     for games in (ours, theirs):
         games.seed(4)
     np.testing.assert_array_equal(ours.reset(), theirs.reset())
@@ -51,15 +51,19 @@ def test_a_seed_counts_once() -> None:
 def test_attributes_and_methods_of_each_game() -> None:
     games = make()
     games.reset()
-    assert games.get_attr("num_envs", [0, 2]) == [NUM_ENVS, NUM_ENVS]
+    assert games.get_attr("action_space", [0, 2]) == [games.action_space] * 2
     masks = games.env_method("action_masks", indices=1)
     assert len(masks) == 1
     assert masks[0].shape == (spec.NUM_ACTIONS,)
+    games.step(np.arange(NUM_ENVS))
+    views = games.env_method("view", indices=[2, 0])
+    assert [view.blue_action for view in views] == [2, 0]
+    assert games.env_method("render") == [None] * NUM_ENVS
     assert games.has_attr("action_masks")
     assert not games.has_attr("missing")
     assert games.env_is_wrapped(gymnasium.Wrapper) == [False] * NUM_ENVS
     with pytest.raises(AttributeError, match="when making it"):
-        games.set_attr("max_steps", 5)
+        games.set_attr("max_episode_steps", 5)
     games.close()
 
 
@@ -71,7 +75,7 @@ def test_pictures() -> None:
 
 
 def test_returns_are_monitored() -> None:
-    games = VecMonitor(make(max_steps=4))
+    games = VecMonitor(make(max_episode_steps=4))
     games.reset()
     for _ in range(4):
         _, _, done, infos = games.step(np.zeros(NUM_ENVS, dtype=np.int64))

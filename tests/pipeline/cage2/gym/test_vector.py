@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import gymnasium
@@ -14,9 +16,9 @@ from gymnasium.vector.utils import batch_space
 
 from pipeline.cage2.cyborg.env import UnknownRedAgentError
 from pipeline.cage2.facts import spec
+from pipeline.cage2.gym import ENV_ID
 from pipeline.cage2.gym.env import InvalidActionError
 from pipeline.cage2.gym.games import OptionError
-from pipeline.cage2.gym.registration import ENV_ID
 from pipeline.cage2.gym.vector import Cage2VectorEnv
 
 MODES = tuple(AutoresetMode)
@@ -46,8 +48,8 @@ def normal(part: Any) -> Any:
     return [normal(entry) for entry in part] if isinstance(part, np.ndarray) and part.dtype == object else part
 
 
-def actions(rng: np.random.Generator) -> Any:
-    return rng.integers(0, spec.NUM_ACTIONS, NUM_ENVS)
+def actions(rng: np.random.Generator, num_actions: int = spec.NUM_ACTIONS) -> Any:
+    return rng.integers(0, num_actions, NUM_ENVS)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -55,9 +57,12 @@ def actions(rng: np.random.Generator) -> Any:
     "options",
     [
         {"red_agent": "B_lineAgent"},
-        {"red_agent": "RedMeanderAgent", "observation": "corrected", "max_steps": 7},
-        {"red_agent": "RedMeanderAgent", "profile": "leaderboard", "max_steps": 40},
-        {"red_agent": "SleepAgent", "max_steps": 1},
+        {"red_agent": "RedMeanderAgent", "observation": "corrected", "max_episode_steps": 7},
+        {"red_agent": "RedMeanderAgent", "profile": "leaderboard", "max_episode_steps": 40},
+        {"red_agent": "SleepAgent", "max_episode_steps": 1},
+        {"red_agent": "Mixed", "max_episode_steps": 9, "observation_memory": True, "episode_steps": 9},
+        {"red_agent": "Mixed", "max_episode_steps": 30, "observation_memory": True, "actions": "merged"},
+        {"max_episode_steps": 150, "actions": "merged"},
     ],
 )
 def test_it_is_gymnasium_s_own_vector_of_single_games(mode: AutoresetMode, options: dict[str, Any]) -> None:
@@ -65,7 +70,7 @@ def test_it_is_gymnasium_s_own_vector_of_single_games(mode: AutoresetMode, optio
     rng = np.random.default_rng(0)
     assert_same(vector.reset(seed=3), single.reset(seed=3))
     for step in range(230):
-        chosen = actions(rng)
+        chosen = actions(rng, int(vector.single_action_space.n))
         ours = vector.step(chosen)
         assert_same(ours, single.step(chosen), step)
         if mode is AutoresetMode.DISABLED and ours[3].any():
@@ -75,7 +80,7 @@ def test_it_is_gymnasium_s_own_vector_of_single_games(mode: AutoresetMode, optio
 @pytest.mark.parametrize("mode", MODES)
 def test_games_out_of_step_with_one_another(mode: AutoresetMode) -> None:
     """Some are reset in mid-episode, with seeds or without, so that they end at different times from then on."""
-    vector, single = make_both(mode, max_steps=9, red_agent="RedMeanderAgent")
+    vector, single = make_both(mode, max_episode_steps=9, red_agent="RedMeanderAgent")
     rng = np.random.default_rng(1)
     assert_same(vector.reset(seed=[1, 2, 3, 2**40, -5]), single.reset(seed=[1, 2, 3, 2**40, -5]))
     num_partial = 0
@@ -111,7 +116,7 @@ def test_spaces_and_metadata() -> None:
 
 
 def test_what_was_given_is_the_caller_s_own() -> None:
-    vector, single = make_both(AutoresetMode.SAME_STEP, max_steps=3)
+    vector, single = make_both(AutoresetMode.SAME_STEP, max_episode_steps=3)
     given = [vector.reset(seed=0)]
     expected = [single.reset(seed=0)]
     rng = np.random.default_rng(0)
@@ -124,14 +129,14 @@ def test_what_was_given_is_the_caller_s_own() -> None:
 
 
 def test_an_episode_may_be_without_end() -> None:
-    vector, _ = make_both(max_steps=None)
+    vector, _ = make_both(max_episode_steps=-1)
     vector.reset()
     rng = np.random.default_rng(0)
     assert not any(vector.step(actions(rng))[3].any() for _ in range(300))
 
 
 def test_views_and_masks_are_those_of_single_games() -> None:
-    vector, single = make_both(max_steps=6)
+    vector, single = make_both(max_episode_steps=6)
     rng = np.random.default_rng(0)
     vector.reset(seed=0)
     single.reset(seed=0)
@@ -174,7 +179,7 @@ def test_other_actions_are_refused_and_change_nothing(chosen: Any) -> None:
 
 
 def test_nothing_goes_before_a_reset_or_after_the_end() -> None:
-    vector, _ = make_both(AutoresetMode.DISABLED, max_steps=1)
+    vector, _ = make_both(AutoresetMode.DISABLED, max_episode_steps=1)
     right = np.zeros(NUM_ENVS, dtype=np.int64)
     for call in (lambda: vector.step(right), lambda: vector.view(0)):
         with pytest.raises(error.ResetNeeded, match="reset"):
@@ -204,9 +209,35 @@ def test_what_can_t_be_made() -> None:
 
 
 def test_cyborg_can_be_played_as_a_vector_of_single_games() -> None:
-    fast = gymnasium.make_vec(ENV_ID, 2, max_steps=5)
-    cyborg = gymnasium.make_vec(ENV_ID, 2, vectorization_mode="sync", engine="cyborg", max_steps=5)
+    fast = gymnasium.make_vec(ENV_ID, 2, max_episode_steps=5)
+    cyborg = gymnasium.make_vec(ENV_ID, 2, vectorization_mode="sync", engine="cyborg", max_episode_steps=5)
     assert_same(fast.reset(seed=1), cyborg.reset(seed=1))
     for action in range(20, 32):
         chosen = np.array([action, action + 100])
         assert_same(fast.step(chosen), cyborg.step(chosen))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda games: pickle.loads(pickle.dumps(games))])  # noqa: S301
+def test_a_copy_goes_on_by_itself(copied: Any) -> None:
+    vector, single = make_both(red_agent="Mixed", observation_memory=True, actions="merged", max_episode_steps=20)
+    vector.reset(seed=0)
+    single.reset(seed=0)
+    branch = copied(vector)
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        vector.step(rng.integers(0, 28, NUM_ENVS))
+        chosen = rng.integers(0, 28, NUM_ENVS)
+        assert_same(branch.step(chosen), single.step(chosen))
+
+
+def test_the_action_of_a_game_that_starts_anew_does_not_count() -> None:
+    vector, single = make_both(max_episode_steps=2)
+    for games in (vector, single):
+        games.reset(seed=0, options={"reset_mask": np.ones(NUM_ENVS, dtype=np.bool_)})
+        games.step(np.zeros(NUM_ENVS, dtype=np.int64))
+        games.reset(options={"reset_mask": np.arange(NUM_ENVS) == 1})
+        assert games.step(np.zeros(NUM_ENVS, dtype=np.int64))[3].tolist() == [True, False, True, True, True]
+    placeholders = np.array([-1, 3, 999, -1, 145])
+    assert_same(vector.step(placeholders), single.step(placeholders))
+    with pytest.raises(InvalidActionError):
+        vector.step(placeholders)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.cage2.facts import spec
-from pipeline.cage2.gym.registration import ENV_ID
+from pipeline.cage2.gym import ENV_ID
 from pipeline.cage2.show.render import BLUE, HELD, PAPER, RED, RENDER_MODES, SIZE, TAKEN_FOR, render, render_picture
 from pipeline.cage2.show.view import Session, View
 

@@ -1,0 +1,41 @@
+"""Which Red agent attacks in each of `B` games, episode by episode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS, mixed_index
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Attackers:
+    """Names the Red agent of each episode.
+
+    With `mixed_env.MIXED` that follows from the episode's seed as it does in training; an episode without a seed has
+    the agent that the game's last one had not.
+
+    Args:
+        red_agent: One of `spec.RED_AGENTS`, or `MIXED`.
+        num_games: `B`.
+
+    Attributes:
+        names: All that may attack.
+    """
+
+    def __init__(self, red_agent: str, num_games: int) -> None:
+        self.names = MIXED_AGENTS if red_agent == MIXED else (red_agent,)
+        self._last = [-1] * num_games
+
+    def next(self, indices: Sequence[int], seeds: Sequence[int | None]) -> list[str]:
+        """Return who attacks in new episodes.
+
+        Args:
+            indices: `[n]`, which games.
+            seeds: `[n]`, their seeds, of either sign; None where the generator goes on.
+        """
+        for index, seed in zip(indices, seeds, strict=True):
+            chosen = self._last[index] + 1 if seed is None else mixed_index(abs(seed))
+            self._last[index] = chosen % len(self.names)
+        return [self.names[self._last[index]] for index in indices]

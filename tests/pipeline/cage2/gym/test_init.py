@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import gymnasium
+import pytest
+
+from pipeline.cage2.facts.spec import EPISODE_STEPS
+from pipeline.cage2.gym import ENV_ID
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(program: str, cwd: Path | None = None) -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, cwd=cwd)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import pipeline.cage2.gym; gymnasium.make('Cage2-v0')",
+        "import pipeline.cage2.gym; gymnasium.register_envs(pipeline.cage2.gym); gymnasium.make_vec('Cage2-v0', 2)",
+        "gymnasium.make('pipeline.cage2.gym:Cage2-v0')",
+        "gymnasium.make_vec('pipeline.cage2.gym:Cage2-v0', 2)",
+    ],
+)
+def test_each_of_gymnasium_s_ways_registers_it(program: str) -> None:
+    run(f"import gymnasium; {program}.reset(seed=0)")
+
+
+def test_episodes_are_gymnasium_s_to_limit() -> None:
+    assert gymnasium.spec(ENV_ID).max_episode_steps == EPISODE_STEPS
+
+
+def test_workers_load_no_gymnasium_and_registering_no_game() -> None:
+    run("import sys, pipeline.cage2.engine.fast_env, pipeline.cage2.cyborg.env; assert 'gymnasium' not in sys.modules")
+    run(
+        "import sys, pipeline.cage2.gym;"
+        "assert not {'numba', 'csle_cyborg', 'pipeline.cage2.gym.games', 'torch'} & set(sys.modules)"
+    )
+
+
+def test_nothing_runs_when_others_import_gymnasium(tmp_path: Path) -> None:
+    """A program's own `pipeline.py` is nobody else's business."""
+    (tmp_path / "pipeline.py").write_text("raise SystemExit('somebody ran this')")
+    run("import gymnasium, sys; assert 'pipeline' not in sys.modules", cwd=tmp_path)
