@@ -21,7 +21,7 @@ from pipeline.collect.scheduler import Assignment, Scheduler
 from pipeline.errors import PipelineError
 from pipeline.play.player import read_failure
 from pipeline.play.record import UNTOLD
-from pipeline.workers.processes import WorkersDiedError
+from pipeline.workers.death import WorkersDiedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

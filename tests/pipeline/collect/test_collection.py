@@ -19,7 +19,7 @@ from pipeline.collect.scheduler import MAX_ATTEMPTS, EpisodeGivenUpError
 from pipeline.collect.transport import Pickled, SharedMemory
 from pipeline.play.player import write_failure
 from pipeline.types import BatchPlan
-from pipeline.workers.processes import WorkersDiedError
+from pipeline.workers.death import WorkersDiedError
 from pipeline.workers.shared import Worker
 
 if TYPE_CHECKING:
@@ -354,7 +354,7 @@ async def test_an_episode_that_hangs_is_given_up(endless: Stage, transport: str)
 async def test_a_worker_that_hangs_between_episodes_is_replaced(stage: Stage, transport: str) -> None:
     plan = BatchPlan(0, (3,) * 4, 0, 0)
     async with started(stage, 1, transport) as collector:
-        (process,) = collector._processes
+        (process,) = collector._pool._processes
         assert process.pid is not None
         os.kill(process.pid, signal.SIGSTOP)
         async with collecting(stage, collector) as run:
