@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from native_buffers.slots import SlotState
 from pipeline import seeding
-from pipeline.collect.deadline import Deadline
+from pipeline.collect.deadline import Deadline, Flight
 from pipeline.collect.scheduler import Assignment, Scheduler
 from pipeline.errors import PipelineError
 from pipeline.play.player import read_failure
 from pipeline.play.record import UNTOLD
-from pipeline.workers.processes import WorkersDiedError
+from pipeline.workers.death import WorkersDiedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -252,15 +252,21 @@ class Collection:
 
     def _overdue(self, now_s: float) -> list[tuple[tuple[int, ...], float, float]]:
         """Return the tasks that hang, each with when it was submitted and the time that it had."""
-        overdue = []
-        for slots, submitted_s in self._tasks.items():
-            headers = [self._ring.header(slot) for slot in slots]
-            pids = {int(header["worker_pid"]) for header in headers}
+        flights = {slots: self._flight(slots, submitted_s) for slots, submitted_s in self._tasks.items()}
+        heard_s = max([self._landed_s, *(flight.heard_s for flight in flights.values())])
+        return [
+            (slots, flight.submitted_s, flight.limit_s)
+            for slots, flight in flights.items()
+            if flight.is_overdue(now_s, heard_s)
+        ]
+
+    def _flight(self, slots: tuple[int, ...], submitted_s: float) -> Flight:
+        headers = [self._ring.header(slot) for slot in slots]
+        pids = {int(header["worker_pid"]) for header in headers}
+        return Flight(
+            submitted_s=submitted_s,
+            heard_s=max(max(header["started_s"], header["finished_s"]).item() for header in headers),
+            is_waiting=pids == {0},
             # who is not told of its start must allow for the task, and for another one that it may have waited for
-            limit_s = self._deadline.limit_s(2 * len(slots) if UNTOLD in pids else 1)
-            since_s = max(submitted_s, *(max(h["started_s"], h["finished_s"]).item() for h in headers))
-            if pids == {0}:  # nobody has begun: that is no wonder while others end
-                since_s = max(since_s, self._landed_s)
-            if now_s - since_s > limit_s:
-                overdue.append((slots, submitted_s, limit_s))
-        return overdue
+            limit_s=self._deadline.limit_s(2 * len(slots) if UNTOLD in pids else 1),
+        )

@@ -1,8 +1,9 @@
-"""How long an episode may take before its worker counts as hung: learned from those that ended. No I/O, no clock."""
+"""How long an episode may take before its worker counts as hung, and which tasks do. No I/O, no clock."""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +18,29 @@ WINDOW = 512
 """Episodes that the quantile is taken over, so that it follows the machine's load and the game."""
 _REFRESH = 32
 """Episodes between two looks at the quantile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A task in flight, by what its slots' headers tell. Times are seconds of one clock."""
+
+    submitted_s: float
+    heard_s: float
+    """When a worker last began or ended one of its episodes; 0 if none has begun."""
+    is_waiting: bool
+    """Whether no worker has taken it up yet, so that it is no wonder while others get on."""
+    limit_s: float
+    """The time that it has until the next sign of life."""
+
+    def is_overdue(self, now_s: float, others_heard_s: float) -> bool:
+        """Whether it hangs.
+
+        Args:
+            now_s: The time.
+            others_heard_s: When there was last a sign of life of any task: one landed, or an episode began or ended.
+        """
+        since_s = max(self.submitted_s, others_heard_s if self.is_waiting else self.heard_s)
+        return now_s - since_s > self.limit_s
 
 
 class Deadline:

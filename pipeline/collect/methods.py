@@ -12,7 +12,7 @@ from pipeline.collect.sequential import SequentialCollector
 from pipeline.collect.synchronous import SynchronousCollector
 from pipeline.collect.transport import Pickled, SharedMemory, Transport
 from pipeline.play.game import GameSpec
-from pipeline.workers.processes import require_open_files
+from pipeline.workers.limits import require_open_files
 from pipeline.workers.shared import WorkerSpec
 
 if TYPE_CHECKING:

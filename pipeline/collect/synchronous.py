@@ -31,8 +31,9 @@ from pipeline import seeding
 from pipeline.cage2.engine import game_batch
 from pipeline.play import rollout
 from pipeline.play.player import Policies, write_failure
-from pipeline.workers import processes
-from pipeline.workers.processes import ForkserverDiedError, WorkersDiedError
+from pipeline.workers import birth
+from pipeline.workers.birth import ForkserverDiedError
+from pipeline.workers.death import WorkersDiedError, dump_and_kill
 from pipeline.workers.stepped import ACTING, GO, serve
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class SynchronousCollector:
         suspects = [environment.pid for environment in self._environments if environment.is_awaited()]
         if slots != self._playing or not suspects:
             return False
-        await processes.dump_and_kill(suspects)
+        await dump_and_kill(suspects)
         return True
 
     async def close(self) -> None:
@@ -112,7 +113,7 @@ class SynchronousCollector:
         await asyncio.shield(asyncio.wrap_future(self._end))
 
     def _start(self) -> None:
-        processes.block_ctrl_c()
+        birth.block_ctrl_c()
         if self._spec.game.engine == "fast":
             game_batch.warm_up()  # or each process would compile it, all at the same time
         self._bring_up()
@@ -128,10 +129,10 @@ class SynchronousCollector:
             environment.hear()
 
     def _start_one(self) -> EnvironmentProcess:
-        for _ in range(processes.MAX_FORKSERVERS - 1):
+        for _ in range(birth.MAX_FORKSERVERS - 1):
             with contextlib.suppress(ForkserverDiedError):  # multiprocessing starts another one when it is asked again
                 return EnvironmentProcess(self._spec)
-            processes.see_off_forkserver()
+            birth.see_off_forkserver()
         return EnvironmentProcess(self._spec)
 
     def _play(self, slots: tuple[int, ...]) -> None:
@@ -196,7 +197,7 @@ class EnvironmentProcess:
         Raises:
             ForkserverDiedError: What starts processes died at it.
         """
-        context = processes.worker_context()
+        context = birth.worker_context()
         self._pipe, far_end = context.Pipe()
         self._process: BaseProcess = context.Process(  # type: ignore[attr-defined]  # all contexts have it
             target=serve, args=(spec, far_end), name="cage2-environment", daemon=True

@@ -80,7 +80,7 @@ class Pickled:
             ring: This process's own.
             board: This process's own.
             debug: Poison what is not written.
-            faults_path: See `processes.become_worker`.
+            faults_path: See `birth.become_worker`.
         """
         self.initializer = pickled.initialize, (game, debug, faults_path)
         self._ring = ring

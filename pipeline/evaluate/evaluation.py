@@ -22,7 +22,8 @@ from pipeline.cage2.engine import game_batch
 from pipeline.errors import PipelineError
 from pipeline.evaluate.play import Episodes, Policy, Task, play
 from pipeline.evaluate.results import ScenarioResult, summarize
-from pipeline.workers.processes import become_worker, block_ctrl_c, ready, require_open_files, worker_context
+from pipeline.workers.birth import become_worker, block_ctrl_c, ready, worker_context
+from pipeline.workers.limits import require_open_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -34,7 +34,7 @@ from pipeline.types import (
     RunStarted,
     WorkersStarted,
 )
-from pipeline.workers.processes import START_TIMEOUT_S, WorkersDidNotStartError
+from pipeline.workers.birth import START_TIMEOUT_S, WorkersDidNotStartError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

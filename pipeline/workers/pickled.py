@@ -6,7 +6,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from pipeline.play.parcel import ParcelPlayer
-from pipeline.workers.processes import become_worker
+from pipeline.workers.birth import become_worker
 
 if TYPE_CHECKING:
     import numpy as np

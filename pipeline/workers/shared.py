@@ -22,7 +22,7 @@ from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.play.player import Player, write_failure
 from pipeline.play.record import HEADER
-from pipeline.workers.processes import become_worker
+from pipeline.workers.birth import become_worker
 
 if TYPE_CHECKING:
     from pipeline.play.game import GameSpec
@@ -39,7 +39,7 @@ class WorkerSpec:
     num_slabs: int
     debug: bool
     faults_path: str | None = None
-    """See `processes.become_worker`."""
+    """See `birth.become_worker`."""
 
     def attach_ring(self) -> EpisodeRing:
         """Attach to the run's ring."""

@@ -14,7 +14,7 @@ from pipeline.cage2.facts.compliance import Verdicts
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.play.episode import play_stepwise
 from pipeline.play.player import write_failure
-from pipeline.workers.processes import become_worker
+from pipeline.workers.birth import become_worker
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

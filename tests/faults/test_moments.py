@@ -292,12 +292,12 @@ async def test_a_worker_that_dies_idle(
             collector = pipeline._parts.collector
             assert isinstance(collector, ExecutorCollector)
             if end == "os._exit":
-                collector._pool.submit(os._exit, 3)
+                collector._pool._executor.submit(os._exit, 3)
             else:
-                for process in collector._processes:
+                for process in collector._pool._processes:
                     assert process.pid is not None
                     os.kill(process.pid, signal.Signals[end])
-            while all(process.is_alive() for process in collector._processes):
+            while all(process.is_alive() for process in collector._pool._processes):
                 time.sleep(0.001)
         write(folder, state)
 

@@ -28,7 +28,7 @@ from pipeline.collect.ray.roster import MAX_TASKS_PER_ACTOR
 from pipeline.play import parcel
 from pipeline.play.fingerprint import take_fingerprint
 from pipeline.play.player import write_failure
-from pipeline.workers.processes import WorkersDiedError
+from pipeline.workers.death import WorkersDiedError
 from pipeline.workers.ray import in_pieces
 
 if TYPE_CHECKING:

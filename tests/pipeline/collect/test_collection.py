@@ -19,7 +19,7 @@ from pipeline.collect.scheduler import MAX_ATTEMPTS, EpisodeGivenUpError
 from pipeline.collect.transport import Pickled, SharedMemory
 from pipeline.play.player import write_failure
 from pipeline.types import BatchPlan
-from pipeline.workers.processes import WorkersDiedError
+from pipeline.workers.death import WorkersDiedError
 from pipeline.workers.shared import Worker
 
 if TYPE_CHECKING:
@@ -354,7 +354,7 @@ async def test_an_episode_that_hangs_is_given_up(endless: Stage, transport: str)
 async def test_a_worker_that_hangs_between_episodes_is_replaced(stage: Stage, transport: str) -> None:
     plan = BatchPlan(0, (3,) * 4, 0, 0)
     async with started(stage, 1, transport) as collector:
-        (process,) = collector._processes
+        (process,) = collector._pool._processes
         assert process.pid is not None
         os.kill(process.pid, signal.SIGSTOP)
         async with collecting(stage, collector) as run:
@@ -413,6 +413,30 @@ class Mortal:
             self._worker.play(slot)
         if fate is not None:
             raise WorkersDiedError(fate.generation, frozenset())
+
+
+class Held(Mortal):
+    """Keeps every task until it is cancelled: what workers would tell is written by the test."""
+
+    async def play(self, slots: tuple[int, ...]) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_task_that_waits_is_not_overdue_while_another_one_gets_on(stage: Stage) -> None:
+    async with collecting(stage, Held(stage, 2, []), episodes_per_task=3) as run:
+        run.collection.open(BatchPlan(0, (3,) * 6, 0, 0))
+        await run.until(lambda: len(run.collection._tasks) == 2)
+        (played, played_s), (waiting, waiting_s) = run.collection._tasks.items()
+        limit_s = deadline.FIRST_S
+        for slot in played:  # each episode takes as long as it may, and so the task takes three times as long
+            header = stage.ring.header(slot)
+            header["worker_pid"][...], header["started_s"][...] = 7, played_s
+            assert run.collection._overdue(played_s + limit_s) == []
+            played_s += limit_s
+            header["finished_s"][...] = played_s
+        late = run.collection._overdue(played_s + limit_s + 1)
+        assert late == [(played, run.collection._tasks[played], limit_s), (waiting, waiting_s, limit_s)]
+    stage.drop(*played, *waiting)
 
 
 async def test_an_episode_in_between_is_a_sign_of_hope(stage: Stage) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.collect.deadline import FACTOR, FIRST_S, MIN_S, QUANTILE, WINDOW, Deadline
+from pipeline.collect.deadline import FACTOR, FIRST_S, MIN_S, QUANTILE, WINDOW, Deadline, Flight
 
 
 def test_the_first_episode_has_long() -> None:
@@ -40,3 +40,13 @@ def test_one_slow_episode_in_a_hundred_is_no_measure() -> None:
         deadline.note(duration_s)
     assert QUANTILE < 0.999
     assert deadline.limit_s() == FACTOR
+
+
+@given(*[st.integers(0, 100)] * 4, st.integers(1, 50))
+def test_a_sign_of_life_gives_a_task_its_time_anew(
+    submitted_s: int, own_s: int, others_s: int, now_s: int, limit_s: int
+) -> None:
+    played = Flight(submitted_s, own_s, is_waiting=False, limit_s=limit_s)
+    assert played.is_overdue(now_s, others_s) == (now_s > max(submitted_s, own_s) + limit_s)  # whatever others do
+    waiting = Flight(submitted_s, 0, is_waiting=True, limit_s=limit_s)
+    assert waiting.is_overdue(now_s, others_s) == (now_s > max(submitted_s, others_s) + limit_s)

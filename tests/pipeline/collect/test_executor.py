@@ -18,7 +18,7 @@ from native_buffers.slots import SlotState
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.transport import Pickled, SharedMemory
 from pipeline.play.player import read_failure
-from pipeline.workers.processes import WorkersDiedError
+from pipeline.workers.death import WorkersDiedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -59,7 +59,7 @@ async def collecting(stage: Stage, num_workers: int) -> AsyncIterator[ExecutorCo
 
 
 def worker_pids(collector: ExecutorCollector) -> set[int]:
-    return {process.pid for process in collector._processes if process.pid is not None}
+    return {process.pid for process in collector._pool._processes if process.pid is not None}
 
 
 def alive(pids: set[int]) -> set[int]:
@@ -147,23 +147,6 @@ async def test_a_killed_worker_costs_one_pool(endless: Stage) -> None:
         endless.drop(*slots)
 
 
-async def test_workers_end_with_their_forkserver_and_a_new_one_is_started(endless: Stage, stage: Stage) -> None:
-    async with collecting(endless, 2) as collector:
-        slots = [endless.lease() for _ in range(2)]
-        tasks = [asyncio.create_task(collector.play((slot,))) for slot in slots]
-        await until(lambda: all(player(endless, slot) for slot in slots))
-        first_pool = worker_pids(collector)
-        os.kill(psutil.Process(min(first_pool)).ppid(), signal.SIGKILL)
-        errors = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), TIMEOUT_S)
-        assert {type(error) for error in errors} == {WorkersDiedError}
-        assert not alive(first_pool)
-        endless.drop(*slots)
-    async with collecting(stage, 1) as collector:
-        slot = stage.lease()
-        await asyncio.wait_for(collector.play((slot,)), TIMEOUT_S)
-        stage.take(slot)
-
-
 async def test_a_task_that_hangs_is_killed(endless: Stage) -> None:
     async with collecting(endless, 2) as collector:
         slots = [endless.lease() for _ in range(2)]
@@ -177,84 +160,6 @@ async def test_a_task_that_hangs_is_killed(endless: Stage) -> None:
             assert error.casualties == {killed}
         assert not await collector.kill((slots[1],))  # it is gone
         endless.drop(*slots)
-
-
-async def test_a_replaced_pool_plays(stage: Stage) -> None:
-    async with collecting(stage, 1) as collector:
-        for generation in range(2):
-            (idle,) = worker_pids(collector)
-            os.kill(idle, signal.SIGKILL)
-            slot = stage.lease()
-            with pytest.raises(WorkersDiedError) as error:
-                await asyncio.wait_for(collector.play((slot,)), TIMEOUT_S)
-            assert (error.value.generation, error.value.casualties) == (generation, {idle})
-            assert player(stage, slot) == 0
-            await asyncio.wait_for(collector.play((slot,)), TIMEOUT_S)
-            assert player(stage, slot) in worker_pids(collector)
-            assert player(stage, slot) != idle
-            stage.take(slot)
-        assert collector.num_rebuilds == 2
-
-
-async def test_a_task_waits_for_a_pool_that_is_being_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with collecting(stage, 1) as collector:
-        gate, start_workers = asyncio.Event(), collector._start_workers
-
-        async def start_later() -> None:
-            await gate.wait()
-            await start_workers()
-
-        monkeypatch.setattr(collector, "_start_workers", start_later)
-        (worker_pid,) = worker_pids(collector)
-        os.kill(worker_pid, signal.SIGKILL)
-        slots = stage.lease(), stage.lease()
-        lost = asyncio.create_task(collector.play((slots[0],)))
-        await until(lambda: collector.num_rebuilds)
-        waiting = asyncio.create_task(collector.play((slots[1],)))
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert collector._processes == []  # it is not given to a pool without workers, which would start them at once
-        gate.set()
-        with pytest.raises(WorkersDiedError):
-            await asyncio.wait_for(lost, TIMEOUT_S)
-        await asyncio.wait_for(waiting, TIMEOUT_S)
-        stage.take(slots[1])
-        stage.drop(slots[0])
-
-
-async def test_many_tasks_that_are_lost_at_once_replace_the_pool_once(endless: Stage) -> None:
-    async with collecting(endless, 2) as collector:
-        slots = [endless.lease() for _ in range(8)]
-        tasks = [asyncio.create_task(collector.play((slot,))) for slot in slots]
-        await until(lambda: sum(player(endless, slot) > 0 for slot in slots) == 2)
-        first_pool = worker_pids(collector)
-        for pid in first_pool:
-            os.kill(pid, signal.SIGKILL)
-        errors = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), TIMEOUT_S)
-
-        assert {type(error) for error in errors} == {WorkersDiedError}
-        assert {error.generation for error in errors if isinstance(error, WorkersDiedError)} == {0}
-        assert collector.num_rebuilds == 1
-        assert not alive(first_pool)
-        endless.drop(*slots)
-
-
-async def test_a_worker_that_is_killed_while_it_starts_is_replaced(stage: Stage) -> None:
-    collector = ExecutorCollector(SharedMemory(stage.spec, stage.ring), 1)
-    try:
-        starting = asyncio.create_task(collector.start())
-        await until(lambda: worker_pids(collector))
-        (pid,) = worker_pids(collector)
-        os.kill(pid, signal.SIGKILL)
-        await asyncio.wait_for(starting, TIMEOUT_S)
-        slot = stage.lease()
-        with pytest.raises(WorkersDiedError) as error:
-            await asyncio.wait_for(collector.play((slot,)), TIMEOUT_S)
-        assert error.value.casualties == {pid}
-        await asyncio.wait_for(collector.play((slot,)), TIMEOUT_S)
-        stage.take(slot)
-    finally:
-        await collector.close()
 
 
 async def test_a_failed_start_is_told_and_leaves_the_pool_whole(stage: Stage) -> None:
@@ -279,21 +184,6 @@ async def test_close_ends_what_is_being_played(endless: Stage) -> None:
         assert collector.num_alive == 2
     assert [endless.ring.state(slot) for slot in slots] == [SlotState.LEASED] * 4
     endless.drop(*slots)
-
-
-async def test_close_before_and_during_the_start(stage: Stage) -> None:
-    unused = ExecutorCollector(SharedMemory(stage.spec, stage.ring), 3)
-    assert (unused.max_tasks, unused.num_alive, unused.num_rebuilds) == (6, 0, 0)
-    await asyncio.wait_for(unused.close(), TIMEOUT_S)
-    await asyncio.wait_for(unused.close(), TIMEOUT_S)
-
-    collector = ExecutorCollector(SharedMemory(stage.spec, stage.ring), 1)
-    starting = asyncio.create_task(collector.start())
-    await asyncio.sleep(0)
-    starting.cancel()
-    await asyncio.wait_for(collector.close(), TIMEOUT_S)
-    assert starting.cancelled()
-    assert not alive(worker_pids(collector))
 
 
 LONG_ANSWER = 64
@@ -337,16 +227,3 @@ async def test_closing_in_the_midst_of_an_answer(open_stage: OpenStage, delay_s:
             task.cancel()
         await asyncio.wait_for(asyncio.gather(collector.close(), collector.close()), TIMEOUT_S)
         assert collector.num_alive == 0
-
-
-async def test_a_stopped_survivor_does_not_hold_up_the_next_pool(endless: Stage) -> None:
-    async with collecting(endless, 2) as collector:
-        slot = endless.lease()
-        task = asyncio.create_task(collector.play((slot,)))
-        await until(lambda: player(endless, slot))
-        (idle,) = worker_pids(collector) - {player(endless, slot)}
-        os.kill(idle, signal.SIGSTOP)
-        os.kill(player(endless, slot), signal.SIGKILL)
-        (error,) = await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), TIMEOUT_S)
-        assert isinstance(error, WorkersDiedError)
-        endless.drop(slot)

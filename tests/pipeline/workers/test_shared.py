@@ -18,7 +18,7 @@ import pipeline
 from native_buffers.segment import PREFIX, Owner, _start_ticks
 from native_buffers.slots import SlotState
 from pipeline.play.player import read_failure
-from pipeline.workers import processes
+from pipeline.workers import birth
 from pipeline.workers import shared as worker
 from pipeline.workers.shared import Worker
 
@@ -61,9 +61,7 @@ def start() -> Iterator[Any]:
 
     def start_one(spec: worker.WorkerSpec) -> ProcessPoolExecutor:
         pools.append(
-            ProcessPoolExecutor(
-                1, mp_context=processes.worker_context(), initializer=worker.initialize, initargs=(spec,)
-            )
+            ProcessPoolExecutor(1, mp_context=birth.worker_context(), initializer=worker.initialize, initargs=(spec,))
         )
         return pools[-1]
 
@@ -123,7 +121,7 @@ def test_a_worker_process_is_light_and_plays_the_same_bits(stage: Stage, start: 
     slots = stage.lease(3, 1, 1), stage.lease(3, 2, 1)
     pool.submit(worker.play, slots).result(TIMEOUT_S)
     assert {int(stage.ring.header(slot)["worker_pid"]) for slot in slots} == {
-        pool.submit(processes.ready).result(TIMEOUT_S)
+        pool.submit(birth.ready).result(TIMEOUT_S)
     }
     assert same(stage.take(slots[0]), stage.expected(3, 1, 1))
     assert same(stage.take(slots[1]), stage.expected(3, 2, 1))
@@ -139,7 +137,7 @@ def test_a_worker_process_is_light_and_plays_the_same_bits(stage: Stage, start: 
 
 def test_ctrl_c_is_for_the_parent_to_decide(stage: Stage, start: Any) -> None:
     pool = start(stage.spec)
-    pid = pool.submit(processes.ready).result(TIMEOUT_S)
+    pid = pool.submit(birth.ready).result(TIMEOUT_S)
     assert pool.submit(eval, "__import__('signal').getsignal(2)").result(TIMEOUT_S) == signal.SIG_IGN
     os.kill(pid, signal.SIGINT)
     slot = stage.lease()

@@ -35,7 +35,7 @@ from pipeline.collect.ray.errors import (
 from pipeline.play.game import GameSpec, PlayEpisode
 from pipeline.play.player import read_failure
 from pipeline.workers import ray as ray_player
-from pipeline.workers.processes import WorkersDiedError
+from pipeline.workers.death import WorkersDiedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

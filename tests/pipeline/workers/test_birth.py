@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import asyncio
 import importlib
 import multiprocessing
 import os
-import resource
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from multiprocessing import forkserver
@@ -15,22 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.workers import processes
-from pipeline.workers.processes import (
-    OPEN_FILES_BESIDE,
-    OPEN_FILES_PER_WORKER,
-    PRELOAD,
-    TooFewOpenFilesError,
-    WorkersDiedError,
-    block_ctrl_c,
-    dump_and_kill,
-    exists,
-    is_running,
-    require_open_files,
-    see_off,
-    see_off_forkserver,
-    worker_context,
-)
+from pipeline.workers.birth import PRELOAD, block_ctrl_c, see_off_forkserver, worker_context
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,48 +37,6 @@ def test_ctrl_c_is_blocked_in_one_thread_alone() -> None:
     thread.join()
     assert signal.SIGINT in masks[0]
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-
-
-def test_a_death_names_who_died() -> None:
-    assert "[7, 12]" in str(WorkersDiedError(0, frozenset({12, 7})))
-    assert "unknown" in str(WorkersDiedError(0, frozenset()))
-
-
-def test_few_open_files_are_told_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
-        require_open_files(10)
-        raised = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        assert raised == OPEN_FILES_PER_WORKER * 10 + OPEN_FILES_BESIDE
-        require_open_files(2)  # never lowered
-        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == raised
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 128))
-    with pytest.raises(TooFewOpenFilesError, match=r"10 workers need 296 open files, and the limit is 128: `ulimit -n"):
-        require_open_files(10)
-
-
-def test_who_runs_is_told_without_asking_for_the_exit_code() -> None:
-    child = subprocess.Popen(["sleep", "60"])  # noqa: S607  # wherever it is
-    assert (is_running(child.pid), exists(child.pid)) == (True, True)
-    child.kill()
-    see_off([child.pid])
-    assert (is_running(child.pid), exists(child.pid)) == (False, True)  # a zombie, until it is waited for
-    assert child.wait() == -signal.SIGKILL
-    assert (is_running(child.pid), exists(child.pid)) == (False, False)
-
-
-def test_one_that_does_not_answer_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "DUMPS_S", 0.2)
-    deaf = subprocess.Popen(["sh", "-c", "trap '' USR1; echo deaf; exec sleep 60"], stdout=subprocess.PIPE)  # noqa: S607
-    hears = subprocess.Popen(["sleep", "60"])  # noqa: S607  # wherever it is
-    with deaf, hears:
-        assert deaf.stdout is not None
-        assert deaf.stdout.readline() == b"deaf\n"
-        asyncio.run(dump_and_kill([deaf.pid, hears.pid]))
-        assert (deaf.wait(), hears.wait()) == (-signal.SIGKILL, -signal.SIGUSR1)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no forkserver to speak of")

@@ -1,0 +1,106 @@
+"""How worker processes come to be: what starts them, and what each does first."""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from multiprocessing import forkserver, parent_process
+from typing import TYPE_CHECKING
+
+from threadpoolctl import threadpool_limits
+
+from pipeline.errors import PipelineError
+from pipeline.workers.death import see_off
+
+if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
+
+PRELOAD = "pipeline.workers.preload"
+_PR_SET_PDEATHSIG = 1
+START_TIMEOUT_S = 300.0
+"""For the first worker to be ready, on a machine that compiles the engine slowly and does much else."""
+MAX_FORKSERVERS = 3
+"""That may die at their start, one after the other, before that counts as hopeless."""
+
+
+class ForkserverDiedError(PipelineError):
+    """The process that starts workers died before it was ready."""
+
+    def __init__(self) -> None:
+        super().__init__("the process that starts the workers died at its start; was it killed, or is memory short?")
+
+
+class WorkersDidNotStartError(PipelineError):
+    """No worker was ready within the time that is enough for any machine."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"no worker was ready within {START_TIMEOUT_S:.0f} s. Is the machine short of memory, or the disk with "
+            "Python's packages very slow? `run.py --collector sequential` shows how far one gets"
+        )
+
+
+def worker_context() -> BaseContext:
+    """Return the forkserver's context on Linux, spawn elsewhere; never fork, which copies other threads' locks."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([PRELOAD])
+    return context
+
+
+def see_off_forkserver() -> None:
+    """Wait until a forkserver that could not be reached is gone, so that multiprocessing starts another one.
+
+    One that is killed closes its socket a moment before it is gone, a long one on a busy machine. In it multiprocessing
+    takes it for alive, however often it is asked.
+    """
+    pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # noqa: SLF001  # nobody else is told it
+    if pid is not None:
+        see_off([pid])
+
+
+def block_ctrl_c() -> None:
+    """Block SIGINT in this thread, for it to start the forkserver from.
+
+    Ctrl-C reaches every process of the terminal, and the forkserver ignores it only once it has imported all that
+    workers need. It starts with this thread's mask; `preload` lifts it.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def become_worker(faults_path: str | None = None) -> None:
+    """Do what a worker process does first.
+
+    Args:
+        faults_path: Where stacks go when this process crashes, or hangs and is told to write them and end (SIGUSR1).
+    """
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)  # which ends it
+    if faults_path is not None:
+        faults = open(faults_path, "ab", buffering=0)  # noqa: SIM115, PTH123  # for as long as the process lives
+        faulthandler.enable(faults)
+        faulthandler.register(signal.SIGUSR1, faults, chain=True)  # so that it ends when all is written
+    if sys.platform == "linux":  # end with the forkserver too: without it nobody could say when this process ended
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides
+    threadpool_limits(1)  # where preloading came too late to set the environment
+    threading.Thread(target=_die_with_parent, name="cage2-parent-watch", daemon=True).start()
+
+
+def ready() -> int:
+    """Return this worker's process id: proof that a worker has started."""
+    return os.getpid()
+
+
+def _die_with_parent() -> None:
+    """End this process when the parent is gone, killed even: nobody else would."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
