@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from pipeline.cage2.facts.orders import order_name, parse_order
+from pipeline.machine import num_cores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,18 +37,14 @@ def change_speed(config: Config, changes: Mapping[str, Any]) -> dict[str, Any]:
     return {**config.model_dump(), **others, **changes}
 
 
-def num_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Config(BaseModel):
     """A run, complete. Results depend on these values alone, and not at all on those marked *(speed only)*."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
 
     workers: Annotated[int, Field(ge=1, le=1000)] = Field(default_factory=num_cores)
-    """Worker processes that play episodes, 1 to 1000; by default as many as there are cores. *(speed only)*"""
+    """Worker processes that play episodes, 1 to 1000; by default as many as there are cores, or a container grants.
+    *(speed only)*"""
     collector: Literal["sequential", "synchronous", "executor", "ray"] = "executor"
     """How episodes are collected: one by one in this process; by workers that step together; by workers that each play
     whole episodes, here or on the machines of a Ray cluster. *(speed only)*"""

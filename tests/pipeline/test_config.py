@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.config import MAX_EPISODES_PER_TASK, Config, change_speed, num_cores
+from pipeline.config import MAX_EPISODES_PER_TASK, Config, change_speed
+from pipeline.machine import num_cores
 
 SIZES = st.fixed_dictionaries(
     {
@@ -140,18 +140,6 @@ def test_a_configuration_survives_json(values: dict[str, Any], run_name: str | N
     values = {key: value for key, value in values.items() if key not in {"slots", "episodes_per_task"}}
     config = Config(**values, run_name=run_name, compliance_threshold=threshold, log_dir=Path("a/b"))
     assert Config.model_validate(json.loads(json.dumps(config.model_dump(mode="json")))) == config
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system can't restrict a process to cores")
-def test_only_cores_that_the_process_may_use_count() -> None:
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed)})
-    try:
-        assert num_cores() == 1
-        assert Config().workers == 1
-    finally:
-        os.sched_setaffinity(0, allowed)
-    assert num_cores() == len(allowed)
 
 
 @pytest.mark.parametrize("address", ["local", "auto", "head_1:6379", "10.0.0.7:6379", "[fe80::1]:6379"])
