@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.cage2.facts.orders import UnknownOrderError, order_name, parse_order
 from pipeline.cage2.facts.spec import RED_AGENTS
 from pipeline.command.options import UsageError, given_options, make_config
+from pipeline.config import what_results_depend_on
 from pipeline.evaluate.baselines import BASELINES
 from pipeline.evaluate.scenario import LENGTHS, Scenario
 from pipeline.machine import num_cores, package_version
@@ -142,8 +143,6 @@ def _game_config(given: dict[str, Any], trained: Trained | None) -> Config:
     """Return what is played: the run's game, with its interface and its rule of compliance, as far as not told."""
     if trained is None:
         return make_config(given)
-    from pipeline.persist.runs import what_results_depend_on
-
     return make_config({**what_results_depend_on(trained.config), "seed": 0, **given})
 
 

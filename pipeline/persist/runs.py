@@ -7,20 +7,17 @@ import fcntl
 import os
 import shutil
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import ValidationError
 
-from pipeline.config import SPEED_FIELDS, Config
+from pipeline.config import Config
 from pipeline.errors import SetupError
 from pipeline.machine import describe_machine
 from pipeline.persist.files import TEMPORARY_SUFFIX, WriteError, printable, read_json, reason, sync, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-NO_PART_IN_RESULTS = {*SPEED_FIELDS, "checkpoint_interval_s", "log_dir", "run_name", "tensorboard", "debug"}
-"""Configuration values that leave what is learned as it is."""
 
 
 class RunFolderError(SetupError):
@@ -106,11 +103,6 @@ def read_config(path: Path) -> Config:
     except (OSError, ValueError) as error:
         msg = f"can't read {path / 'config.json'}: {reason(error)}"
         raise RunFolderError(msg) from None
-
-
-def what_results_depend_on(config: Config) -> dict[str, Any]:
-    """Return the part of a configuration that decides what a run learns, as what JSON can hold."""
-    return config.model_dump(mode="json", exclude=NO_PART_IN_RESULTS)
 
 
 def _make_folder(config: Config) -> Path:

@@ -15,12 +15,7 @@ import pytest
 from pipeline.config import Config
 from pipeline.machine import describe_machine
 from pipeline.persist import runs
-from pipeline.persist.runs import (
-    RunFolder,
-    RunFolderError,
-    read_config,
-    what_results_depend_on,
-)
+from pipeline.persist.runs import RunFolder, RunFolderError, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -215,26 +210,3 @@ def test_what_was_left_out_keeps_its_default(tmp_path: Path) -> None:
     values: dict[str, Any] = {"workers": 3}
     (tmp_path / "config.json").write_text(json.dumps(values))
     assert read_config(tmp_path) == Config(workers=3)
-
-
-def test_what_changes_nothing_that_is_learned_is_left_out() -> None:
-    base = Config(workers=2)
-    harmless: dict[str, Any] = {
-        "workers": 3,
-        "engine": "cyborg",
-        "slots": 40,
-        "checkpoint_interval_s": 1.0,
-        "log_dir": Path("there"),
-        "run_name": "x",
-        "tensorboard": True,
-        "debug": True,
-    }
-    assert what_results_depend_on(base.model_copy(update=harmless)) == what_results_depend_on(base)
-    for change in ({"seed": 1}, {"recipe": "prototype"}, {"total_episodes": 5}, {"device": "cpu"}, {"gp_beta": 1.0}):
-        assert what_results_depend_on(base.model_copy(update=change)) != what_results_depend_on(base)
-    documented = {
-        name
-        for name, field in Config.model_fields.items()
-        if "*(speed only)*" in (field.description or "") or "*(no effect on results)*" in (field.description or "")
-    }
-    assert documented <= runs.NO_PART_IN_RESULTS <= set(Config.model_fields)
