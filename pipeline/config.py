@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from pipeline.cage2.blue.interface import Actions
+from pipeline.cage2.facts import names
+from pipeline.cage2.facts.compliance import Compromised
 from pipeline.cage2.facts.orders import order_name, parse_order
+from pipeline.cage2.mixed_env import Mixed
 from pipeline.machine import num_cores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RedAgent = Literal["B_lineAgent", "RedMeanderAgent", "SleepAgent", "Mixed"]
+RedAgent = Literal[names.RedAgent, Mixed]
 MAX_EVALUATION_EPISODES = 8_000
 """Per order and evaluation: what their seeds have room for, with all 120 orders."""
 MAX_EPISODES_PER_TASK = {"fast": 64, "cyborg": 4}
@@ -63,17 +67,17 @@ class Config(BaseModel):
     """Mean compliance of an update's episodes at which a workflow counts as learned, 0 to 1."""
     patience: Annotated[int, Field(ge=1)] = 100
     """Updates without a better mean total reward after which a workflow is given up."""
-    compromised: Literal["fixable", "sessions"] = "fixable"
+    compromised: Compromised = Compromised.FIXABLE
     """Which Red sessions make a host type compromised: `sessions` counts all, `fixable` leaves out User0's foothold."""
-    engine: Annotated[Literal["fast", "cyborg"], Effect.SPEED] = "fast"
+    engine: Annotated[names.Engine, Effect.SPEED] = "fast"
     """What plays the game: the project's own simulator or CybORG. Results are the same, to the bit."""
-    profile: Literal["head", "leaderboard"] = "head"
+    profile: names.Profile = "head"
     """Which state of the game: as CybORG plays it today, or as on the contest's final day (fast engine only)."""
-    cyborg: Literal["csle", "upstream"] = "csle"
+    cyborg: names.Package = "csle"
     """Which CybORG: the `csle-cyborg` package, or cage-challenge-2's own `CybORG` where that is installed."""
     observation_memory: bool = False
     """Let the policy also see what Blue may remember: hosts scanned, suspected or left to Red, decoys, time."""
-    actions: Literal["all", "merged"] = "all"
+    actions: Actions = "all"
     """What the policy chooses from: CybORG's 145 actions, or those that are worth taking, with one decoy action
     per host that places its next one; with a memory only those that achieve something now."""
     recipe: Literal["default", "thorough", "prototype"] = "default"

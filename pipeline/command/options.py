@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import tomllib
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
@@ -148,7 +149,9 @@ def _help(name: str, field: FieldInfo) -> str:
 
 def _metavar(name: str, field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
-        return "{" + ",".join(str(value) for value in get_args(field.annotation)) + "}"
+        return "{" + ",".join(get_args(field.annotation)) + "}"
+    if isinstance(field.annotation, type) and issubclass(field.annotation, StrEnum):
+        return "{" + ",".join(field.annotation) + "}"
     if field.annotation is Path:
         return "DIR"
     if field.annotation is str or name.endswith("name"):

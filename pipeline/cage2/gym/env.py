@@ -11,11 +11,11 @@ import numpy.typing as npt
 from gymnasium import error, spaces
 
 from pipeline.cage2.facts import spec
-from pipeline.cage2.gym.games import CyborgGame, Engine, FastGame, Game, check_options
+from pipeline.cage2.gym.games import CyborgGame, FastGame, Game, check_options
 from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, render
 
 if TYPE_CHECKING:
-    from pipeline.cage2.engine.game_batch import Observation, Profile
+    from pipeline.cage2.facts.names import Engine, Observation, Profile
     from pipeline.cage2.show.view import View
 
 OBSERVATION_SPACE = spaces.Box(-1.0, 1.0, (spec.OBSERVATION_SIZE,), np.float32)

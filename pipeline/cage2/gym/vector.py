@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.facts import spec
 from pipeline.cage2.gym.env import ACTION_SPACE, OBSERVATION_SPACE, InvalidActionError
-from pipeline.cage2.gym.games import Engine, OptionError, check_options
+from pipeline.cage2.gym.games import OptionError, check_options
 from pipeline.cage2.gym.shown import show
 from pipeline.cage2.show.fast_view import Origins, fast_view
 from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, render
@@ -22,7 +22,7 @@ from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, r
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.cage2.engine.game_batch import Observation, Profile
+    from pipeline.cage2.facts.names import Engine, Observation, Profile
     from pipeline.cage2.show.view import View
 
 Floats = npt.NDArray[np.float32]
