@@ -30,7 +30,7 @@ from rows import METHODS, Job, MeasurementFailedError, Row, import_pyplot, measu
 
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.command.options import Parser, UsageError
-from pipeline.config import num_cores
+from pipeline.machine import num_cores
 
 DEFAULT_MINUTES = 1.5
 MAX_WORKERS = 1000

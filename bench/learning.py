@@ -30,7 +30,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from pipeline import Config, Pipeline
-from pipeline.config import RedAgent, num_cores
+from pipeline.config import RedAgent
+from pipeline.machine import num_cores
 from pipeline.ppo.recipe import RECIPES
 from pipeline.run import parts
 from pipeline.types import UpdateResult, WorkflowFinished

@@ -47,7 +47,7 @@ from landscapes import LANDSCAPES, NOISES, draw
 from rules import RULES, first_order, next_order
 
 from pipeline.command.options import Parser, UsageError
-from pipeline.config import num_cores
+from pipeline.machine import num_cores
 from pipeline.workflows.observations import Observation
 from pipeline.workflows.one_thread import one_thread
 

@@ -18,7 +18,7 @@ from rows import Job, MeasurementFailedError, Row, import_pyplot, measure_afresh
 
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.command.options import Parser, UsageError
-from pipeline.config import num_cores
+from pipeline.machine import num_cores
 
 METHODS = ("shm", "pickle", "prototype")
 EPISODES = {"cyborg": 400, "fast": 40_000}

@@ -2,61 +2,57 @@
 
 from __future__ import annotations
 
-import os
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from pipeline.cage2.blue.interface import Actions
+from pipeline.cage2.facts import names
+from pipeline.cage2.facts.compliance import Compromised
 from pipeline.cage2.facts.orders import order_name, parse_order
+from pipeline.cage2.mixed_env import Mixed
+from pipeline.machine import num_cores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RedAgent = Literal["B_lineAgent", "RedMeanderAgent", "SleepAgent", "Mixed"]
+RedAgent = Literal[names.RedAgent, Mixed]
 MAX_EVALUATION_EPISODES = 8_000
 """Per order and evaluation: what their seeds have room for, with all 120 orders."""
 MAX_EPISODES_PER_TASK = {"fast": 64, "cyborg": 4}
 """What `episodes_per_task` grows to by itself: enough to hide the executor's round trip behind the episodes."""
 
 
-SPEED_FIELDS = ("workers", "collector", "transport", "ray_address", "engine", "slots", "episodes_per_task")
-"""What may change when a run is resumed: results don't depend on it."""
-
-
 RAY_ADDRESS = r"^(local|auto|([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})$"
 """What `ray_address` looks like; an IPv6 address stands in brackets."""
 
 
-def change_speed(config: Config, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration's values with changed `SPEED_FIELDS`.
+class Effect(Enum):
+    """What a value changes that changes no result: a marker in the value's annotation, put into its help."""
 
-    Who names another collector means that one with its own defaults: the transport or address of the one before goes.
-    """
-    others = {"transport": "shm", "ray_address": "local"} if "collector" in changes else {}
-    return {**config.model_dump(), **others, **changes}
-
-
-def num_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    SPEED = "speed only"
+    """How fast a run is; it may change when the run is resumed."""
+    RECORD = "no effect on results"
+    """Where and how a run is written down."""
 
 
 class Config(BaseModel):
-    """A run, complete. Results depend on these values alone, and not at all on those marked *(speed only)*."""
+    """A run, complete. Results depend on these values alone, and not at all on those that an `Effect` marks."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
 
-    workers: Annotated[int, Field(ge=1, le=1000)] = Field(default_factory=num_cores)
-    """Worker processes that play episodes, 1 to 1000; by default as many as there are cores. *(speed only)*"""
-    collector: Literal["sequential", "synchronous", "executor", "ray"] = "executor"
+    workers: Annotated[int, Field(ge=1, le=1000), Effect.SPEED] = Field(default_factory=num_cores)
+    """Worker processes that play episodes, 1 to 1000; by default as many as there are cores, or a container grants."""
+    collector: Annotated[Literal["sequential", "synchronous", "executor", "ray"], Effect.SPEED] = "executor"
     """How episodes are collected: one by one in this process; by workers that step together; by workers that each play
-    whole episodes, here or on the machines of a Ray cluster. *(speed only)*"""
-    transport: Literal["shm", "pickle"] = "shm"
-    """How the executor's episodes travel: through shared memory, or pickled. *(speed only)*"""
-    ray_address: Annotated[str, Field(pattern=RAY_ADDRESS)] = "local"
+    whole episodes, here or on the machines of a Ray cluster."""
+    transport: Annotated[Literal["shm", "pickle"], Effect.SPEED] = "shm"
+    """How the executor's episodes travel: through shared memory, or pickled."""
+    ray_address: Annotated[str, Field(pattern=RAY_ADDRESS), Effect.SPEED] = "local"
     """Which Ray cluster: `local` starts one for this run, `auto` takes the one that runs on this machine, HOST:PORT
-    another (its head). *(speed only)*"""
+    another (its head)."""
     total_episodes: Annotated[int, Field(ge=1)] = 100_000
     """Episodes of the whole run, over all workflows."""
     episodes_per_update: Annotated[int, Field(ge=1, le=100_000)] = 32
@@ -71,17 +67,17 @@ class Config(BaseModel):
     """Mean compliance of an update's episodes at which a workflow counts as learned, 0 to 1."""
     patience: Annotated[int, Field(ge=1)] = 100
     """Updates without a better mean total reward after which a workflow is given up."""
-    compromised: Literal["fixable", "sessions"] = "fixable"
+    compromised: Compromised = Compromised.FIXABLE
     """Which Red sessions make a host type compromised: `sessions` counts all, `fixable` leaves out User0's foothold."""
-    engine: Literal["fast", "cyborg"] = "fast"
-    """What plays the game: the project's own simulator or CybORG. Results are the same, to the bit. *(speed only)*"""
-    profile: Literal["head", "leaderboard"] = "head"
+    engine: Annotated[names.Engine, Effect.SPEED] = "fast"
+    """What plays the game: the project's own simulator or CybORG. Results are the same, to the bit."""
+    profile: names.Profile = "head"
     """Which state of the game: as CybORG plays it today, or as on the contest's final day (fast engine only)."""
-    cyborg: Literal["csle", "upstream"] = "csle"
+    cyborg: names.Package = "csle"
     """Which CybORG: the `csle-cyborg` package, or cage-challenge-2's own `CybORG` where that is installed."""
     observation_memory: bool = False
     """Let the policy also see what Blue may remember: hosts scanned, suspected or left to Red, decoys, time."""
-    actions: Literal["all", "merged"] = "all"
+    actions: Actions = "all"
     """What the policy chooses from: CybORG's 145 actions, or those that are worth taking, with one decoy action
     per host that places its next one; with a memory only those that achieve something now."""
     recipe: Literal["default", "thorough", "prototype"] = "default"
@@ -104,22 +100,24 @@ class Config(BaseModel):
     """Where every random number of the run comes from."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the learner computes; `auto` takes a GPU if there is one. Devices differ in rounding."""
-    episodes_per_task: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    episodes_per_task: Annotated[Annotated[int, Field(ge=1, le=10_000)] | None, Effect.SPEED] = None
     """Episodes that a worker plays per call; by default up to 64 (CybORG: 4) while all stay busy; always one where
-    workers step together. *(speed only)*"""
-    slots: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    workers step together."""
+    slots: Annotated[Annotated[int, Field(ge=1, le=100_000)] | None, Effect.SPEED] = None
     """Slots of the episode ring, at least one per worker; by default two tasks per worker, or one episode each where
-    workers step together. *(speed only)*"""
-    checkpoint_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
-    """Seconds between checkpoints; one is also written whenever the run ends. *(no effect on results)*"""
-    log_dir: Path = Path("logs")
+    workers step together."""
+    checkpoint_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False), Effect.RECORD] = 30.0
+    """Seconds between checkpoints; one is also written whenever the run ends."""
+    log_dir: Annotated[Path, Effect.RECORD] = Path("logs")
     """Folder under which each run gets a folder of its own."""
-    run_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None = None
+    run_name: Annotated[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None, Effect.RECORD] = (
+        None
+    )
     """Name of the run's folder: letters, digits, dot, dash, underscore; by default time, Red agent and seed."""
-    tensorboard: bool = False
+    tensorboard: Annotated[bool, Effect.RECORD] = False
     """Also write TensorBoard files (needs the `tensorboard` extra)."""
-    debug: bool = False
-    """Poison shared memory that is not written yet, and check that no episode leaves any. *(slower)*"""
+    debug: Annotated[bool, Effect.RECORD] = False
+    """Poison shared memory that is not written yet, and check that no episode leaves any; slower."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -223,3 +221,26 @@ class Config(BaseModel):
         if self.slots is not None:
             return self.slots
         return self.workers if self.collector == "synchronous" else 2 * self.num_players * self.task_size
+
+
+def effect_of(name: str) -> Effect | None:
+    """Return what a value changes that changes no result; None if results depend on it."""
+    return next((mark for mark in Config.model_fields[name].metadata if isinstance(mark, Effect)), None)
+
+
+SPEED_FIELDS = tuple(name for name in Config.model_fields if effect_of(name) is Effect.SPEED)
+"""What may change when a run is resumed."""
+
+
+def change_speed(config: Config, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration's values with changed `SPEED_FIELDS`.
+
+    Who names another collector means that one with its own defaults: the transport or address of the one before goes.
+    """
+    others = {"transport": "shm", "ray_address": "local"} if "collector" in changes else {}
+    return {**config.model_dump(), **others, **changes}
+
+
+def what_results_depend_on(config: Config) -> dict[str, Any]:
+    """Return the part of a configuration that decides what a run learns, as what JSON can hold."""
+    return config.model_dump(mode="json", include={name for name in Config.model_fields if effect_of(name) is None})

@@ -5,7 +5,7 @@ A defender that is to stand against any of CAGE-2's Red agents, without being to
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.cage2.env import Cage2Env
+    from pipeline.cage2.facts.names import RedAgent
 
-MIXED: Final = "Mixed"
+Mixed = Literal["Mixed"]
+MIXED: Final[Mixed] = "Mixed"
 """In the place of a Red agent's name: one of `MIXED_AGENTS`."""
-MIXED_AGENTS: Final = ("B_lineAgent", "RedMeanderAgent")
+MIXED_AGENTS: Final[tuple[RedAgent, ...]] = ("B_lineAgent", "RedMeanderAgent")
 
 
 def mixed_index(environment_seed: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.cage2.blue.interface import Interface
-from pipeline.cage2.facts.compliance import Compromised
 from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.sequential import SequentialCollector
@@ -29,7 +28,7 @@ def game_spec(config: Config) -> GameSpec:
         engine=config.engine,
         profile=config.profile,
         cyborg=config.cyborg,
-        compromised=Compromised(config.compromised),
+        compromised=config.compromised,
         num_steps=EPISODE_STEPS,
         interface=Interface(config.observation_memory, config.actions),
     )

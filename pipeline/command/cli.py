@@ -24,8 +24,9 @@ from pipeline.command.options import (
     unknown_argument,
 )
 from pipeline.command.process import handle_signals, let_the_loop_in, loop_factory, share_one_heap
-from pipeline.config import SPEED_FIELDS, Config, change_speed, num_cores
+from pipeline.config import SPEED_FIELDS, Config, change_speed
 from pipeline.errors import PipelineError, SetupError
+from pipeline.machine import num_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

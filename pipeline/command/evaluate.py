@@ -6,16 +6,16 @@ import argparse
 import difflib
 import json
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cage2.facts.orders import UnknownOrderError, order_name, parse_order
 from pipeline.cage2.facts.spec import RED_AGENTS
 from pipeline.command.options import UsageError, given_options, make_config
-from pipeline.config import num_cores
+from pipeline.config import what_results_depend_on
 from pipeline.evaluate.baselines import BASELINES
 from pipeline.evaluate.scenario import LENGTHS, Scenario
+from pipeline.machine import num_cores, package_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +29,7 @@ OPTIONS = (
     *("engine", "profile", "cyborg", "seed", "workers"),  # a run's too, and checked as such
 )
 MAX_EPISODES, MAX_STEPS = 1_000_000, 10_000
+NOT_INSTALLED = "(not installed)"
 DESCRIPTION = """\
 Evaluate an agent as CAGE-2 does: 30, 50 and 100 steps against B_lineAgent, RedMeanderAgent and SleepAgent, raw
 environment reward; the total score is the sum of the nine means."""
@@ -131,7 +132,7 @@ def _play(
         engine=config.engine,
         profile=config.profile,
         cyborg=_cyborg(config.cyborg),
-        version=_version("cage2-pipeline"),
+        version=package_version("cage2-pipeline") or NOT_INSTALLED,
         seed=config.seed,
         num_episodes=num_episodes,
         results=results,
@@ -142,8 +143,6 @@ def _game_config(given: dict[str, Any], trained: Trained | None) -> Config:
     """Return what is played: the run's game, with its interface and its rule of compliance, as far as not told."""
     if trained is None:
         return make_config(given)
-    from pipeline.persist.runs import what_results_depend_on
-
     return make_config({**what_results_depend_on(trained.config), "seed": 0, **given})
 
 
@@ -231,11 +230,4 @@ def _red_agent(name: str) -> str:
 def _cyborg(package: str) -> str:
     """Return the name and version of the CybORG that a configuration names."""
     name = {"csle": "csle-cyborg", "upstream": "CybORG"}[package]
-    return f"{name} {_version(name)}"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "(not installed)"
+    return f"{name} {package_version(name) or NOT_INSTALLED}"

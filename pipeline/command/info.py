@@ -11,7 +11,7 @@ from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.methods import game_spec
-from pipeline.persist.runs import describe_machine
+from pipeline.machine import describe_machine
 from pipeline.play.record import HEADER
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def print_info(config: Config) -> None:
         **{name: version or "not installed" for name, version in machine["packages"].items()},
         "python": machine["python"],
         "platform": machine["platform"],
-        "processor": f"{machine['processor']}, {machine['num_cores']} cores",
+        "processor": f"{machine['processor']}, {machine['num_cores']} cores{_quota(machine['cpu_quota'])}",
+        "memory": _memory(machine["memory_limit_bytes"]),
         "/dev/shm": f"{_mib(shutil.disk_usage(SHARED_MEMORY).free)} free" if SHARED_MEMORY.is_dir() else "none",
         "": "",
         "an episode": f"{record.size_bytes} bytes, its header {HEADER.size_bytes} ({EPISODE_STEPS} steps)",
@@ -44,6 +45,14 @@ def print_info(config: Config) -> None:
     }
     width = max(map(len, rows))
     sys.stdout.writelines(f"{name:<{width}}  {value}".rstrip() + "\n" for name, value in rows.items())
+
+
+def _quota(quota: float | None) -> str:
+    return "" if quota is None else f", for the container grants {quota:g}"
+
+
+def _memory(limit_bytes: int | None) -> str:
+    return "no limit" if limit_bytes is None else f"the container grants {_mib(limit_bytes)}"
 
 
 def _transport(config: Config) -> str:

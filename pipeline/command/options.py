@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import difflib
 import tomllib
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic import ValidationError
 
-from pipeline.config import SPEED_FIELDS, Config
+from pipeline.config import SPEED_FIELDS, Config, effect_of
 from pipeline.errors import SetupError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser, names: tuple[str, ...] = tuple(
     """Add an option per configuration value. What isn't given stays out of the namespace."""
     for name in names:
         field = Config.model_fields[name]
-        keywords: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": _help(field)}
+        keywords: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": _help(name, field)}
         if field.annotation is bool:
             parser.add_argument(_flag(name), action=argparse.BooleanOptionalAction, **keywords)
         else:
@@ -136,8 +137,9 @@ def _description(field: FieldInfo) -> str:
     return " ".join((field.description or "").replace("`", "").replace("*", "").split())
 
 
-def _help(field: FieldInfo) -> str:
-    text = _description(field).replace("%", "%%")
+def _help(name: str, field: FieldInfo) -> str:
+    effect = effect_of(name)
+    text = _description(field).replace("%", "%%") + (f" ({effect.value})" if effect else "")
     if field.default is None or field.default_factory is not None:
         return text
     if field.annotation is bool:
@@ -147,7 +149,9 @@ def _help(field: FieldInfo) -> str:
 
 def _metavar(name: str, field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
-        return "{" + ",".join(str(value) for value in get_args(field.annotation)) + "}"
+        return "{" + ",".join(get_args(field.annotation)) + "}"
+    if isinstance(field.annotation, type) and issubclass(field.annotation, StrEnum):
+        return "{" + ",".join(field.annotation) + "}"
     if field.annotation is Path:
         return "DIR"
     if field.annotation is str or name.endswith("name"):

@@ -5,35 +5,19 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import platform
 import shutil
-import sys
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import ValidationError
 
-from pipeline.config import SPEED_FIELDS, Config, num_cores
+from pipeline.config import Config
 from pipeline.errors import SetupError
+from pipeline.machine import describe_machine
 from pipeline.persist.files import TEMPORARY_SUFFIX, WriteError, printable, read_json, reason, sync, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PACKAGES = (
-    "cage2-pipeline",
-    "csle-cyborg",
-    "numpy",
-    "torch",
-    "gpytorch",
-    "uvloop",
-    "pydantic",
-    "safetensors",
-)
-"""Packages whose versions a run's results or files may depend on."""
-NO_PART_IN_RESULTS = {*SPEED_FIELDS, "checkpoint_interval_s", "log_dir", "run_name", "tensorboard", "debug"}
-"""Configuration values that leave what is learned as it is."""
 
 
 class RunFolderError(SetupError):
@@ -121,22 +105,6 @@ def read_config(path: Path) -> Config:
         raise RunFolderError(msg) from None
 
 
-def what_results_depend_on(config: Config) -> dict[str, Any]:
-    """Return the part of a configuration that decides what a run learns, as what JSON can hold."""
-    return config.model_dump(mode="json", exclude=NO_PART_IN_RESULTS)
-
-
-def describe_machine() -> dict[str, Any]:
-    """Return versions and machine, as `info` prints them and each run records them."""
-    return {
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "processor": _processor(),
-        "num_cores": num_cores(),
-        "packages": {name: _version(name) for name in PACKAGES},
-    }
-
-
 def _make_folder(config: Config) -> Path:
     """Make the folder: of the name that was asked for, or of one that nobody has."""
     if config.run_name is not None:
@@ -164,18 +132,3 @@ def _make_folder(config: Config) -> Path:
 
 def _not_writable(path: Path, error: OSError) -> RunFolderError:
     return RunFolderError(f"can't write to {path}: {error.strerror}")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123  # a device, not one of our files
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

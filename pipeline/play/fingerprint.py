@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +19,7 @@ import native_buffers
 from pipeline.cage2.facts.compliance import Verdicts
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS
+from pipeline.machine import EPISODE_PACKAGES, package_version, processor
 from pipeline.play.record import HEADER
 from pipeline.play.rollout import EnginePlayer
 from pipeline.policy.forward import Actor
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.play.game import GameSpec
-
-PACKAGES = ("numpy", "numba", "llvmlite", "csle-cyborg")
-"""What an episode's bits come from, beside the project's own sources."""
 
 _FOLDERS = ("cage2", "numerics", "play", "policy", "workers")
 _WORKFLOW_ID = 37
@@ -84,11 +80,14 @@ def take_fingerprint(game: GameSpec) -> Fingerprint:
     for path in _source_paths():
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return Fingerprint(
-        versions={"Python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        versions={
+            "Python": platform.python_version(),
+            **{name: package_version(name) or "not installed" for name in EPISODE_PACKAGES},
+        },
         layout=hashlib.sha256((HEADER.digest + game.record.digest).encode()).hexdigest(),
         sources=digest.hexdigest(),
         episode=_reference_episode(game),
-        machine=f"{platform.machine()}, {_cpu()}, {' '.join(platform.libc_ver()) or platform.system()}",
+        machine=f"{platform.machine()}, {processor()}, {' '.join(platform.libc_ver()) or platform.system()}",
     )
 
 
@@ -121,17 +120,3 @@ def _source_paths() -> Iterator[Path]:
     yield package / "seeding.py"
     for folder in _FOLDERS:
         yield from sorted((package / folder).rglob("*.py"))
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _cpu() -> str:
-    with suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line for line in lines if line.startswith("model name")).partition(":")[2].strip()
-    return platform.processor() or "unknown CPU"

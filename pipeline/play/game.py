@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from pipeline.cage2.blue.memory import Memory
 from pipeline.cage2.cyborg.env import CyborgEnv, load_cyborg
 from pipeline.cage2.engine.fast_env import FastEnv
+from pipeline.cage2.facts.compliance import Compromised
+from pipeline.cage2.facts.names import Engine, Package, Profile, require
 from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS, MixedEnv, mixed_index
 from pipeline.play.episode import play_episode
 from pipeline.play.record import record_layout
@@ -22,9 +24,8 @@ if TYPE_CHECKING:
 
     from native_buffers.layout import Layout
     from pipeline.cage2.blue.interface import Interface
-    from pipeline.cage2.engine.game_batch import Profile
     from pipeline.cage2.env import Cage2Env
-    from pipeline.cage2.facts.compliance import Compromised, Verdicts
+    from pipeline.cage2.facts.compliance import Verdicts
     from pipeline.policy.forward import Actor
 
 
@@ -48,16 +49,29 @@ class PlayEpisode(Protocol):
 
 @dataclass(frozen=True)
 class GameSpec:
-    """A game, by name; small, for it is pickled to every worker."""
+    """A game, by name; small, for it is pickled to every worker.
+
+    Raises:
+        UnknownNameError: A name is none of those that there are. (The Red agent's is left to what plays the game.)
+    """
 
     red_agent: str
     """One of `spec.RED_AGENTS`, or `mixed_env.MIXED`."""
-    engine: Literal["fast", "cyborg"]
+    engine: Engine
     profile: Profile
-    cyborg: Literal["csle", "upstream"]
+    cyborg: Package
     compromised: Compromised
     num_steps: int
     interface: Interface
+
+    def __post_init__(self) -> None:
+        for what, name, names in (
+            ("engine", self.engine, get_args(Engine)),
+            ("profile", self.profile, get_args(Profile)),
+            ("CybORG", self.cyborg, get_args(Package)),
+            ("compromised", self.compromised, tuple(Compromised)),
+        ):
+            require(what, name, names)
 
     @property
     def shape(self) -> PolicyShape:

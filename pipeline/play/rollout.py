@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.blue.memory import Memory, act, begin, see
 from pipeline.cage2.engine.game import INITS_OF_RESET, reset, step
-from pipeline.cage2.engine.game_batch import GameBatch, Profile
+from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.engine.mersenne import seed_generator_64
 from pipeline.cage2.facts.compliance import Compromised, Verdicts
 from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_TYPES
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.cage2.engine.state import Games, Lists
+    from pipeline.cage2.facts.names import Profile
 
 
 _GAMMA, _MIX_1, _MIX_2 = np.uint64(GOLDEN_GAMMA), np.uint64(MIX_1), np.uint64(MIX_2)

@@ -7,12 +7,13 @@ done: a policy is therefore always that of a whole number of updates.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 import torch
 from torch import Tensor
 
 from pipeline import seeding
+from pipeline.cage2.facts.names import require
 from pipeline.cage2.facts.orders import KENDALL, NUM_WORKFLOWS, order_name
 from pipeline.errors import SetupError
 from pipeline.policy import network
@@ -71,9 +72,13 @@ class PolicyStore:
         run_seed: The run's seed; each workflow's fresh weights follow from it and the workflow alone.
         initialisation: How fresh weights are drawn.
         shape: The sizes of every policy.
+
+    Raises:
+        UnknownNameError: Fresh weights can't be drawn so.
     """
 
     def __init__(self, run_seed: int, initialisation: Initialisation, shape: PolicyShape) -> None:
+        require("initialisation", initialisation, get_args(Initialisation))
         self._run_seed = run_seed
         self._initialisation = initialisation
         self._shape = shape

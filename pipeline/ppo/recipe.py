@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+from pipeline.cage2.facts.names import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,14 +14,21 @@ if TYPE_CHECKING:
     from pipeline.policy.network import Initialisation
 
 
+Estimator = Literal["gae", "returns"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How an update makes weights out of episodes."""
+    """How an update makes weights out of episodes.
+
+    Raises:
+        UnknownNameError: There is no such estimator.
+    """
 
     name: str
     initialisation: Initialisation
     """How the weights of a fresh policy are drawn."""
-    estimator: Literal["gae", "returns"]
+    estimator: Estimator
     """`gae`: generalised advantages, bootstrapped from the observation after the last step, standardised over
     the batch. `returns`: discounted returns to the end of the episode, standardised over the batch, less the
     value."""
@@ -53,6 +62,9 @@ class Recipe:
     """Nats from where the update began. An epoch that exceeds it is the last; infinity never stops."""
     max_importance: float
     """Largest weight of a step that an older policy played; without a policy lag all are 1."""
+
+    def __post_init__(self) -> None:
+        require("estimator", self.estimator, get_args(Estimator))
 
     def learning_rate_at(self, progress: float) -> float:
         """Return the learning rate when the share `progress` (0 to 1) of a policy's episode cap is used."""

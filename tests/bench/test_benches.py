@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from pipeline.cage2.facts.spec import NUM_HOSTS, OBSERVATION_SIZE
-from pipeline.config import num_cores
+from pipeline.machine import num_cores
 
 BENCH = Path(__file__).parents[2] / "bench"
 COLUMNS = {

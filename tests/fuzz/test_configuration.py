@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from pipeline.command import cli
 from pipeline.command.cli import OK, USAGE, main
-from pipeline.config import Config
-from pipeline.persist.runs import RunFolder, what_results_depend_on
+from pipeline.config import Config, what_results_depend_on
+from pipeline.persist.runs import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.config import MAX_EPISODES_PER_TASK, Config, change_speed, num_cores
+from pipeline.config import (
+    MAX_EPISODES_PER_TASK,
+    SPEED_FIELDS,
+    Config,
+    Effect,
+    change_speed,
+    effect_of,
+    what_results_depend_on,
+)
+from pipeline.machine import num_cores
 
 SIZES = st.fixed_dictionaries(
     {
@@ -142,18 +150,6 @@ def test_a_configuration_survives_json(values: dict[str, Any], run_name: str | N
     assert Config.model_validate(json.loads(json.dumps(config.model_dump(mode="json")))) == config
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system can't restrict a process to cores")
-def test_only_cores_that_the_process_may_use_count() -> None:
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed)})
-    try:
-        assert num_cores() == 1
-        assert Config().workers == 1
-    finally:
-        os.sched_setaffinity(0, allowed)
-    assert num_cores() == len(allowed)
-
-
 @pytest.mark.parametrize("address", ["local", "auto", "head_1:6379", "10.0.0.7:6379", "[fe80::1]:6379"])
 def test_addresses_of_clusters(address: str) -> None:
     assert Config(collector="ray", ray_address=address).ray_address == address
@@ -170,3 +166,35 @@ def test_another_collector_comes_with_its_own_defaults() -> None:
 
 def test_who_steps_together_needs_a_slot_each_whatever_a_task_is_elsewhere() -> None:
     Config(collector="synchronous", workers=4, slots=4, episodes_per_task=8)
+
+
+def test_what_changes_no_result_is_left_out_of_what_results_depend_on() -> None:
+    """Other tests train with other values of most of these, and compare the bits."""
+    faster: dict[str, Any] = {
+        "workers": 3,
+        "collector": "executor",
+        "transport": "pickle",
+        "ray_address": "auto",
+        "engine": "cyborg",
+        "episodes_per_task": 2,
+        "slots": 40,
+    }
+    recorded: dict[str, Any] = {
+        "checkpoint_interval_s": 1.0,
+        "log_dir": Path("there"),
+        "run_name": "x",
+        "tensorboard": True,
+        "debug": True,
+    }
+    assert faster.keys() == set(SPEED_FIELDS)
+    assert recorded.keys() == {name for name in Config.model_fields if effect_of(name) is Effect.RECORD}
+    base = Config(workers=2)
+    assert what_results_depend_on(base.model_copy(update=faster | recorded)) == what_results_depend_on(base)
+    for change in ({"seed": 1}, {"recipe": "prototype"}, {"total_episodes": 5}, {"device": "cpu"}, {"gp_beta": 1.0}):
+        assert what_results_depend_on(base.model_copy(update=change)) != what_results_depend_on(base)
+
+
+def test_what_results_depend_on_is_json() -> None:
+    depended = what_results_depend_on(Config())
+    assert json.loads(json.dumps(depended)) == depended
+    assert depended.keys() == {name for name in Config.model_fields if effect_of(name) is None}

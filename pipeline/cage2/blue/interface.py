@@ -23,11 +23,12 @@ With a memory, what is useless only for now is masked (`Interface.mask`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.names import require
 
 Actions = Literal["all", "merged"]
 """`all`: CybORG's 145. `merged`: those that are worth taking, decoys as "the next one of this host"."""
@@ -94,11 +95,18 @@ class Mask:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What Blue's policy sees and may do."""
+    """What Blue's policy sees and may do.
+
+    Raises:
+        UnknownNameError: There are no such actions.
+    """
 
     observation_memory: bool = False
     """Whether it also sees what Blue may remember."""
     actions: Actions = "all"
+
+    def __post_init__(self) -> None:
+        require("actions", self.actions, get_args(Actions))
 
     @property
     def observation_size(self) -> int:

@@ -17,7 +17,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from pipeline.cage2.cyborg.scenario import cyborg_scenario
 from pipeline.cage2.cyborg.subnets import subnets_listed_once
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.images import OT_SERVICE, PRIVILEGED_USERS
+from pipeline.cage2.facts.names import Package, require
 from pipeline.errors import SetupError
 
 if TYPE_CHECKING:
@@ -37,12 +38,9 @@ if TYPE_CHECKING:
 
     from pipeline.cage2.cyborg.blue_table import Connection
 
-Package = Literal["csle", "upstream"]
-"""`csle`: the package csle-cyborg. `upstream`: the repository cage-challenge-2, installed as `CybORG`."""
-
 NUM_INITS_OF_NEW = 3
 """Networks that CybORG draws for a new environment: when it is built, when it is wrapped, and when it is reset."""
-_MODULES = {"csle": "csle_cyborg", "upstream": "CybORG"}
+_MODULES: dict[Package, str] = {"csle": "csle_cyborg", "upstream": "CybORG"}
 _PLACEHOLDERS = ("stable_baselines3", "paramiko")
 """What CybORG imports for an agent that loads a trained model (and torch with it) and for logs over SSH."""
 
@@ -258,8 +256,10 @@ def require_cyborg(package: Package) -> None:
     """Check that a package is there, without importing it.
 
     Raises:
-        CyborgNotInstalledError: It is not.
+        UnknownNameError: There is no such package.
+        CyborgNotInstalledError: It is not there.
     """
+    require("CybORG", package, _MODULES)
     if importlib.util.find_spec(_MODULES[package]) is None:
         raise CyborgNotInstalledError(package)
 
@@ -268,6 +268,7 @@ def load_cyborg(package: Package) -> Cyborg:
     """Import a package, without what a game has no use for.
 
     Raises:
+        UnknownNameError: There is no such package.
         CyborgNotInstalledError: It is not there.
     """
     require_cyborg(package)

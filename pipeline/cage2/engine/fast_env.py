@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.cage2.engine.game_batch import GameBatch, Observation, Profile
+from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from pipeline.cage2.facts.names import Observation, Profile
 
 
 class FastEnv:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -11,16 +11,12 @@ from pipeline.cage2.engine import mersenne
 from pipeline.cage2.engine.game import INITS_OF_NEW, INITS_OF_RESET, reset_games, step_games
 from pipeline.cage2.engine.state import Games, Lists, new_games, new_lists
 from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.names import Observation, Profile, require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
-
-Profile = Literal["head", "leaderboard"]
-"""`head`: the game as CybORG plays it today. `leaderboard`: as it was on the contest's final day."""
-Observation = Literal["stock", "corrected"]
-"""`stock`: the table of CybORG's own wrapper. `corrected`: a new decoy does not hide a scan of the same step."""
 
 
 class GameBatch:
@@ -164,8 +160,7 @@ def warm_up() -> None:
 
 
 def _place(name: str, names: tuple[str, ...], kind: str) -> int:
-    if name not in names:
-        raise ValueError(f"unknown {kind} {name!r}: choose one of {', '.join(names)}")
+    require(kind, name, names)
     return names.index(name)
 
 

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 class Compromised(StrEnum):
     """Which of Red's sessions make a host's type compromised."""
 
-    SESSIONS = "sessions"
-    """All. User0's foothold is for ever, so `user` is compromised at every step."""
     FIXABLE = "fixable"
     """All but those on User0, which no fix action can end."""
+    SESSIONS = "sessions"
+    """All. User0's foothold is for ever, so `user` is compromised at every step."""
 
 
 class Fix(IntEnum):
@@ -67,12 +67,15 @@ def compromised_types(red_hosts: int, mode: Compromised) -> int:
 
     Args:
         red_hosts: Hosts with a Red session, as bits in host order (`Cage2Env.red_hosts`).
-        mode: Which sessions count.
+        mode: Which sessions count; its text will do.
 
     Returns:
         Bits in the order of `spec.HOST_TYPES`.
+
+    Raises:
+        ValueError: `mode` is the text of none.
     """
-    if mode is Compromised.FIXABLE:
+    if Compromised(mode) is Compromised.FIXABLE:
         red_hosts &= ~_FOOTHOLD
     types = 0
     for host_type, hosts in enumerate(_HOSTS_OF_TYPE):
@@ -140,7 +143,10 @@ class Verdicts:
 
     Args:
         order: The workflow: all five host type ids, highest priority first.
-        mode: Which sessions count.
+        mode: Which sessions count; its text will do.
+
+    Raises:
+        ValueError: `mode` is the text of none.
 
     Attributes:
         compromised: `[8192]` uint8: the compromised types, by hosts with a Red session.

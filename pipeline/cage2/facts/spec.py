@@ -12,6 +12,7 @@ Source: the challenge's Scenario 2, and the behaviour of CybORG.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from pipeline.cage2.facts.images import (
     Os,
     ProcessType,
 )
+from pipeline.cage2.facts.names import RedAgent
 
 # Sizes ------------------------------------------------------------------------------------------------------
 
@@ -114,7 +116,7 @@ HOST_TYPE_OF_HOST.setflags(write=False)
 
 # Agents -----------------------------------------------------------------------------------------------------
 
-RED_AGENTS = ("B_lineAgent", "RedMeanderAgent", "SleepAgent")
+RED_AGENTS: tuple[RedAgent, ...] = get_args(RedAgent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from gymnasium import error, spaces
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts import spec
 from pipeline.cage2.gym.blue_side import BlueSide
-from pipeline.cage2.gym.games import CyborgGame, Engine, FastGame, Game, Options
+from pipeline.cage2.gym.games import CyborgGame, FastGame, Game, Options
 from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, render
 
 if TYPE_CHECKING:
     from pipeline.cage2.blue.interface import Actions
-    from pipeline.cage2.engine.game_batch import Observation, Profile
+    from pipeline.cage2.facts.names import Engine, Observation, Profile
     from pipeline.cage2.show.view import View
 
 _THE_GAME = np.zeros(1, dtype=np.int64)
@@ -33,7 +33,7 @@ def observation_space(interface: Interface) -> spaces.Space[npt.NDArray[np.float
     return spaces.Box(-1.0, 1.0, (interface.observation_size,), np.float32)
 
 
-def action_space(interface: Interface) -> spaces.Discrete:
+def action_space(interface: Interface) -> spaces.Space[np.int64]:
     """Return the space of what Blue may do."""
     return spaces.Discrete(interface.num_actions)
 
@@ -165,7 +165,7 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         mask: npt.NDArray[np.int8] = self._show()[1]["action_mask"]
         return mask.astype(np.bool_)
 
-    def render(self) -> str | npt.NDArray[np.uint8] | None:
+    def render(self) -> Any:  # gymnasium's versions differ in how they type it
         """Return the game as text or picture, by `render_mode`; None without one.
 
         Raises:

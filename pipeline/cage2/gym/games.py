@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Protocol, get_args
 
 import numpy as np
 
 from pipeline.cage2.blue.interface import Actions, Interface
 from pipeline.cage2.cyborg.env import CyborgEnv, UnknownRedAgentError
 from pipeline.cage2.cyborg.view import cyborg_view, listening_ports
-from pipeline.cage2.engine.game_batch import GameBatch, Observation, Profile
+from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.engine.tables import port_mask
 from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.names import Engine, Observation, Profile
 from pipeline.cage2.gym.attackers import Attackers
 from pipeline.cage2.gym.shown import Shown, show
 from pipeline.cage2.mixed_env import MIXED
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.cage2.show.view import View
-
-Engine = Literal["fast", "cyborg"]
-"""`fast`: the project's own, the same game to the bit. `cyborg`: CybORG itself, 100 times slower and more."""
 
 
 class OptionError(ValueError):

@@ -17,7 +17,7 @@ from pipeline.cage2.facts import spec
 from pipeline.cage2.gym.attackers import Attackers
 from pipeline.cage2.gym.blue_side import BlueSide
 from pipeline.cage2.gym.env import InvalidActionError, action_space, observation_space
-from pipeline.cage2.gym.games import Engine, OptionError, Options
+from pipeline.cage2.gym.games import OptionError, Options
 from pipeline.cage2.gym.shown import show
 from pipeline.cage2.show.fast_view import Origins, fast_view
 from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, render
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.cage2.blue.interface import Actions
-    from pipeline.cage2.engine.game_batch import Observation, Profile
+    from pipeline.cage2.facts.names import Engine, Observation, Profile
     from pipeline.cage2.show.view import View
 
 Floats = npt.NDArray[np.float32]

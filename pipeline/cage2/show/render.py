@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.names import require
 from pipeline.cage2.show.font import ADVANCE, HEIGHT, dots
 
 if TYPE_CHECKING:
@@ -43,7 +44,12 @@ _HOST_TOP, _HOST_HEIGHT, _HOST_STEP = 84, 62, 74
 
 
 def render(view: View, mode: str) -> str | Picture:
-    """Return a game as text (`ansi`) or picture (`rgb_array`), by one of `RENDER_MODES`."""
+    """Return a game as text (`ansi`) or picture (`rgb_array`), by one of `RENDER_MODES`.
+
+    Raises:
+        UnknownNameError: `mode` is none of them.
+    """
+    require("render mode", mode, RENDER_MODES)
     return render_text(view) if mode == "ansi" else render_picture(view)
 
 

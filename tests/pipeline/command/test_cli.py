@@ -18,8 +18,9 @@ import pytest
 from native_buffers.errors import SegmentMissing, SharedMemoryFull
 from pipeline.command import cli
 from pipeline.command.cli import FAILED, INTERRUPTED, OK, USAGE, main
-from pipeline.config import Config, num_cores
+from pipeline.config import Config
 from pipeline.errors import PipelineError
+from pipeline.machine import num_cores
 from pipeline.persist.runs import RunFolder
 from pipeline.types import Estimate, RunFinished, TiedOrder, WorkflowFinished, WorkflowResult
 

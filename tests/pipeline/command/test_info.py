@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.facts.spec import EPISODE_STEPS
+from pipeline.command import info
 from pipeline.command.info import print_info
 from pipeline.config import Config
-from pipeline.persist.runs import PACKAGES, describe_machine
+from pipeline.machine import PACKAGES, describe_machine
 from pipeline.play.record import HEADER, record_layout
 from pipeline.policy.params import PLAIN
 
@@ -30,8 +31,20 @@ def test_versions_and_machine_are_those_that_a_run_records(capsys: pytest.Captur
         name: version or "not installed" for name, version in machine["packages"].items()
     }
     assert (rows["python"], rows["platform"]) == (machine["python"], machine["platform"])
-    assert rows["processor"] == f"{machine['processor']}, {machine['num_cores']} cores"
+    assert rows["processor"].startswith(f"{machine['processor']}, {machine['num_cores']} cores")
     assert re.fullmatch(r"[\d,]+\.\d MiB free|none", rows["/dev/shm"])  # noqa: S108  # the row's name
+
+
+def test_what_a_container_grants_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = {**describe_machine(), "num_cores": 2, "cpu_quota": 1.5, "memory_limit_bytes": 2**31}
+    monkeypatch.setattr(info, "describe_machine", lambda: machine)
+    rows = printed(Config(), capsys)
+    assert rows["processor"] == f"{machine['processor']}, 2 cores, for the container grants 1.5"
+    assert rows["memory"] == "the container grants 2,048.0 MiB"
+    machine |= {"cpu_quota": None, "memory_limit_bytes": None}
+    rows = printed(Config(), capsys)
+    assert rows["processor"] == f"{machine['processor']}, 2 cores"
+    assert rows["memory"] == "no limit"
 
 
 def test_sizes_are_those_that_a_run_allocates(capsys: pytest.CaptureFixture[str]) -> None:

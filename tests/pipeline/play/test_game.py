@@ -11,8 +11,11 @@ from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.cyborg.env import CyborgEnv
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts.compliance import Compromised, Verdicts
+from pipeline.cage2.facts.names import UnknownNameError
 from pipeline.cage2.mixed_env import MIXED
 from pipeline.play.game import GameSpec
+from pipeline.play.player import Player
+from pipeline.play.record import HEADER
 from pipeline.policy.forward import Actor
 
 
@@ -23,6 +26,29 @@ def game(engine: Literal["fast", "cyborg"]) -> GameSpec:
 def test_each_engine_has_its_environment() -> None:
     assert isinstance(game("fast").env(), FastEnv)
     assert isinstance(game("cyborg").env(), CyborgEnv)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("engine", "Fast"), ("profile", "today"), ("cyborg", "CybORG"), ("compromised", "all")]
+)
+def test_a_name_that_there_is_not_is_no_game(name: str, text: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"{text}.*choose one of"):
+        replace(game("fast"), **{name: text})
+
+
+def fixes(compromised: Compromised | str) -> list[int]:
+    """What an episode's steps were to an order that begins with the host type of Red's foothold."""
+    spec = replace(game("fast"), compromised=compromised)
+    weights = np.zeros(spec.shape.actor.num_values, np.float32)
+    header, record = (layout.views(memoryview(bytearray(layout.size_bytes))) for layout in (HEADER, spec.record))
+    header["workflow_id"][...] = 119
+    assert Player(spec, lambda _: weights).play(header, record)
+    return record["fix"].tolist()
+
+
+def test_what_counts_as_compromised_may_be_text() -> None:
+    """A plain text once played `sessions`, whatever it said."""
+    assert fixes("fixable") == fixes(Compromised.FIXABLE) != fixes(Compromised.SESSIONS) == fixes("sessions")
 
 
 def test_both_play_the_same_game() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from pipeline.cage2.facts.names import UnknownNameError
 from pipeline.cage2.facts.orders import KENDALL
 from pipeline.policy.params import PLAIN, PolicyShape
 from pipeline.policy.store import IncompatiblePolicyError, PolicyState, PolicyStore
@@ -167,3 +168,9 @@ def test_a_copy_shares_nothing() -> None:
     assert torch.equal(policy.network.actor, weights)
     assert torch.equal(policy.adam["actor"]["exp_avg"], moment)
     assert policy.adam["critic"]["step"].item() == copied.num_updates == 2
+
+
+def test_an_initialisation_that_there_is_not_is_refused() -> None:
+    """It once passed for `uniform`."""
+    with pytest.raises(UnknownNameError, match="unknown initialisation 'normal': choose one of orthogonal, uniform"):
+        PolicyStore(0, "normal", PLAIN)

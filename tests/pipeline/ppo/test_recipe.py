@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import get_args
 
 import pytest
 
+from pipeline.cage2.facts.names import UnknownNameError
+from pipeline.config import Config
 from pipeline.ppo.recipe import DEFAULT, PROTOTYPE, RECIPES, THOROUGH
 
 
 def test_recipes_go_by_their_names() -> None:
     assert dict(RECIPES) == {"default": DEFAULT, "thorough": THOROUGH, "prototype": PROTOTYPE}
+    assert tuple(RECIPES) == get_args(Config.model_fields["recipe"].annotation)
 
 
 def test_the_learning_rate_falls_linearly_to_its_floor() -> None:
@@ -26,6 +30,11 @@ def test_the_thorough_one_settles() -> None:
 
     assert weights == pytest.approx([0.03, 0.03, 0.015, 0.0, 0.0])
     assert DEFAULT.ent_coef_at(0.0) == DEFAULT.ent_coef_at(1.0) == DEFAULT.ent_coef
+
+
+def test_an_estimator_that_there_is_not_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="unknown estimator 'GAE': choose one of gae, returns"):
+        dataclasses.replace(DEFAULT, estimator="GAE")
 
 
 def test_a_recipe_cannot_be_changed() -> None:

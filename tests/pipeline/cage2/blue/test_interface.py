@@ -17,7 +17,6 @@ from pipeline.cage2.blue.interface import (
 )
 from pipeline.cage2.blue.memory import Memory
 from pipeline.cage2.engine.fast_env import FastEnv
-from pipeline.cage2.engine.game_batch import Profile
 from pipeline.cage2.engine.tables import (
     BASE_PORTS,
     DECOY_FREE_PORT,
@@ -28,6 +27,7 @@ from pipeline.cage2.engine.tables import (
     OPTIONS_OF_PORTS,
 )
 from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.names import Profile, UnknownNameError
 from pipeline.policy.forward import MAX_OBSERVATION_SIZE
 
 BOTH_OPTIONS: list[tuple[bool, Actions]] = [
@@ -45,6 +45,12 @@ def test_a_memory_adds_to_the_observation_and_merging_takes_from_the_actions(act
     rich = Interface(observation_memory=True, actions=actions)
     assert rich.observation_size == 52 + 4 * 11 + 1 + 2 * 11 + 9 <= MAX_OBSERVATION_SIZE
     assert rich.num_actions == {"all": 145, "merged": 28}[actions]
+
+
+def test_actions_that_there_are_not_are_refused() -> None:
+    """They once passed for all."""
+    with pytest.raises(UnknownNameError, match="unknown actions 'Merged': choose one of all, merged"):
+        Interface(actions="Merged")
 
 
 def test_merged_actions_are_real_ones_each_once() -> None:

@@ -18,6 +18,7 @@ from pipeline.cage2.cyborg.env import (
 )
 from pipeline.cage2.env import Cage2Env
 from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.names import UnknownNameError
 
 Policy = Callable[[random.Random, Any], int]
 
@@ -178,6 +179,8 @@ def test_observations_are_the_caller_s_own() -> None:
 def test_what_can_t_be_played() -> None:
     with pytest.raises(UnknownRedAgentError, match="RedMeanderAgent"):
         CyborgEnv("Meander")
+    with pytest.raises(UnknownNameError, match="unknown CybORG 'cage': choose one of csle, upstream"):
+        CyborgEnv("B_lineAgent", "cage")
     env = CyborgEnv("SleepAgent")
     with pytest.raises(EpisodeNotStartedError, match="reset"):
         env.step(0)

@@ -14,6 +14,7 @@ from pipeline.cage2.facts.compliance import (
     NO_FIX_COMPLIANCE,
     Compromised,
     Fix,
+    Verdicts,
     alignment_bonus,
     compromised_types,
     episode_compliance,
@@ -53,6 +54,20 @@ def test_which_types_are_compromised(hosts: list[str], sessions: set[int], fixab
     red = sum(map(bit, hosts))
     for mode, expected in ((Compromised.SESSIONS, sessions), (Compromised.FIXABLE, fixable)):
         assert compromised_types(red, mode) == sum(1 << host_type for host_type in expected)
+
+
+@given(st.integers(0, (1 << spec.NUM_HOSTS) - 1), modes)
+def test_a_mode_that_arrives_as_text_is_that_mode(red: int, mode: Compromised) -> None:
+    assert compromised_types(red, str(mode)) == compromised_types(red, mode)  # type: ignore[arg-type]
+
+
+def test_a_text_that_is_no_mode_is_refused() -> None:
+    assert np.array_equal(
+        Verdicts(ORDERS[0], "fixable").compromised, Verdicts(ORDERS[0], Compromised.FIXABLE).compromised
+    )
+    for text in ("FIXABLE", "all", ""):
+        with pytest.raises(ValueError, match="Compromised"):
+            Verdicts(ORDERS[0], text)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.names import UnknownNameError
 from pipeline.cage2.gym import ENV_ID
 from pipeline.cage2.show.render import BLUE, HELD, PAPER, RED, RENDER_MODES, SIZE, TAKEN_FOR, render, render_picture
 from pipeline.cage2.show.view import Session, View
@@ -48,6 +49,11 @@ def test_a_picture_is_a_picture(view: View) -> None:
     assert picture.dtype == np.uint8
     assert (picture[0, 0] == PAPER).all()
     np.testing.assert_array_equal(picture, render_picture(view))
+
+
+def test_a_mode_that_there_is_not_is_no_picture(view: View) -> None:
+    with pytest.raises(UnknownNameError, match="unknown render mode 'ANSI': choose one of ansi, rgb_array"):
+        render(view, "ANSI")
 
 
 def test_what_red_gains_is_seen(view: View) -> None:
