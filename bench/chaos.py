@@ -2,7 +2,7 @@
 
 python bench/chaos.py --minutes 10 --seed 1
 
-Run after run is started with the same configuration, hit by faults of all kinds (see fault_kinds.py) until it has
+Run after run is started with the same configuration, hit by faults of all kinds (parts/fault_kinds.py) until it has
 finished, resumed whenever it was ended, each time with another collection method, engine and number of workers. Then
 its policies, search, logs and digest are compared with those of the undisturbed run, bit by bit.
 """
@@ -25,10 +25,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fault_kinds import NEED_MOUNT, UnknownKindError, Weather, is_finished
+from parts.fault_kinds import NEED_MOUNT, UnknownKindError, Weather, is_finished
+from parts.storm import HangError, Run
 from rich.console import Console
 from rich.table import Table
-from storm import HangError, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,9 +24,9 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from parts.rows import METHODS, Job, MeasurementFailedError, Row, import_pyplot, measure_afresh, median_row
 from rich.console import Console
 from rich.table import Table
-from rows import METHODS, Job, MeasurementFailedError, Row, import_pyplot, measure_afresh, median_row
 
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.command.options import Parser, UsageError

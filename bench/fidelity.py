@@ -28,8 +28,8 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
-from blue_policies import POLICIES, find_policy
-from cyborg_sides import Adapter, Stock, leaderboard_rules
+from parts.blue_policies import POLICIES, find_policy
+from parts.cyborg_sides import Adapter, Stock, leaderboard_rules
 
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts import spec

@@ -20,6 +20,7 @@ import statistics
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -29,15 +30,17 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from pipeline import Config, Pipeline
-from pipeline.config import RedAgent
+from pipeline.config import Config, RedAgent
 from pipeline.machine import num_cores
-from pipeline.ppo.recipe import RECIPES
-from pipeline.run import parts
+from pipeline.ppo.recipe import DEFAULT, PROTOTYPE, Recipe
+from pipeline.run.parts import assemble
 from pipeline.types import UpdateResult, WorkflowFinished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pipeline.persist.checkpoint import Checkpoint
+    from pipeline.types import Event
 
 THRESHOLDS = (-100.0, -50.0, -30.0, -20.0, -18.24)
 """The last is what the research prototype's best run came to, after 27,296 episodes."""
@@ -53,8 +56,8 @@ class Variant:
 
     options: Mapping[str, Any] = field(default_factory=dict)
     """Of the run's configuration."""
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    """Of its hyper-parameters."""
+    recipe: Recipe = DEFAULT
+    """Its hyper-parameters; few of these recipes have a name that a user could ask for."""
     episodes: int | None = None
     """Of its runs, which the learning rate anneals over, if not as many as asked for."""
 
@@ -67,22 +70,22 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "merged": Variant({"actions": "merged"}),
         "memory-merged": Variant(MEMORY_MERGED),
         "memory-merged-quick": Variant(
-            {**MEMORY_MERGED, "episodes_per_update": 16}, {"num_epochs": 8, "gae_lambda": 0.9}, 3000
+            {**MEMORY_MERGED, "episodes_per_update": 16}, replace(DEFAULT, num_epochs=8, gae_lambda=0.9), 3000
         ),
-        "prototype": Variant({"recipe": "prototype", "policy_lag": 0}),
-        "returns": Variant(recipe={"estimator": "returns"}),
-        "gae-lambda-0.9": Variant(recipe={"gae_lambda": 0.9}),
-        "gae-lambda-0.98": Variant(recipe={"gae_lambda": 0.98}),
-        "epochs-4": Variant(recipe={"num_epochs": 4}),
-        "epochs-8": Variant(recipe={"num_epochs": 8}),
-        "epochs-12": Variant(recipe={"num_epochs": 12}),
-        "minibatch-200": Variant(recipe={"minibatch_size": 200}),
-        "minibatch-800": Variant(recipe={"minibatch_size": 800}),
-        "entropy-0": Variant(recipe={"ent_coef": 0.0, "final_ent_coef": 0.0}),
-        "entropy-0.01": Variant(recipe={"ent_coef": 0.01, "final_ent_coef": 0.01}),
-        "rate-5e-4": Variant(recipe={"learning_rate": 5e-4}),
-        "rate-2e-3": Variant(recipe={"learning_rate": 2e-3}),
-        "not-annealed": Variant(recipe={"final_learning_rate": 1e-3}),
+        "prototype": Variant({"policy_lag": 0}, PROTOTYPE),
+        "returns": Variant(recipe=replace(DEFAULT, estimator="returns")),
+        "gae-lambda-0.9": Variant(recipe=replace(DEFAULT, gae_lambda=0.9)),
+        "gae-lambda-0.98": Variant(recipe=replace(DEFAULT, gae_lambda=0.98)),
+        "epochs-4": Variant(recipe=replace(DEFAULT, num_epochs=4)),
+        "epochs-8": Variant(recipe=replace(DEFAULT, num_epochs=8)),
+        "epochs-12": Variant(recipe=replace(DEFAULT, num_epochs=12)),
+        "minibatch-200": Variant(recipe=replace(DEFAULT, minibatch_size=200)),
+        "minibatch-800": Variant(recipe=replace(DEFAULT, minibatch_size=800)),
+        "entropy-0": Variant(recipe=replace(DEFAULT, ent_coef=0.0, final_ent_coef=0.0)),
+        "entropy-0.01": Variant(recipe=replace(DEFAULT, ent_coef=0.01, final_ent_coef=0.01)),
+        "rate-5e-4": Variant(recipe=replace(DEFAULT, learning_rate=5e-4)),
+        "rate-2e-3": Variant(recipe=replace(DEFAULT, learning_rate=2e-3)),
+        "not-annealed": Variant(recipe=replace(DEFAULT, final_learning_rate=1e-3)),
         "batch-16": Variant({"episodes_per_update": 16}),
         "batch-64": Variant({"episodes_per_update": 64}),
         "batch-200": Variant({"episodes_per_update": 200}),
@@ -112,9 +115,6 @@ class Outcome:
 def train(row: str, red_agent: str, seed: int, num_episodes: int) -> Outcome:
     """Train one policy, in this process."""
     variant = VARIANTS[row]
-    base = RECIPES[variant.options.get("recipe", "default")]
-    # a variant is no recipe that a user could ask for by name
-    parts.RECIPES = MappingProxyType({base.name: replace(base, **variant.recipe)})  # type: ignore[misc]
     with tempfile.TemporaryDirectory(prefix="cage2-learning-") as folder:
         config = Config(
             workflow=ORDER,
@@ -126,23 +126,47 @@ def train(row: str, red_agent: str, seed: int, num_episodes: int) -> Outcome:
             evaluation_episodes=EVALUATION_EPISODES,
             collector="sequential",
             device="cpu",
-            checkpoint_interval_s=1e9,
             log_dir=Path(folder),
             **variant.options,
         )
-        return asyncio.run(_follow(row, config))
+        return outcome(row, config, asyncio.run(follow(config, variant.recipe)))
 
 
-async def _follow(row: str, config: Config) -> Outcome:
-    updates: list[UpdateResult] = []
-    async with Pipeline(config) as pipeline:
-        async for event in pipeline.events():
-            if isinstance(event, UpdateResult):
-                updates.append(event)
-            elif isinstance(event, WorkflowFinished):
-                result = event.result
+async def follow(config: Config, recipe: Recipe) -> list[Event]:
+    """Train a run by a recipe, whether it has a name or not; return what happened.
+
+    A `Pipeline` takes recipes by name, so that its run can be gone on with. Nobody goes on with these.
+    """
+    events: list[Event] = []
+
+    async def write_nothing(_: Checkpoint) -> None:
+        pass
+
+    async with AsyncExitStack() as stack:
+        run = await assemble(
+            config,
+            recipe,
+            None,
+            stack,
+            emit=events.append,
+            on_episode=lambda: None,
+            on_lost=lambda num_episodes: None,
+            write_checkpoint=write_nothing,
+        )
+        await run.collector.start()
+        async with asyncio.TaskGroup() as group:
+            background = [group.create_task(work) for work in (run.collection.run(), run.learner.prepare())]
+            await run.training.run()
+            for task in background:
+                task.cancel()
+    return events
+
+
+def outcome(row: str, config: Config, events: list[Event]) -> Outcome:
+    """Return what became of a run, from all that happened in it."""
+    rewards = [event.env_reward.mean for event in events if isinstance(event, UpdateResult)]
+    result = next(event.result for event in events if isinstance(event, WorkflowFinished))
     length = math.ceil(WINDOW / config.episodes_per_update)
-    rewards = [update.env_reward.mean for update in updates]
     means = [statistics.fmean(rewards[end - length : end]) for end in range(length, len(rewards) + 1)]
     first = [next((i for i, mean in enumerate(means) if mean >= threshold), None) for threshold in THRESHOLDS]
     if result.greedy_env_reward is None:

@@ -1,8 +1,6 @@
 """Measures one job, in this process: `measure.py JOB`. Workers import this module again, so it imports nothing."""
 
 if __name__ == "__main__":
-    import sys
+    from parts.methods import main
 
-    from methods import main
-
-    raise SystemExit(main(sys.argv[1]))
+    raise SystemExit(main())

@@ -9,16 +9,16 @@ upstream state, which needs none, is not a package that can be installed.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import random
-import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from blue_policies import POLICIES
-from cyborg_sides import Stock, leaderboard_rules
+from parts.blue_policies import POLICIES
+from parts.cyborg_sides import Stock, leaderboard_rules
 
 from pipeline.cage2.facts import spec
 
@@ -62,5 +62,8 @@ def record_head(profile: str, red_agent: str, policy: str, seed: int) -> dict[st
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, help="where they are written")
+    options = parser.parse_args()
     traces = [json.dumps(record(*game)) for game in GAMES]
-    Path(sys.argv[1]).write_text("[\n" + ",\n".join(traces) + "\n]\n")
+    options.file.write_text("[\n" + ",\n".join(traces) + "\n]\n")

@@ -14,7 +14,7 @@ landscape over the 120 orders:
 The order named is, for the Gaussian processes, the observed one with the highest posterior mean; for rules
 without a posterior, the one with the highest mean of what was observed.
 
-Landscapes (bench/landscapes.py): drawn from a Mallows process; one peak; the first place decides; assignment;
+Landscapes (bench/parts/landscapes.py): drawn from a Mallows process; one peak; the first place decides; assignment;
 precedences; three relevant types; rugged (nothing to be learned from one order about another); like compliance in the
 game; tied (half of the orders are equally best). Noises: Gaussian of 0.25 and of 1 standard deviation; heavy-tailed and
 skewed, of 0.5. Half of the variance is an evaluation's, whose standard error the search is told; the other half
@@ -43,8 +43,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from landscapes import LANDSCAPES, NOISES, draw
-from rules import RULES, first_order, next_order
+from parts.landscapes import LANDSCAPES, NOISES, draw
+from parts.rules import RULES, first_order, next_order
 
 from pipeline.command.options import Parser, UsageError
 from pipeline.machine import num_cores

@@ -11,10 +11,10 @@ import json
 import sys
 from pathlib import Path
 
-import anatomy
+from parts import anatomy
+from parts.rows import Job, MeasurementFailedError, Row, import_pyplot, measure_afresh, median_row
 from rich.console import Console
 from rich.table import Table
-from rows import Job, MeasurementFailedError, Row, import_pyplot, measure_afresh, median_row
 
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.command.options import Parser, UsageError

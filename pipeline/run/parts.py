@@ -27,7 +27,6 @@ from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolder
 from pipeline.play.record import HEADER
 from pipeline.policy.store import PolicyStore
-from pipeline.ppo.recipe import RECIPES
 from pipeline.ppo.update import resolve_device
 from pipeline.run.training import Training
 
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from pipeline.collect.collector import Collector
     from pipeline.config import Config
     from pipeline.persist.checkpoint import Checkpoint
+    from pipeline.ppo.recipe import Recipe
     from pipeline.types import BatchPlan, Event
 
 
@@ -67,6 +67,7 @@ class Parts:
 
 async def assemble(
     config: Config,
+    recipe: Recipe,
     resume_dir: Path | None,
     stack: contextlib.AsyncExitStack,
     *,
@@ -79,6 +80,7 @@ async def assemble(
 
     Args:
         config: The run.
+        recipe: Its hyper-parameters, which the configuration has by name only.
         resume_dir: The folder of the run to go on with, or None for a new run.
         stack: Takes every part apart again.
         emit: Told of events of the training.
@@ -124,7 +126,6 @@ async def assemble(
     collection = Collection(
         ring, collector, run_seed=config.seed, episodes_per_task=config.task_size, take=take, on_lost=on_lost
     )
-    recipe = RECIPES[config.recipe]
     settings = LearnerSettings(
         run_seed=config.seed,
         num_steps=EPISODE_STEPS,

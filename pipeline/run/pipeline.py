@@ -24,6 +24,7 @@ from pipeline.observe.feed import Feed
 from pipeline.observe.statistics import PipelineStatistics
 from pipeline.persist.files import WriteError, write_json
 from pipeline.persist.runs import read_config
+from pipeline.ppo.recipe import RECIPES
 from pipeline.run.parts import assemble
 from pipeline.types import (
     CheckpointWritten,
@@ -110,6 +111,7 @@ class Pipeline:
         async with contextlib.AsyncExitStack() as stack:
             self._parts = await assemble(
                 self.config,
+                RECIPES[self.config.recipe],
                 self._resume_dir,
                 stack,
                 emit=self._emit,

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
 import random, sys
-import cyborg_sides, fidelity
+import fidelity
+from parts import cyborg_sides
 
 from pipeline.cage2.engine import blue, network
 assert not hasattr(network.draw_pid, "signatures")

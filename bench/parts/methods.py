@@ -6,6 +6,7 @@ learner's batch; no other code collects. All are warmed up, then timed while mor
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import pickle
@@ -16,14 +17,14 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import numpy as np
-import prototype
-from meter import Meter, PipeTap, Window, pss_bytes, round_trip_us
-from rows import START_LIMIT_S, Job, Row
-from synthetic import synthetic_game
 
 from native_buffers.ring import EpisodeRing
 from native_buffers.segment import sweep_stale
 from native_buffers.weights import WeightBoard
+from parts import prototype
+from parts.meter import Meter, PipeTap, Window, pss_bytes, round_trip_us
+from parts.rows import START_LIMIT_S, Job, Row
+from parts.synthetic import synthetic_game
 from pipeline import seeding
 from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
@@ -256,9 +257,13 @@ def _refuse(num_episodes: int) -> None:
     raise PipelineError(f"workers died during a benchmark, {num_episodes} episodes are lost: is memory short?")
 
 
-def main(job_json: str) -> int:
-    """Measure a job given as JSON, print its row as JSON; return the exit status."""
-    job = Job(**json.loads(job_json))
+def main() -> int:
+    """Measure the job that the command line gives, print its row as JSON; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "job", metavar="JOB", help="a `Job` of parts/rows.py as JSON; compare.py and throughput.py start it"
+    )
+    job = Job(**json.loads(parser.parse_args().job))
     sweep_stale()
     try:
         row = asyncio.run(measure_prototype(job) if job.method == "prototype" else measure_product(job))

@@ -21,7 +21,7 @@ from native_buffers.segment import sweep_stale
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RUN_PY = ROOT / "run.py"
 PATIENCE_S = 180.0
 """What anything may take before it counts as a hang; a stopped worker's deadline is the longest, two minutes."""

@@ -1,7 +1,7 @@
 """What is measured, what comes out of it, and how: each in a process of its own.
 
 ```
- compare.py, throughput.py                 measure.py -> methods.py
+ compare.py, throughput.py                 measure.py -> parts/methods.py
  measure_afresh(job)  ==== Job, JSON ===>  starts the method's processes, warms up, times
  Row                  <==== Row, JSON ===
 ```
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.command.options import UsageError
 
 if TYPE_CHECKING:
-    from synthetic import Spread
+    from parts.synthetic import Spread
 
 METHODS = ("sequential", "synchronous", "ray", "pickle", "shm", "prototype")
 START_LIMIT_S = 600.0
@@ -108,7 +108,7 @@ def measure_afresh(job: Job) -> Row:
     Raises:
         MeasurementFailedError: It failed; the reason is on stderr.
     """
-    command = [sys.executable, str(Path(__file__).with_name("measure.py")), json.dumps(asdict(job))]
+    command = [sys.executable, str(Path(__file__).parents[1] / "measure.py"), json.dumps(asdict(job))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             output, _ = process.communicate(timeout=2 * START_LIMIT_S + 10 * job.seconds)

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from storm import ROOT, RUN_PY, HangError, Run
+from parts.storm import ROOT, RUN_PY, HangError, Run
 
 if TYPE_CHECKING:
     import random

@@ -1,0 +1,33 @@
+"""The bench runs, small, and prints what it promises. What it measures is nobody's test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Rows, RunBench
+
+
+@pytest.mark.parametrize(("engine", "methods"), [("cyborg", "shm,prototype"), ("fast", "shm,pickle")])
+def test_it_measures_what_is_asked_for(rows_of: Rows, engine: str, methods: str) -> None:
+    measured = rows_of("throughput.py", f"--engine={engine}", f"--methods={methods}", "--episodes=4", "--rounds=1")
+    assert [row["method"] for row in measured] == methods.split(",")
+    for row in measured:
+        assert row["engine"] == engine
+        assert row["episodes_per_s"] > 0
+        assert {"workers", "first_episode_s", "pss_bytes", "serialization_us_per_episode"} <= row.keys()
+    shm, other = measured
+    assert shm["pickled_bytes_per_episode"] < other["pickled_bytes_per_episode"] / 100
+    if other["method"] == "pickle":  # a task's slots come back as they are
+        assert 1.0 <= other["pickled_bytes_to_parent"] / shm["shared_bytes_per_episode"] < 1.01
+
+
+def test_a_mistake_is_told(run_bench: RunBench) -> None:
+    result = run_bench("throughput.py", "--workers=0")
+    assert result.returncode == 2
+    error = result.stderr.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert "at least 1" in error
+    assert "Traceback" not in result.stderr
