@@ -8,11 +8,6 @@ finds them, and makes its message from them when it is asked for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from native_buffers.slots import SlotEvent, SlotState
-
 _GIB = 2**30
 
 
@@ -79,22 +74,6 @@ class LayoutMismatch(NativeBufferError):
             f"the segment's layout has digest {self.found[:12]}, expected {self.expected[:12]}: "
             "its creator has other fields, other sizes or another version of the code. "
             "Attach with the creator's layouts, and restart both sides after an upgrade"
-        )
-
-
-class IllegalTransition(NativeBufferError):
-    """An event happened to a slot in a state in which it must not."""
-
-    def __init__(self, slot: int, state: SlotState, event: SlotEvent) -> None:
-        super().__init__(slot, state, event)
-        self.slot = slot
-        self.state = state
-        self.event = event
-
-    def __str__(self) -> str:
-        return (
-            f"slot {self.slot} is {self.state.name}, where {self.event.name} is not allowed: "
-            "two sides believe that the slot is theirs. Look for a slot index that was used twice"
         )
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from native_buffers.errors import IllegalTransition
+from native_buffers.errors import NativeBufferError
 
 
 class SlotState(IntEnum):
@@ -54,6 +54,22 @@ TRANSITIONS: dict[tuple[SlotState, SlotEvent], SlotState] = {
     (SlotState.LOST, SlotEvent.FREE): SlotState.FREE,
 }
 """All that is legal; everything else raises."""
+
+
+class IllegalTransition(NativeBufferError):  # noqa: N818  # named after what is so, as in `errors`
+    """An event happened to a slot in a state in which it must not."""
+
+    def __init__(self, slot: int, state: SlotState, event: SlotEvent) -> None:
+        super().__init__(slot, state, event)
+        self.slot = slot
+        self.state = state
+        self.event = event
+
+    def __str__(self) -> str:
+        return (
+            f"slot {self.slot} is {self.state.name}, where {self.event.name} is not allowed: "
+            "two sides believe that the slot is theirs. Look for a slot index that was used twice"
+        )
 
 
 def advance(state: SlotState, event: SlotEvent, slot: int) -> SlotState:

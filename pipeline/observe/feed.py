@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,7 +20,8 @@ class Feed:
     """Broadcasts events. Each listener has a bounded queue of its own."""
 
     def __init__(self) -> None:
-        self._listeners: list[_Listener] = []
+        # held by their iterations alone: one that is dropped before its first step can't say that it is over
+        self._listeners: WeakSet[_Listener] = WeakSet()
         self._closed = False
         self.num_dropped = 0
         """Events that slow listeners missed."""
@@ -41,7 +43,7 @@ class Feed:
     def listen(self) -> AsyncIterator[Event]:
         """Return an iterator over the events from now on, until the feed closes."""
         listener = _Listener()
-        self._listeners.append(listener)
+        self._listeners.add(listener)
         return self._iterate(listener)
 
     async def _iterate(self, listener: _Listener) -> AsyncIterator[Event]:
@@ -54,7 +56,7 @@ class Feed:
                 listener.wake.clear()
                 await listener.wake.wait()
         finally:
-            self._listeners.remove(listener)
+            self._listeners.discard(listener)
 
 
 class _Listener:

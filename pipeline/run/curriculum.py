@@ -51,14 +51,25 @@ class EvaluationPlan:
     """See `learn.evaluation.evaluate`."""
 
 
-class Curriculum(Protocol):
-    """Decides what is trained. It holds no state but the search's."""
+@dataclass(frozen=True, slots=True)
+class VisitVerdict:
+    """What a visit came to, and what the search made of it."""
 
-    def begin(self, search: Search, store: PolicyStore, remaining: int) -> Visit | None:
+    result: WorkflowResult
+    """By the evaluation if there was one, else by the visit's last batch."""
+    gp_updated: bool
+    """Whether the Gaussian process learned of it."""
+    orders_evaluated: OrdersEvaluated | None = None
+    """The evaluation, if it was one of all orders."""
+
+
+class Curriculum(Protocol):
+    """Decides what is trained, by the search that it was made with. It holds no other state."""
+
+    def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
         """Return the next visit, or None if there is none. May fit the Gaussian process: not for the event loop.
 
         Args:
-            search: What was tried.
             store: Makes the policy.
             remaining: Episodes that the run has left.
         """
@@ -68,28 +79,21 @@ class Curriculum(Protocol):
         """Return what ends a visit."""
         ...
 
-    def orders(self, search: Search, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:
-        """Return the workflow of each episode of a visit's update, a function of the arguments."""
+    def orders(self, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:
+        """Return the workflow of each episode of a visit's update: a function of these and of the search's state."""
         ...
 
     def evaluation(self, result: WorkflowResult, remaining: int) -> EvaluationPlan | None:
         """Return how to evaluate the policy after a visit, if at all."""
         ...
 
-    def finish(
-        self, search: Search, result: WorkflowResult, plan: EvaluationPlan | None, worths: list[list[Worth]]
-    ) -> tuple[WorkflowResult, bool, OrdersEvaluated | None]:
+    def finish(self, result: WorkflowResult, plan: EvaluationPlan | None, worths: list[list[Worth]]) -> VisitVerdict:
         """Tell the search how a visit ended.
 
         Args:
-            search: Takes note.
             result: By the visit's last batch.
             plan: From `evaluation`.
             worths: What came of it.
-
-        Returns:
-            The result by the evaluation, whether the Gaussian process learned of it, and the evaluation of all orders
-            if it was one.
         """
         ...
 
@@ -97,13 +101,14 @@ class Curriculum(Protocol):
 class Searched:
     """A policy for each workflow; GP-UCB picks which is trained."""
 
-    def __init__(self, config: Config) -> None:
-        """Args: config: the run."""
+    def __init__(self, config: Config, search: Search) -> None:
+        """Args: config: the run. search: what was tried."""
         self._config = config
+        self._search = search
 
-    def begin(self, search: Search, store: PolicyStore, remaining: int) -> Visit | None:
+    def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
         """See `Curriculum.begin`."""
-        pick = search.next()
+        pick = self._search.next()
         if pick is None:
             return None
         policy = store.get_or_create(pick.workflow_id, warm_start=self._config.warm_start)
@@ -127,7 +132,7 @@ class Searched:
             min_episodes=visit.first_episode,
         )
 
-    def orders(self, search: Search, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:
+    def orders(self, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:
         """See `Curriculum.orders`."""
         return (visit.workflow_id,) * num_episodes
 
@@ -137,28 +142,26 @@ class Searched:
             return None
         return EvaluationPlan((result.workflow_id,), self._config.evaluation_episodes, (False, True))
 
-    def finish(
-        self, search: Search, result: WorkflowResult, plan: EvaluationPlan | None, worths: list[list[Worth]]
-    ) -> tuple[WorkflowResult, bool, OrdersEvaluated | None]:
+    def finish(self, result: WorkflowResult, plan: EvaluationPlan | None, worths: list[list[Worth]]) -> VisitVerdict:
         """See `Curriculum.finish`."""
         if plan is not None:
             result = _evaluated(result, plan.num_episodes, worths)
-        return result, search.finish(result), None
+        return VisitVerdict(result, self._search.finish(result))
 
 
 class Single(Searched):
     """One workflow's policy, trained with all episodes of the run."""
 
-    def __init__(self, config: Config, order: str) -> None:
-        """Args: config: the run. order: the workflow's name."""
-        super().__init__(config)
+    def __init__(self, config: Config, search: Search, order: str) -> None:
+        """Args: config: the run. search: what was tried. order: the workflow's name."""
+        super().__init__(config, search)
         self._workflow_id = parse_order(order)
 
-    def begin(self, search: Search, store: PolicyStore, remaining: int) -> Visit | None:
+    def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
         """See `Curriculum.begin`."""
         store.get_or_create(self._workflow_id, warm_start=False)
         return Visit(
-            iteration=search.statistics().iteration,
+            iteration=self._search.statistics().iteration,
             workflow_id=self._workflow_id,
             ucb_score=math.nan,
             first_update=0,
@@ -174,28 +177,27 @@ class Single(Searched):
         """See `Curriculum.evaluation`."""
         return EvaluationPlan((self._workflow_id,), self._config.evaluation_episodes, (False, True))
 
-    def finish(
-        self, search: Search, result: WorkflowResult, plan: EvaluationPlan | None, worths: list[list[Worth]]
-    ) -> tuple[WorkflowResult, bool, OrdersEvaluated | None]:
+    def finish(self, result: WorkflowResult, plan: EvaluationPlan | None, worths: list[list[Worth]]) -> VisitVerdict:
         """See `Curriculum.finish`: what the policy is worth counts if it follows its workflow."""
         follows = worths[0][0].compliance >= self._config.compliance_threshold
-        return super().finish(search, replace(result, reached_threshold=follows), plan, worths)
+        return super().finish(replace(result, reached_threshold=follows), plan, worths)
 
 
 class Shared:
     """One policy that is told which order to follow, trained on orders that the search draws."""
 
-    def __init__(self, config: Config) -> None:
-        """Args: config: the run."""
+    def __init__(self, config: Config, search: Search) -> None:
+        """Args: config: the run. search: what was tried."""
         self._config = config
+        self._search = search
         per_round = math.ceil(config.total_episodes / NUM_ROUNDS)
         self._round_episodes = math.ceil(per_round / config.episodes_per_update) * config.episodes_per_update
 
-    def begin(self, search: Search, store: PolicyStore, remaining: int) -> Visit | None:
+    def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
         """See `Curriculum.begin`."""
         policy = store.get_or_create(SHARED_POLICY, warm_start=False)
         return Visit(
-            iteration=search.statistics().iteration,
+            iteration=self._search.statistics().iteration,
             workflow_id=SHARED_POLICY,
             ucb_score=math.nan,
             first_update=policy.num_updates,
@@ -209,10 +211,10 @@ class Shared:
             compliance_threshold=math.inf, patience=_FOREVER, max_episodes=self._round_episodes, budget=visit.budget
         )
 
-    def orders(self, search: Search, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:
+    def orders(self, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:
         """See `Curriculum.orders`."""
         lots = seeding.generator(self._config.seed, seeding.Stream.SHARED_ORDERS, visit.first_update + update)
-        return [int(workflow_id) for workflow_id in search.spread(num_episodes, lots)]
+        return [int(workflow_id) for workflow_id in self._search.spread(num_episodes, lots)]
 
     def evaluation(self, result: WorkflowResult, remaining: int) -> EvaluationPlan | None:
         """See `Curriculum.evaluation`: with a tenth of the episodes while the policy still changes."""
@@ -220,13 +222,11 @@ class Shared:
         num_episodes = self._config.evaluation_episodes if last else max(2, self._config.evaluation_episodes // 10)
         return EvaluationPlan(tuple(range(NUM_WORKFLOWS)), num_episodes, (False, True) if last else (False,))
 
-    def finish(
-        self, search: Search, result: WorkflowResult, plan: EvaluationPlan | None, worths: list[list[Worth]]
-    ) -> tuple[WorkflowResult, bool, OrdersEvaluated | None]:
+    def finish(self, result: WorkflowResult, plan: EvaluationPlan | None, worths: list[list[Worth]]) -> VisitVerdict:
         """See `Curriculum.finish`."""
         assert plan is not None  # noqa: S101  # a round always ends with one
         sampled = worths[0]
-        search.observe_all(
+        self._search.observe_all(
             np.array([worth.env_reward.mean for worth in sampled]),
             np.array([worth.env_reward.stderr for worth in sampled]),
             np.array([worth.compliance for worth in sampled]),
@@ -244,14 +244,14 @@ class Shared:
             env_reward=tuple(worth.env_reward for worth in sampled),
             compliance=tuple(worth.compliance for worth in sampled),
         )
-        return result, follows, evaluated
+        return VisitVerdict(result, follows, evaluated)
 
 
-def curriculum(config: Config) -> Curriculum:
-    """Return what a configuration asks for."""
+def curriculum(config: Config, search: Search) -> Curriculum:
+    """Return what a configuration asks for, with the search that it is to keep."""
     if config.policy == "shared":
-        return Shared(config)
-    return Single(config, config.workflow) if config.workflow else Searched(config)
+        return Shared(config, search)
+    return Single(config, search, config.workflow) if config.workflow else Searched(config, search)
 
 
 def _evaluated(result: WorkflowResult, num_episodes: int, worths: list[list[Worth]]) -> WorkflowResult:

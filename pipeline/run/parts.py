@@ -28,10 +28,12 @@ from pipeline.persist.runs import RunFolder
 from pipeline.play.record import HEADER
 from pipeline.policy.store import PolicyStore
 from pipeline.ppo.update import resolve_device
+from pipeline.run.curriculum import curriculum
 from pipeline.run.training import Training
+from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -139,8 +141,15 @@ async def assemble(
     )
     intake = Intake(board, collection)
     learner = Learner(settings, intake, learner_thread)
+    if checkpoint is None:
+        search = Search(seed=config.seed, beta=config.gp_beta, max_episodes_per_workflow=config.episode_cap)
+    else:
+        with _refusing_impossible_state(checkpoints.path):
+            search = Search.from_state(checkpoint.search)
     training = Training(
         config,
+        search,
+        curriculum(config, search),
         PolicyStore(config.seed, recipe.initialisation, game.shape),
         learner,
         intake,
@@ -150,12 +159,19 @@ async def assemble(
         write_checkpoint=write_checkpoint,
     )
     if checkpoint is not None:
-        try:
+        with _refusing_impossible_state(checkpoints.path):
             training.resume(checkpoint)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            msg = f"{checkpoints.path} holds a state that can't be ({error!r}): go on with the version that wrote it"
-            raise CheckpointError(msg) from error
     return Parts(folder, checkpoints, logs, disk_thread, ring, collector, collection, intake, learner, training)
+
+
+@contextlib.contextmanager
+def _refusing_impossible_state(path: Path) -> Iterator[None]:
+    """Tell of a checkpoint that is whole, and yet holds what its parts can't take up."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        msg = f"{path} holds a state that can't be ({error!r}): go on with the version that wrote it"
+        raise CheckpointError(msg) from error
 
 
 def _remove_if_empty(path: Path) -> None:

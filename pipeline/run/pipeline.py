@@ -120,7 +120,7 @@ class Pipeline:
                 write_checkpoint=self._write_checkpoint_if_due,
             )
             self._resources = stack.pop_all()
-        self._episodes_before = self._parts.training.total_episodes
+        self._episodes_before = self._parts.training.state.total_episodes
         self._task = asyncio.create_task(self._main(), name="cage2-pipeline")
         return self
 
@@ -175,17 +175,17 @@ class Pipeline:
         if self._final_statistics is not None:
             return self._final_statistics
         _ = self._running  # which there is, or it says so
-        parts = self._parts
+        parts, training = self._parts, self._parts.training.statistics()
         wall_s = time.monotonic() - self._entered_s
         seconds = {
             "collection": parts.learner.wait_s,
             "learner": parts.learner.update_s,
-            "search": parts.training.search_s,
-            "evaluation": parts.training.evaluation_s,
+            "search": training.search_s,
+            "evaluation": training.evaluation_s,
         }
         return PipelineStatistics(
-            total_episodes=parts.training.state.total_episodes,
-            total_updates=parts.training.state.total_updates,
+            total_episodes=training.total_episodes,
+            total_updates=training.total_updates,
             workers_alive=parts.collector.num_alive,
             num_rebuilds=parts.collector.num_rebuilds,
             ring=parts.ring.statistics(),
@@ -316,7 +316,7 @@ class Pipeline:
             "first_episode_s": statistics.first_episode_s,
             "seconds": statistics.seconds,
             "workers_busy_s": statistics.collection.busy_s,
-            "episodes_evaluated": training.num_evaluated,
+            "episodes_evaluated": training.statistics().num_evaluated,
             "episodes_discarded": statistics.collection.num_discarded,
             "episodes_replayed": statistics.collection.num_lost,
             "configuration": self.config.model_dump(mode="json"),

@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections import deque
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,7 @@ from pipeline.learn.evaluation import evaluate
 from pipeline.learn.visit import Visit
 from pipeline.persist.checkpoint import Checkpoint, SavedPolicy
 from pipeline.policy.store import policy_name
-from pipeline.run.curriculum import curriculum
 from pipeline.types import WorkflowFinished, WorkflowStarted
-from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,9 +34,25 @@ if TYPE_CHECKING:
     from pipeline.learn.intake import Intake
     from pipeline.learn.learner import Learner
     from pipeline.policy.store import PolicyState, PolicyStore
-    from pipeline.run.curriculum import EvaluationPlan
+    from pipeline.run.curriculum import Curriculum, EvaluationPlan
     from pipeline.types import Event, UpdateResult
     from pipeline.workflows.report import SearchReport
+    from pipeline.workflows.search import Search
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStatistics:
+    """How far a run's training has come."""
+
+    total_episodes: int
+    """Learned from up to the last update, those before a resume included."""
+    total_updates: int
+    num_evaluated: int
+    """Episodes of evaluations, in this process."""
+    search_s: float
+    """Spent in the search, in this process."""
+    evaluation_s: float
+    """Spent waiting for episodes of evaluations, in this process."""
 
 
 class Training:
@@ -46,6 +61,8 @@ class Training:
     def __init__(
         self,
         config: Config,
+        search: Search,
+        curriculum: Curriculum,
         store: PolicyStore,
         learner: Learner,
         intake: Intake,
@@ -55,11 +72,13 @@ class Training:
         log_sizes: Callable[[], dict[str, int]],
         write_checkpoint: Callable[[Checkpoint], Awaitable[None]],
     ) -> None:
-        """Prepare a run from its beginning.
+        """Prepare a run from its beginning; `resume` takes up one that was begun.
 
         Args:
             config: The run's configuration.
-            store: Its policies.
+            search: What was tried so far: nothing, or what the checkpoint says that `resume` takes up.
+            curriculum: Decides what is trained, by the same search.
+            store: The run's policies.
             learner: Trains them.
             intake: Where the learner asks for episodes; evaluations ask there too.
             search_thread: A single thread on which the Gaussian process is fitted.
@@ -68,6 +87,8 @@ class Training:
             write_checkpoint: Awaited after each update with the state.
         """
         self._config = config
+        self._search = search
+        self._curriculum = curriculum
         self._store = store
         self._learner = learner
         self._intake = intake
@@ -75,30 +96,18 @@ class Training:
         self._emit = emit
         self._log_sizes = log_sizes
         self._write_checkpoint = write_checkpoint
-        self._curriculum = curriculum(config)
-        self._search = Search(seed=config.seed, beta=config.gp_beta, max_episodes_per_workflow=config.episode_cap)
         self._visit: Visit | None = None
         self._behavior_weights: deque[npt.NDArray[np.float32]] = deque(maxlen=config.policy_lag + 1)
         self._saved: dict[int, SavedPolicy] = {}
         self.stop_requested = False
         """Set it to end the run after the update in progress."""
-        self.search_s = 0.0
-        """Seconds spent in the search so far."""
-        self.evaluation_s = 0.0
-        """Seconds spent waiting for episodes of evaluations so far."""
-        self.num_evaluated = 0
-        """Episodes of evaluations so far, in this process."""
+        self._num_evaluated = 0
+        self._search_s = self._evaluation_s = 0.0
         self.state = self._snapshot()
         """The run as it was after its last update: what a checkpoint holds. Replaced, never changed."""
 
-    @property
-    def total_episodes(self) -> int:
-        """Episodes that the run has learned from."""
-        return self.state.total_episodes
-
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Take up the state of a checkpoint."""
-        self._search = Search.from_state(checkpoint.search)
+        """Take up the rest of a checkpoint's state, whose search was given from the start."""
         self._visit = Visit.from_json(checkpoint.visit) if checkpoint.visit else None
         self._behavior_weights.extend(weights.numpy() for weights in checkpoint.behavior_weights)
         self._learner.total_episodes = checkpoint.total_episodes
@@ -127,6 +136,16 @@ class Training:
             else:
                 await self._train(self._visit)
 
+    def statistics(self) -> TrainingStatistics:
+        """Return how far the training has come."""
+        return TrainingStatistics(
+            total_episodes=self.state.total_episodes,
+            total_updates=self.state.total_updates,
+            num_evaluated=self._num_evaluated,
+            search_s=self._search_s,
+            evaluation_s=self._evaluation_s,
+        )
+
     def digest(self) -> str:
         """Return the SHA-256 over all policies' weights and the search's observations."""
         observations = json.dumps(self.state.search["observations"], sort_keys=True)
@@ -145,9 +164,9 @@ class Training:
         started_s = time.monotonic()
         # on the search's thread, where torch has one thread: drawing orthogonal weights rounds by their number
         visit = await asyncio.get_running_loop().run_in_executor(
-            self._search_thread, self._curriculum.begin, self._search, self._store, remaining
+            self._search_thread, self._curriculum.begin, self._store, remaining
         )
-        self.search_s += time.monotonic() - started_s
+        self._search_s += time.monotonic() - started_s
         if visit is None:
             return None
         self._behavior_weights.clear()
@@ -168,7 +187,7 @@ class Training:
         started_s = time.monotonic()
         # kept by the search, for the curriculum to have it at once
         await asyncio.get_running_loop().run_in_executor(self._search_thread, self._search.posterior)
-        self.search_s += time.monotonic() - started_s
+        self._search_s += time.monotonic() - started_s
 
         async def after_update(update: UpdateResult, visit: Visit) -> bool:
             self._visit = visit
@@ -180,24 +199,25 @@ class Training:
             visit,
             self._curriculum.limits(visit),
             self._behavior_weights,
-            partial(self._curriculum.orders, self._search, visit),
+            partial(self._curriculum.orders, visit),
             after_update,
         )
         if outcome is None:
             return
         plan = self._curriculum.evaluation(outcome.result, self._config.total_episodes - self._learner.total_episodes)
         worths = await self._evaluate(policy, visit.iteration, plan) if plan else []
-        result, gp_updated, evaluated = self._curriculum.finish(self._search, outcome.result, plan, worths)
+        verdict = self._curriculum.finish(outcome.result, plan, worths)
         self._visit = None
         self._behavior_weights.clear()
         finished = WorkflowFinished(
             iteration=visit.iteration,
             workflow_order=policy_name(visit.workflow_id),
             ucb_score=visit.ucb_score,
-            result=result,
-            gp_updated=gp_updated,
+            result=verdict.result,
+            gp_updated=verdict.gp_updated,
         )
-        await self._note(policy, outcome.last_update, *([evaluated] if evaluated else []), finished)
+        evaluated = [verdict.orders_evaluated] if verdict.orders_evaluated else []
+        await self._note(policy, outcome.last_update, *evaluated, finished)
 
     async def _evaluate(self, policy: PolicyState, iteration: int, plan: EvaluationPlan) -> list[list[Worth]]:
         started_s = time.monotonic()
@@ -209,8 +229,8 @@ class Training:
             evaluation_index=iteration,
             greedy=plan.greedy,
         )
-        self.evaluation_s += time.monotonic() - started_s
-        self.num_evaluated += len(plan.workflow_ids) * plan.num_episodes * len(plan.greedy)
+        self._evaluation_s += time.monotonic() - started_s
+        self._num_evaluated += len(plan.workflow_ids) * plan.num_episodes * len(plan.greedy)
         return worths
 
     def _policy(self, visit: Visit) -> PolicyState:

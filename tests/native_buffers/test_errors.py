@@ -5,7 +5,6 @@ import pickle
 import pytest
 
 from native_buffers.errors import (
-    IllegalTransition,
     LayoutMismatch,
     NativeBufferError,
     NotOwner,
@@ -14,7 +13,7 @@ from native_buffers.errors import (
     StaleWeights,
     UnwrittenFields,
 )
-from native_buffers.slots import SlotEvent, SlotState
+from native_buffers.slots import IllegalTransition, SlotEvent, SlotState
 
 ERRORS = [
     (SharedMemoryFull(3 * 2**30, 64 * 2**20, 2**30), ["3.0 GiB", "64.0 MiB", "1.0 GiB", "size=4G", "--shm-size=4g"]),

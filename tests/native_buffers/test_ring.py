@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from native_buffers.errors import (
-    IllegalTransition,
     LayoutMismatch,
     NotOwner,
     SegmentMissing,
@@ -20,7 +19,7 @@ from native_buffers.errors import (
 )
 from native_buffers.layout import Field, Layout
 from native_buffers.ring import EpisodeRing, RingStatistics
-from native_buffers.slots import SlotEvent, SlotState
+from native_buffers.slots import IllegalTransition, SlotEvent, SlotState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

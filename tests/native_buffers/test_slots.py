@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from native_buffers.errors import IllegalTransition
-from native_buffers.slots import TRANSITIONS, SlotEvent, SlotState, advance
+from native_buffers.slots import TRANSITIONS, IllegalTransition, SlotEvent, SlotState, advance
 
 LEGAL = {
     "FREE": {"LEASE": "LEASED"},
