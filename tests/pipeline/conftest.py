@@ -151,7 +151,7 @@ def open_stage() -> OpenStage:
             WeightBoard.create(game.shape.actor.num_values, NUM_SLABS) as board,
         ):
             for version in range(2):
-                board.publish(version, weights(version, game.shape))
+                assert board.publish(weights(version, game.shape)) == version
             spec = WorkerSpec(game, ring.name, board.name, num_slots, NUM_SLABS, debug)
             yield Stage(ring, board, spec)
 

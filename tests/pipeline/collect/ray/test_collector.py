@@ -172,7 +172,7 @@ async def test_a_version_is_published_once_and_as_many_are_kept_as_on_the_board(
             assert (ray.get(references[1]) == stage.board.read(1)).all()
             later = range(2, 2 + stage.spec.num_slabs)
             for version in later:
-                stage.board.publish(version, stage.board.read(1))
+                assert stage.board.publish(stage.board.read(1)) == version
                 await collector._publish(version)
             assert set(collector._weights) == set(later)
 
