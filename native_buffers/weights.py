@@ -1,7 +1,7 @@
 """A board of versioned weight vectors: the owner publishes a version, workers copy it out.
 
     owner                                    worker
-      publish(7, values)                       read(7) -> copy
+      publish(values) -> 7                     read(7) -> copy
                       | 4 | 5 | 6 | 7 |        slabs, the oldest is overwritten next
 
 Nothing is locked. Each slab carries its version twice: the owner writes the first stamp before the values and
@@ -108,29 +108,30 @@ class WeightBoard:
         """Return the bytes that `create` would allocate."""
         return SEAL_BYTES + _layout(num_values, num_slabs).size_bytes
 
-    def publish(self, version: int, values: npt.NDArray[np.float32]) -> None:
+    def publish(self, values: npt.NDArray[np.float32]) -> int:
         """Put a version on the board, in place of the oldest one when the board is full.
 
         Args:
-            version: `>= 0`, and higher than any before.
             values: `[num_values]` float32.
+
+        Returns:
+            The version: 0 for the first, then one more each time.
 
         Raises:
             NotOwner: The board was attached.
-            ValueError: Of a version that is not newer, or of values of another shape or dtype.
+            ValueError: Of values of another shape or dtype.
         """
         if not self._segment.owned:
             raise NotOwner(self.name)
-        newest = int(self._started.max())
-        if version <= newest:
-            raise ValueError(f"version {version} is not newer than {newest}")
         expected = self._values[0]
         if values.shape != expected.shape or values.dtype != expected.dtype:
             raise ValueError(f"values must be float32 {expected.shape}, not {values.dtype} {values.shape}")
+        version = int(self._started.max()) + 1
         slab = int(self._started.argmin())
         self._started[slab] = version
         self._values[slab] = values
         self._finished[slab] = version
+        return version
 
     def read(self, version: int) -> npt.NDArray[np.float32]:
         """Return a copy of a version's values, `[num_values]` float32.

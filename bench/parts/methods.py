@@ -132,7 +132,7 @@ async def measure_product(job: Job) -> Row:
         EpisodeRing.create(HEADER, game.record, config.num_slots) as ring,
         WeightBoard.create(game.shape.actor.num_values, config.num_slabs) as board,
     ):
-        board.publish(0, _weights())
+        board.publish(_weights())
         collector = make_collector(config, game, ring, board)
         collection = Collection(
             ring, collector, run_seed=RUN_SEED, episodes_per_task=task_size, take=intake.take, on_lost=_refuse

@@ -76,14 +76,10 @@ class Intake:
         self._requests = requests
         self._open: dict[int, Filling[Any]] = {}
         self._next_batch_index = 0
-        self._next_version = 0
 
     def publish(self, weights: npt.NDArray[np.float32]) -> int:
         """Publish an actor, flat float32, and return its version."""
-        version = self._next_version
-        self._next_version += 1
-        self._board.publish(version, weights)
-        return version
+        return self._board.publish(weights)
 
     def open(
         self,

@@ -90,7 +90,6 @@ class Stage:
         assert slot is not None
         environment, actions = seeding.episode_seeds(RUN_SEED, workflow_id, [episode_index])
         asked = {
-            "episode_index": episode_index,
             "workflow_id": workflow_id,
             "weight_version": weight_version,
             "environment_seed": environment[0],
@@ -170,7 +169,7 @@ def open_stage() -> OpenStage:
             WeightBoard.create(game.shape.actor.num_values, NUM_SLABS) as board,
         ):
             for version in range(2):
-                board.publish(version, weights(version, game.shape))
+                assert board.publish(weights(version, game.shape)) == version
             spec = WorkerSpec(game, ring.name, board.name, num_slots, NUM_SLABS, debug)
             yield Stage(ring, board, spec)
 

@@ -206,7 +206,7 @@ async def main():
     game = GameSpec("B_lineAgent", "cyborg", "head", "csle", Compromised.FIXABLE, NUM_STEPS, Interface())
     num_weights = game.shape.actor.num_values
     with EpisodeRing.create(HEADER, game.record, 2) as ring, WeightBoard.create(num_weights, 1) as board:
-        board.publish(0, np.zeros(num_weights, np.float32))
+        board.publish(np.zeros(num_weights, np.float32))
         collector = ExecutorCollector(SharedMemory(WorkerSpec(game, ring.name, board.name, 2, 1, False), ring), 2)
         await collector.start()
         playing = [asyncio.create_task(collector.play((ring.lease(),))) for _ in range(2)]

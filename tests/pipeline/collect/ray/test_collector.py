@@ -159,7 +159,6 @@ async def test_actors_play_the_same_bits_as_this_process(stage: Stage, collector
         for slot, one in zip(slots, task, strict=True):
             header = stage.ring.header(slot)
             assert int(header["worker_pid"]) in {actor.pid for actor in collector._crew._roster._known}
-            assert int(header["episode_index"]) == one["episode_index"]
             assert 0 < float(header["busy_s"]) <= float(header["finished_s"]) - float(header["started_s"])
             assert same(stage.take(slot), stage.expected(**one))
 
@@ -172,7 +171,7 @@ async def test_a_version_is_published_once_and_as_many_are_kept_as_on_the_board(
             assert (ray.get(references[1]) == stage.board.read(1)).all()
             later = range(2, 2 + stage.spec.num_slabs)
             for version in later:
-                stage.board.publish(version, stage.board.read(1))
+                assert stage.board.publish(stage.board.read(1)) == version
                 await collector._publish(version)
             assert set(collector._weights) == set(later)
 
@@ -284,7 +283,6 @@ async def test_a_task_beyond_what_ray_sends_with_a_call(
     slots = tuple(stage.lease(episode_index=index) for index in range(5))
     await collector.play(slots)
     for index, slot in enumerate(slots):
-        assert int(stage.ring.header(slot)["episode_index"]) == index
         assert same(stage.take(slot), stage.expected(episode_index=index))
 
 
