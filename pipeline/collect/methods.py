@@ -11,7 +11,6 @@ from pipeline.collect.sequential import SequentialCollector
 from pipeline.collect.synchronous import SynchronousCollector
 from pipeline.collect.transport import Pickled, SharedMemory, Transport
 from pipeline.play.game import GameSpec
-from pipeline.workers.limits import require_open_files
 from pipeline.workers.shared import WorkerSpec
 
 if TYPE_CHECKING:
@@ -48,7 +47,6 @@ def make_collector(
 
     Raises:
         RayMissingError: Ray was asked for and can't be had.
-        TooFewOpenFilesError: The system allows fewer open files than the workers need.
     """
     if config.collector == "sequential":
         return SequentialCollector(game, ring, board)
@@ -56,7 +54,6 @@ def make_collector(
         from pipeline.collect.ray.collector import RayCollector  # an extra, and slow to import
 
         return RayCollector(game, ring, board, config.workers, config.ray_address, debug=config.debug)
-    require_open_files(config.workers)
     spec = WorkerSpec(game, ring.name, board.name, config.num_slots, config.num_slabs, config.debug, faults_path)
     if config.collector == "synchronous":
         return SynchronousCollector(spec, ring, board, config.workers)

@@ -42,7 +42,7 @@ class RunLogs:
             self._logs = (csv_log, event_log)
             self._recorders: list[Callable[[Event], None]] = [*self._logs]
             if tensorboard:
-                board = TensorBoardLog(run_dir, checkpoint.total_episodes if checkpoint else 0)
+                board = TensorBoardLog(run_dir, checkpoint.total_episodes if checkpoint else 0, thread)
                 stack.callback(board.close)
                 self._recorders.append(board)
             self._resources = stack.pop_all()

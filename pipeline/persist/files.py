@@ -25,6 +25,7 @@ TEMPORARY_SUFFIX = ".tmp"
 
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Neither follow a link nor wait for somebody at the other end of a pipe."""
+_BLOCK_BYTES = 65536
 _ADVICE = {
     errno.ENOSPC: "Make room there",
     errno.EDQUOT: "Make room there, or have the quota raised",
@@ -68,11 +69,9 @@ class Log:
         self._thread = thread
         self._failure: WriteError | None = None
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _PLAIN, 0o666)
+            self._file = open_plain(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             try:
-                _require_plain(self._file)
-                with os.fdopen(self._file, "rb", closefd=False) as kept:  # a descriptor, not a path
-                    self.size_bytes = kept.read(size_bytes or 0).rfind(b"\n") + 1
+                self.size_bytes = _end_of_lines(self._file, size_bytes or 0)
                 os.ftruncate(self._file, self.size_bytes)
             except BaseException:
                 os.close(self._file)
@@ -133,15 +132,47 @@ class Log:
                 self._failure = error
 
 
+def open_plain(path: Path, flags: int) -> int:
+    """Open a file of a run's folder; one that is made has the rights that the user's umask leaves.
+
+    Args:
+        path: The file.
+        flags: Of `os.open`.
+
+    Returns:
+        A descriptor.
+
+    Raises:
+        OSError: If it can't be opened, or is something else than a plain file.
+    """
+    descriptor = os.open(path, flags | _PLAIN, 0o666)
+    try:
+        _require_plain(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def make_plain(path: Path) -> None:
+    """See that there is a plain file of this name, an empty one if there was none.
+
+    Raises:
+        WriteError: If there can't be.
+    """
+    try:
+        os.close(open_plain(path, os.O_WRONLY | os.O_CREAT))
+    except OSError as error:
+        raise WriteError(path, error) from None
+
+
 def read_bytes(path: Path) -> bytes:
     """Return what is in a file of a run's folder.
 
     Raises:
         OSError: If it isn't there, can't be read, or is something else than a plain file.
     """
-    descriptor = os.open(path, os.O_RDONLY | _PLAIN)
-    with os.fdopen(descriptor, "rb") as file:
-        _require_plain(descriptor)
+    with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
         return file.read()
 
 
@@ -204,11 +235,23 @@ def printable(text: str) -> str:
 
 def sync(path: Path) -> None:
     """Wait until a file's content, or a folder's names, have reached the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | _PLAIN)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _end_of_lines(descriptor: int, size_bytes: int) -> int:
+    """Return where the last whole line ends within a file's first bytes; read from there backwards, block by block."""
+    end = min(size_bytes, os.fstat(descriptor).st_size)
+    while end > 0:
+        start = max(0, end - _BLOCK_BYTES)
+        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
 
 
 def _require_plain(descriptor: int) -> None:

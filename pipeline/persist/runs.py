@@ -14,7 +14,16 @@ from pydantic import ValidationError
 from pipeline.config import Config
 from pipeline.errors import SetupError
 from pipeline.machine import describe_machine
-from pipeline.persist.files import TEMPORARY_SUFFIX, WriteError, printable, read_json, reason, sync, write_json
+from pipeline.persist.files import (
+    TEMPORARY_SUFFIX,
+    WriteError,
+    open_plain,
+    printable,
+    read_json,
+    reason,
+    sync,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +44,7 @@ class RunFolder:
         """
         self.path = path
         try:
-            self._lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            self._lock = open_plain(path / ".lock", os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise _not_writable(path, error) from None
         try:

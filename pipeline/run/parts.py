@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from pipeline.learn.learner import Learner, LearnerSettings
 from pipeline.observe.run_logs import RunLogs
 from pipeline.observe.tensorboard import require_tensorboard
 from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.persist.files import make_plain
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolder
 from pipeline.play.record import HEADER
@@ -30,6 +32,7 @@ from pipeline.policy.store import PolicyStore
 from pipeline.ppo.update import resolve_device
 from pipeline.run.curriculum import curriculum
 from pipeline.run.training import Training
+from pipeline.workers.limits import require_open_files
 from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
@@ -100,6 +103,8 @@ async def assemble(
         require_tensorboard()
     if config.collector == "ray":
         require_ray()
+    if config.collector in ("executor", "synchronous"):
+        require_open_files(config.workers)
     device = resolve_device(config.device)
     sweep_stale()
     game = game_spec(config)
@@ -108,6 +113,8 @@ async def assemble(
 
     folder = RunFolder(resume_dir) if resume_dir else RunFolder.create(config)
     stack.callback(folder.close)
+    if resume_dir is None:
+        stack.push(_removing_if_setup_fails(folder.path))
     checkpoints = CheckpointFolder(folder.path)
     checkpoint = checkpoints.read()
     disk_thread = await stack.enter_async_context(_thread("disk"))
@@ -117,6 +124,7 @@ async def assemble(
     search_thread = await stack.enter_async_context(_thread("search"))
 
     faults_path = folder.path / WORKER_FAULTS
+    make_plain(faults_path)  # before workers write there
     stack.callback(_remove_if_empty, faults_path)
     collector = make_collector(config, game, ring, board, str(faults_path.resolve()))
     stack.push_async_callback(collector.close)
@@ -174,8 +182,18 @@ def _refusing_impossible_state(path: Path) -> Iterator[None]:
         raise CheckpointError(msg) from error
 
 
+def _removing_if_setup_fails(path: Path) -> Callable[..., None]:
+    """Return what takes a new run's folder away again if its parts can't be made: else the next try finds it there."""
+
+    def undo(kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            shutil.rmtree(path, ignore_errors=True)
+
+    return undo
+
+
 def _remove_if_empty(path: Path) -> None:
-    if path.is_file() and path.stat().st_size == 0:
+    if path.is_file() and not path.is_symlink() and path.stat().st_size == 0:
         path.unlink()
 
 

@@ -23,7 +23,7 @@ from pipeline.config import SPEED_FIELDS, change_speed
 from pipeline.observe.feed import Feed
 from pipeline.observe.statistics import PipelineStatistics
 from pipeline.persist.files import WriteError, write_json
-from pipeline.persist.runs import read_config
+from pipeline.persist.runs import RunFolderError, read_config
 from pipeline.ppo.recipe import RECIPES
 from pipeline.run.parts import assemble
 from pipeline.types import (
@@ -82,7 +82,7 @@ class Pipeline:
             **speed: Changed values, of `config.SPEED_FIELDS` only: results don't depend on them.
 
         Raises:
-            RunFolderError: If there is no run.
+            RunFolderError: If there is no run, or it was on a Ray cluster whose address isn't given now.
             TypeError: If a value would change the results.
             ValidationError: If a value is none that it can have.
         """
@@ -90,6 +90,13 @@ class Pipeline:
             msg = f"can't change {', '.join(sorted(refused))} of a run: only {', '.join(SPEED_FIELDS)}"
             raise TypeError(msg)
         config = read_config(run_dir)
+        if config.ray_address != "local" and not speed.keys() & {"ray_address", "collector"}:
+            # who is connected to can run code here, and the folder may be somebody else's
+            msg = (
+                f"{run_dir} was collected on the Ray cluster {config.ray_address}, which is not connected to by a "
+                f"folder's word: give --ray-address {config.ray_address}, or --collector executor to go on here"
+            )
+            raise RunFolderError(msg)
         pipeline = cls(config.model_validate(change_speed(config, speed)))
         pipeline._resume_dir = run_dir
         return pipeline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import multiprocessing
@@ -10,11 +11,13 @@ import signal
 import sys
 import threading
 from multiprocessing import forkserver, parent_process
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
 
 from pipeline.errors import PipelineError
+from pipeline.persist.files import open_plain
 from pipeline.workers.death import see_off
 
 if TYPE_CHECKING:
@@ -83,9 +86,10 @@ def become_worker(faults_path: str | None = None) -> None:
     """
     signal.signal(signal.SIGUSR1, signal.SIG_DFL)  # which ends it
     if faults_path is not None:
-        faults = open(faults_path, "ab", buffering=0)  # noqa: SIM115, PTH123  # for as long as the process lives
-        faulthandler.enable(faults)
-        faulthandler.register(signal.SIGUSR1, faults, chain=True)  # so that it ends when all is written
+        with contextlib.suppress(OSError):  # a folder that has changed since is no reason not to play
+            faults = open_plain(Path(faults_path), os.O_WRONLY | os.O_CREAT | os.O_APPEND)  # as long as it lives
+            faulthandler.enable(faults)
+            faulthandler.register(signal.SIGUSR1, faults, chain=True)  # so that it ends when all is written
     if sys.platform == "linux":  # end with the forkserver too: without it nobody could say when this process ended
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides

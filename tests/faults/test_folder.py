@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
+import re
+import resource
 import shutil
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +20,7 @@ from pipeline import Config, Pipeline
 from pipeline.command.cli import FAILED, OK, USAGE, main
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.files import WriteError
+from pipeline.run import parts
 from pipeline.types import RunStarted, UpdateResult
 
 if TYPE_CHECKING:
@@ -202,6 +207,110 @@ def test_a_link_in_a_run_that_was_handed_over_is_not_written_through(
     err = capsys.readouterr().err
     assert ("symbolic links" in err) == (name != "summary.json")  # which is replaced, link and all
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("name", ["worker_faults.log", "training_log.csv", "events.jsonl", ".lock", "config.json"])
+def test_nobody_waits_for_a_pipe_in_a_run_that_was_handed_over(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*options(tmp_path, total_episodes=8), "--quiet"]) == OK
+    (tmp_path / "run" / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / "run" / name)
+    assert main(["resume", str(tmp_path / "run"), "--quiet"]) in (FAILED, USAGE)
+    err = capsys.readouterr().err
+    assert re.search(rf"^error: can't (read|write)( to)? {tmp_path / 'run'}.*(Not a plain file|No such device)", err)
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "dangling"])
+def test_workers_write_their_stacks_to_a_plain_file_of_the_run_or_not_at_all(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Refused at once by the parent; a worker that meets it later, for the folder changed, plays without."""
+    victim = tmp_path / "victim"
+    assert main([*options(tmp_path, total_episodes=8), "--quiet"]) == OK
+    faults = tmp_path / "run" / "worker_faults.log"
+    if kind == "pipe":
+        os.mkfifo(faults)
+    else:
+        faults.symlink_to(victim)
+        if kind == "link":
+            victim.write_text("precious")
+    assert main(["resume", str(tmp_path / "run"), "--quiet", "--collector", "executor"]) == FAILED
+    assert "worker_faults.log: " in capsys.readouterr().err
+    program = (
+        "import faulthandler; from pipeline.workers.birth import become_worker;"
+        f"become_worker({str(faults)!r}); assert not faulthandler.is_enabled()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    assert victim.exists() == (kind == "link")
+    assert kind != "link" or victim.read_text() == "precious"
+
+
+def test_a_link_in_the_place_of_tensorboard_s_folder_is_not_followed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tensorboard")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert main([*options(tmp_path, total_episodes=8), "--tensorboard", "--quiet"]) == OK
+    shutil.rmtree(tmp_path / "run" / "tensorboard")
+    (tmp_path / "run" / "tensorboard").symlink_to(elsewhere)
+    assert main(["resume", str(tmp_path / "run"), "--quiet"]) == FAILED
+    assert "tensorboard: Not a folder of the run's own" in capsys.readouterr().err
+    assert not [*elsewhere.iterdir()]
+
+
+def test_a_folder_s_word_connects_to_no_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who is connected to can run code as this user: the author of the folder, perhaps."""
+    assert main([*options(tmp_path, total_episodes=8), "--quiet"]) == OK
+    config = tmp_path / "run" / "config.json"
+    values = json.loads(config.read_text()) | {"collector": "ray", "ray_address": "198.51.100.7:6379"}
+    config.write_text(json.dumps(values))
+    assert main(["resume", str(tmp_path / "run")]) == USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "give --ray-address 198.51.100.7:6379, or --collector executor to go on here" in line
+    assert main(["resume", str(tmp_path / "run"), "--collector", "sequential", "--quiet"]) == OK
+
+
+# --- a setup that fails leaves nothing behind ---
+
+
+async def test_a_run_that_could_not_be_set_up_can_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config(**RUN, log_dir=tmp_path, run_name="run")
+
+    def failing(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(parts, "make_collector", failing)
+        with pytest.raises(MemoryError):
+            await Pipeline(config).__aenter__()
+    assert not config.log_dir.joinpath("run").exists()
+    async with Pipeline(config) as pipeline:
+        await pipeline.run()
+    assert pipeline.run_dir == tmp_path / "run"
+
+
+def test_too_few_open_files_are_told_before_a_folder_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    command = [sys.executable, "run.py", *options(tmp_path, workers=200, collector="executor")]
+    few = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300)),
+    )
+    assert few.returncode == USAGE
+    assert "200 workers need 1056 open files" in few.stderr
+    assert not [*tmp_path.iterdir()]
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == limits
 
 
 def modes_of_segments() -> list[int]:

@@ -221,3 +221,21 @@ def test_close_waits_for_the_thread(tmp_path: Path) -> None:
             log.write(f"{index}\n")
         log.close()
         assert (tmp_path / "log").read_text().splitlines() == [str(index) for index in range(100)]
+
+
+@pytest.mark.parametrize("num_bytes", [0, 1, 65535, 65536, 65537, 200_000])
+def test_the_end_of_the_last_whole_line_is_found_without_reading_the_log(num_bytes: int, tmp_path: Path) -> None:
+    """A run of days has gigabytes of log, and is resumed on somebody's event loop."""
+    path = tmp_path / "log"
+    start = b"a line\n" * 3
+    path.write_bytes(start + b"x" * num_bytes)
+    log = Log(path, 10**12)
+    assert log.size_bytes == len(start) == path.stat().st_size
+    log.close()
+    with path.open("r+b") as file:
+        file.truncate(2**34)  # a hole, which takes no room: reading it would take seconds and all memory
+        file.seek(2**34 - 5)
+        file.write(b"end\n.")
+    log = Log(path, 10**12)
+    assert log.size_bytes == 2**34 - 1
+    log.close()
