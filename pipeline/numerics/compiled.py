@@ -53,6 +53,6 @@ def source_digest() -> str:
     digest = hashlib.sha256()
     cage2 = Path(__file__).parents[1] / "cage2"
     facts = [cage2 / "facts" / "images.py", cage2 / "facts" / "spec.py"]
-    for path in [Path(__file__), *facts, *sorted((cage2 / "engine").glob("*.py"))]:
+    for path in [Path(__file__), *facts, *sorted((cage2 / "engine").rglob("*.py"))]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -11,9 +11,10 @@ import numpy as np
 
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.blue.memory import Memory, act, begin, see
-from pipeline.cage2.engine.game import INITS_OF_RESET, reset, step
+from pipeline.cage2.engine.game import AGENTS_CHOICE, INITS_OF_RESET, reset, step
 from pipeline.cage2.engine.game_batch import GameBatch, Profile
 from pipeline.cage2.engine.mersenne import seed_generator_64
+from pipeline.cage2.engine.red import NO_TARGET
 from pipeline.cage2.facts.compliance import Compromised, Verdicts
 from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_TYPES
 from pipeline.numerics.compiled import compiled, kernel
@@ -148,7 +149,7 @@ def play(
         action = act(memory, choice)
         # compliance is judged by what Red held *before* the action
         fixes[t] = verdict[action, compromised[game.red_hosts]]
-        step(game, lists[0], action)
+        step(game, lists[0], action, AGENTS_CHOICE, NO_TARGET)
         rewards[t] = game.reward
         see(memory, game.observation, observations[t + 1])
 

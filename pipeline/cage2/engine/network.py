@@ -94,8 +94,6 @@ def clear_network(game: Any) -> None:
     game.known_names = 1 << RED_FOOTHOLD
     game.port_memory[:] = 0
     game.ot_known = 0
-    game.red_success = 0
-    game.red_listing = 0
 
 
 @compiled

@@ -70,7 +70,7 @@ GAME = np.dtype(
         ("known_names", np.int64),  # hosts that Red can name
         ("port_memory", np.int64, (spec.NUM_HOSTS,)),  # ports of Red's last scan; 0 before it
         ("ot_known", np.int64),  # Red has seen the OT service
-        ("red_success", np.int64),  # of Red's last action; 0 before the first
+        ("red_success", np.int64),  # of Red's last action; 0 before the first, and after Sleep
         ("red_listing", np.int64),  # that action, a scan, listed its host
         # Red's agent ------------------------------------------------------------------------------------
         ("script_index", np.int64),  # B_line: place in its script

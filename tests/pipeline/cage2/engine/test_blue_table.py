@@ -78,16 +78,16 @@ def test_what_blues_actions_do_to_the_table(play: Callable[..., Any], action: st
 
 
 def test_activity_lasts_for_one_step(play: Callable[..., Any]) -> None:
-    game = play("B_lineAgent")
-    game.red(1)
+    game = play()
+    game.red("DiscoverNetworkServices", "User3")
     assert game.table("User3") == [1, 0, 0, 0]
-    game.red(0)
+    game.red("DiscoverRemoteSystems", "User")
     assert game.table("User3") == [0, 0, 0, 0]
 
 
 def test_an_exploit_turns_privileged_into_user(play: Callable[..., Any]) -> None:
-    game = play("B_lineAgent")
-    game.red(4)
+    game = play()
+    game.red("DiscoverNetworkServices", "Enterprise0")
     game.game["compromised"][HOST["Enterprise0"]] = blue_table.PRIVILEGED
-    game.red(5)
+    game.red("ExploitRemoteService", "Enterprise0")
     assert game.table("Enterprise0") == [1, 1, 0, 1]
