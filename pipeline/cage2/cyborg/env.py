@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 Package = Literal["csle", "upstream"]
 """`csle`: the package csle-cyborg. `upstream`: the repository cage-challenge-2, installed as `CybORG`."""
 
-NUM_INITS_OF_NEW = 3
-"""Networks that CybORG draws for a new environment: when it is built, when it is wrapped, and when it is reset."""
 _MODULES = {"csle": "csle_cyborg", "upstream": "CybORG"}
 _PLACEHOLDERS = ("stable_baselines3", "paramiko")
 """What CybORG imports for an agent that loads a trained model (and torch with it) and for logs over SSH."""
@@ -133,7 +131,7 @@ class CyborgEnv:
                 random.seed(None if seed is None else int(seed))
             else:
                 random.setstate(self._generator)
-            for _ in range(NUM_INITS_OF_NEW if is_new else 1):
+            for _ in range(spec.NETWORKS_OF_NEW if is_new else spec.NETWORKS_OF_RESET):
                 self._main.reset("Blue")
             self._generator = random.getstate()
         self.simulator = self._controller.state

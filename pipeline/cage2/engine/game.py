@@ -22,20 +22,15 @@ if TYPE_CHECKING:
 
     from pipeline.cage2.engine.state import Games, Lists
 
-INITS_OF_RESET = 1
-"""Networks that CybORG draws for a reset of an existing environment."""
-INITS_OF_NEW = 3
-"""Networks that it draws for a new one: when it is built, when it is wrapped, and when it is reset."""
-
 AGENTS_CHOICE = int64(-1)
 """In the place of Red's action: what the game's own agent chooses."""
 
 
 @compiled
-def reset(game: Any, lists: Lists, num_inits: int) -> None:
+def reset(game: Any, lists: Lists, num_networks: int) -> None:
     """Start an episode from the generator as it stands; all networks but the last are drawn in vain."""
     clear_network(game)
-    for _ in range(num_inits):
+    for _ in range(num_networks):
         draw_network(game, lists)
     place_red(game, lists)
     agent.reset(game)
@@ -80,7 +75,7 @@ def reset_games(
     indices: npt.NDArray[np.int64],
     keys: npt.NDArray[np.uint32],
     key_lengths: npt.NDArray[np.int64],
-    num_inits: int,
+    num_networks: int,
 ) -> None:
     """Start an episode in some of the games.
 
@@ -90,13 +85,13 @@ def reset_games(
         indices: `[n]`, which games.
         keys: `[n, k]`, what their generators are seeded with (`mersenne.seed_key`).
         key_lengths: `[n]`, how much of each key counts; 0: the generator goes on from where it is.
-        num_inits: `INITS_OF_RESET` or `INITS_OF_NEW`.
+        num_networks: `spec.NETWORKS_OF_RESET` or `spec.NETWORKS_OF_NEW`.
     """
     for i in range(len(indices)):
         game = games[indices[i]]
         if key_lengths[i]:
             seed_generator(game, keys[i, : key_lengths[i]])
-        reset(game, lists[indices[i]], num_inits)
+        reset(game, lists[indices[i]], num_networks)
 
 
 @kernel

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from pipeline.cage2.engine import mersenne
-from pipeline.cage2.engine.game import AGENTS_CHOICE, INITS_OF_NEW, INITS_OF_RESET, reset_games, step_games
+from pipeline.cage2.engine.game import AGENTS_CHOICE, reset_games, step_games
 from pipeline.cage2.engine.red import ACTIONS, NO_TARGET, TARGETS
 from pipeline.cage2.engine.state import Games, Lists, new_games, new_lists
 from pipeline.cage2.facts import spec
@@ -97,8 +97,8 @@ class GameBatch:
         if len(seeds) != len(indices):
             raise ValueError(f"{len(seeds)} seeds for {len(indices)} games: give one for each")
         keys, key_lengths = _keys(seeds)
-        inits = INITS_OF_NEW if is_new else INITS_OF_RESET
-        reset_games(self.games, self.lists, indices, keys, key_lengths, inits)
+        num_networks = spec.NETWORKS_OF_NEW if is_new else spec.NETWORKS_OF_RESET
+        reset_games(self.games, self.lists, indices, keys, key_lengths, num_networks)
         self.observations[indices] = 0
         self.rewards[indices] = 0
         self.red_hosts[indices] = 1 << spec.RED_FOOTHOLD_INDEX
