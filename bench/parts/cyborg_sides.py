@@ -34,14 +34,20 @@ class Adapter:
 
 
 class Stock:
-    """CybORG behind its own `ChallengeWrapper`, on Python's global generator, which is nobody else's here."""
+    """CybORG behind its own `ChallengeWrapper`, on Python's global generator, which is nobody else's here.
 
-    def __init__(self, red_agent: str, seed: int) -> None:
+    Args:
+        red_agent: One of CybORG's, by its name, or the class of another.
+        seed: Of the generator, before anything is built.
+    """
+
+    def __init__(self, red_agent: str | type, seed: int) -> None:
         cyborg = load_cyborg("csle")
         from csle_cyborg.agents.wrappers.challenge_wrapper import ChallengeWrapper
 
+        agent = getattr(cyborg.agents, red_agent) if isinstance(red_agent, str) else red_agent
         random.seed(seed)
-        self._main = cyborg.main(cyborg.scenario, "sim", agents={"Red": getattr(cyborg.agents, red_agent)})
+        self._main = cyborg.main(cyborg.scenario, "sim", agents={"Red": agent})
         self._env = ChallengeWrapper(env=self._main, agent_name="Blue")
 
     def reset(self, seed: int | None) -> list[int]:
@@ -56,13 +62,18 @@ class Stock:
         tenths = round(reward * 10)
         if repr(tenths / 10) != repr(float(reward)):
             raise AssertionError(f"a reward that is no multiple of a tenth: {reward!r}")
-        sessions = self._main.environment_controller.state.sessions["Red"].values()
+        sessions = self.controller.state.sessions["Red"].values()
         hosts = {spec.HOST_NAMES.index(session.host) for session in sessions}
         return [int(value) for value in observation], tenths, sum(1 << host for host in hosts)
 
     def generator_state(self) -> tuple[Any, ...]:
         """Return the state of the game's generator."""
         return random.getstate()
+
+    @property
+    def controller(self) -> Any:
+        """What CybORG plays the game with."""
+        return self._main.environment_controller
 
 
 @contextmanager

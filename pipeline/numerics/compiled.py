@@ -52,7 +52,7 @@ def source_digest() -> str:
     """Return 12 hexadecimal digits that change whenever the engine's sources or the facts that they use do."""
     digest = hashlib.sha256()
     cage2 = Path(__file__).parents[1] / "cage2"
-    facts = [cage2 / "facts" / "images.py", cage2 / "facts" / "spec.py"]
-    for path in [Path(__file__), *facts, *sorted((cage2 / "engine").glob("*.py"))]:
+    facts = [cage2 / "facts" / f"{name}.py" for name in ("images", "spec", "table")]
+    for path in [Path(__file__), *facts, *sorted((cage2 / "engine").rglob("*.py"))]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -11,11 +11,12 @@ import numpy as np
 
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.blue.memory import Memory, act, begin, see
-from pipeline.cage2.engine.game import INITS_OF_RESET, reset, step
+from pipeline.cage2.engine.game import AGENTS_CHOICE, reset, step
 from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.engine.mersenne import seed_generator_64
+from pipeline.cage2.engine.red import NO_TARGET
 from pipeline.cage2.facts.compliance import Compromised, Verdicts
-from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_TYPES
+from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_TYPES, NETWORKS_OF_RESET
 from pipeline.numerics.compiled import compiled, kernel
 from pipeline.play.record import record_layout
 from pipeline.policy.forward import Actor, choose, look_up
@@ -137,7 +138,7 @@ def play(
     """
     game, memory, actor = games[0], memories[0], actors[0]
     seed_generator_64(game, environment_seed)
-    reset(game, lists[0], INITS_OF_RESET)
+    reset(game, lists[0], NETWORKS_OF_RESET)
     game.observation[:] = 0
     begin(memory, len(actions))
     see(memory, game.observation, observations[0])
@@ -149,7 +150,7 @@ def play(
         action = act(memory, choice)
         # compliance is judged by what Red held *before* the action
         fixes[t] = verdict[action, compromised[game.red_hosts]]
-        step(game, lists[0], action)
+        step(game, lists[0], action, AGENTS_CHOICE, NO_TARGET)
         rewards[t] = game.reward
         see(memory, game.observation, observations[t + 1])
 

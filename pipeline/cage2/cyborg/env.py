@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
     from pipeline.cage2.cyborg.blue_table import Connection
 
-NUM_INITS_OF_NEW = 3
-"""Networks that CybORG draws for a new environment: when it is built, when it is wrapped, and when it is reset."""
 _MODULES: dict[Package, str] = {"csle": "csle_cyborg", "upstream": "CybORG"}
 _PLACEHOLDERS = ("stable_baselines3", "paramiko")
 """What CybORG imports for an agent that loads a trained model (and torch with it) and for logs over SSH."""
@@ -133,7 +131,7 @@ class CyborgEnv:
                 random.seed(None if seed is None else int(seed))
             else:
                 random.setstate(self.generator)
-            for _ in range(NUM_INITS_OF_NEW if is_new else 1):
+            for _ in range(spec.NETWORKS_OF_NEW if is_new else spec.NETWORKS_OF_RESET):
                 self._main.reset("Blue")
             self.generator = random.getstate()
         self.simulator = self._controller.state

@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.cage2.engine.state import CORRECTED, SUSPECTS
+from pipeline.cage2.facts import table
 from pipeline.cage2.facts.spec import ANALYSE, BITS_PER_HOST, DECOY, NUM_HOSTS, REMOVE, RESTORE
+from pipeline.cage2.facts.table import EXPLOIT, NO, NONE, PRIVILEGED, SCAN, UNKNOWN, USER
 from pipeline.numerics.compiled import compiled
 
 if TYPE_CHECKING:
     from pipeline.cage2.engine.state import Lists
 
-NONE, SCAN, EXPLOIT = 0, 1, 2
-"""Activity of a host in a step."""
-NO, UNKNOWN, USER, PRIVILEGED = 0, 1, 2, 3
-"""How far a host is compromised, as far as Blue can tell."""
-
-ACTIVITY_NAMES = ("None", "Scan", "Exploit")
-COMPROMISED_NAMES = ("No", "Unknown", "User", "Privileged")
-ACTIVITY_BITS = np.array([[0, 0], [1, 0], [1, 1]], dtype=np.int8)
-COMPROMISED_BITS = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], dtype=np.int8)
+ACTIVITY_BITS = np.array(table.ACTIVITY_BITS, dtype=np.int8)
+CONDITION_BITS = np.array(table.CONDITION_BITS, dtype=np.int8)
 
 
 @compiled
@@ -42,14 +37,14 @@ def update_table(game: Any) -> None:
     """
     action = game.blue_action
     if action >= RESTORE:
-        game.compromised[action - RESTORE] = NO
-    elif REMOVE <= action < DECOY and game.compromised[action - REMOVE] != NO:
-        game.compromised[action - REMOVE] = UNKNOWN
+        game.condition[action - RESTORE] = NO
+    elif REMOVE <= action < DECOY and game.condition[action - REMOVE] != NO:
+        game.condition[action - REMOVE] = UNKNOWN
     game.activity = judge_events(game)
     if game.activity == EXPLOIT:
-        game.compromised[game.event_host] = USER
+        game.condition[game.event_host] = USER
     if game.found_malware:
-        game.compromised[action - ANALYSE] = PRIVILEGED
+        game.condition[action - ANALYSE] = PRIVILEGED
 
 
 @compiled
@@ -83,16 +78,16 @@ def write_observation(game: Any) -> None:
     observation = game.observation
     for host in range(NUM_HOSTS):
         activity = game.activity if host == game.event_host else NONE
-        compromised = game.compromised[host]
+        condition = game.condition[host]
         observation[BITS_PER_HOST * host + 0] = ACTIVITY_BITS[activity, 0]
         observation[BITS_PER_HOST * host + 1] = ACTIVITY_BITS[activity, 1]
-        observation[BITS_PER_HOST * host + 2] = COMPROMISED_BITS[compromised, 0]
-        observation[BITS_PER_HOST * host + 3] = COMPROMISED_BITS[compromised, 1]
+        observation[BITS_PER_HOST * host + 2] = CONDITION_BITS[condition, 0]
+        observation[BITS_PER_HOST * host + 3] = CONDITION_BITS[condition, 1]
 
 
 @compiled
 def reset_table(game: Any) -> None:
     """Know nothing of any host."""
-    game.compromised[:] = NO
+    game.condition[:] = NO
     game.activity = NONE
     game.observation[:] = 0

@@ -1,19 +1,20 @@
 """A game from reset to step, and the entry points from Python.
 
-step:  Blue acts -> Red chooses and acts -> reward -> Monitor -> table -> observation
+step:  Blue acts -> Red chooses -> Red acts -> reward -> Monitor -> table -> observation
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cage2.engine import agents, blue
+from pipeline.cage2.engine import blue, red
+from pipeline.cage2.engine.agents import agent
 from pipeline.cage2.engine.blue_table import monitor, reset_table, update_table, write_observation
 from pipeline.cage2.engine.mersenne import seed_generator
 from pipeline.cage2.engine.network import clear_network, draw_network, place_red
 from pipeline.cage2.engine.reward import compute_reward
 from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
-from pipeline.numerics.compiled import compiled, kernel
+from pipeline.numerics.compiled import compiled, int64, kernel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,21 +22,19 @@ if TYPE_CHECKING:
 
     from pipeline.cage2.engine.state import Games, Lists
 
-INITS_OF_RESET = 1
-"""Networks that CybORG draws for a reset of an existing environment."""
-INITS_OF_NEW = 3
-"""Networks that it draws for a new one: when it is built, when it is wrapped, and when it is reset."""
+AGENTS_CHOICE = int64(-1)
+"""In the place of Red's action: what the game's own agent chooses."""
 
 
 @compiled
-def reset(game: Any, lists: Lists, num_inits: int) -> None:
+def reset(game: Any, lists: Lists, num_networks: int) -> None:
     """Start an episode from the generator as it stands; all networks but the last are drawn in vain."""
     clear_network(game)
-    for _ in range(num_inits):
+    for _ in range(num_networks):
         draw_network(game, lists)
     place_red(game, lists)
-    agents.reset_agent(game)
-    agents.forget_step(game)
+    agent.reset(game)
+    red.forget_action(game)
     game.blue_action = 0
     game.blue_success = blue.NO_SUCCESS
     game.new_decoy_host = -1
@@ -45,11 +44,24 @@ def reset(game: Any, lists: Lists, num_inits: int) -> None:
 
 
 @compiled
-def step(game: Any, lists: Lists, action: int) -> None:
-    """Play one step: Blue's action, then Red's. Leaves `observation`, `reward` and all else in the game."""
+def step(game: Any, lists: Lists, blue_action: int, red_action: int, red_target: int) -> None:
+    """Play one step: Blue's action, then Red's. Leaves `observation`, `reward` and all else in the game.
+
+    Red's action comes from outside, and then nothing is drawn for the choice, or it is `AGENTS_CHOICE`. What the game's
+    own agent chooses can't be handed in: it is drawn, in CybORG, once Blue's action has drawn what it takes.
+
+    Args:
+        game: The record.
+        lists: `[3, 13, room]`.
+        blue_action: 0 to 144.
+        red_action: One of `red.ACTIONS`, by its place, or `AGENTS_CHOICE`.
+        red_target: One of the action's `red.TARGETS`; of no matter with `AGENTS_CHOICE`.
+    """
     game.num_steps += 1
-    blue.act(game, lists, action)
-    agents.play(game, lists)
+    blue.act(game, lists, blue_action)
+    if red_action == AGENTS_CHOICE:
+        red_action, red_target = agent.choose(game)
+    red.carry_out(game, lists, red_action, red_target)
     game.reward = compute_reward(game)
     monitor(game, lists)
     update_table(game)
@@ -63,7 +75,7 @@ def reset_games(
     indices: npt.NDArray[np.int64],
     keys: npt.NDArray[np.uint32],
     key_lengths: npt.NDArray[np.int64],
-    num_inits: int,
+    num_networks: int,
 ) -> None:
     """Start an episode in some of the games.
 
@@ -73,13 +85,13 @@ def reset_games(
         indices: `[n]`, which games.
         keys: `[n, k]`, what their generators are seeded with (`mersenne.seed_key`).
         key_lengths: `[n]`, how much of each key counts; 0: the generator goes on from where it is.
-        num_inits: `INITS_OF_RESET` or `INITS_OF_NEW`.
+        num_networks: `spec.NETWORKS_OF_RESET` or `spec.NETWORKS_OF_NEW`.
     """
     for i in range(len(indices)):
         game = games[indices[i]]
         if key_lengths[i]:
             seed_generator(game, keys[i, : key_lengths[i]])
-        reset(game, lists[indices[i]], num_inits)
+        reset(game, lists[indices[i]], num_networks)
 
 
 @kernel
@@ -87,7 +99,7 @@ def step_games(
     games: Games,
     lists: Lists,
     first: int,
-    actions: npt.NDArray[np.int64],
+    moves: npt.NDArray[np.int64],
     observations: npt.NDArray[np.int8],
     rewards: npt.NDArray[np.int64],
     red_hosts: npt.NDArray[np.int64],
@@ -98,24 +110,25 @@ def step_games(
         games: `[B]`.
         lists: `[B, 3, 13, room]`.
         first: Index of the first game to play.
-        actions: `[B]`. Nothing is played if one of them is not 0 to 144.
+        moves: `[B, 3]`, Blue's action, Red's and its target; see `step`. Nothing is played if one of Blue's is not 0 to
+            144; Red's are not checked.
         observations: `[B, 52]`, written.
         rewards: `[B]`, written, in tenths of a point.
         red_hosts: `[B]`, written: masks of the hosts with a Red session.
 
     Returns:
         Index of the first game that was not played, since it has not been reset yet or its lists have no room for
-        another step; `B` if there is none. Or `-1 - index` of the first action that there isn't.
+        another step; `B` if there is none. Or `-1 - index` of the first of Blue's actions that there isn't.
     """
     room = lists.shape[3]
     for index in range(first, len(games)):
-        if not 0 <= actions[index] < NUM_ACTIONS:
+        if not 0 <= moves[index, 0] < NUM_ACTIONS:
             return -1 - index
     for index in range(first, len(games)):
         game = games[index]
         if game.num_steps < 0 or game.num_steps + 1 >= room:
             return index
-        step(game, lists[index], actions[index])
+        step(game, lists[index], moves[index, 0], moves[index, 1], moves[index, 2])
         for i in range(OBSERVATION_SIZE):
             observations[index, i] = game.observation[i]
         rewards[index] = game.reward

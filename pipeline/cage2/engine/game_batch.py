@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from pipeline.cage2.engine import mersenne
-from pipeline.cage2.engine.game import INITS_OF_NEW, INITS_OF_RESET, reset_games, step_games
+from pipeline.cage2.engine.game import AGENTS_CHOICE, reset_games, step_games
+from pipeline.cage2.engine.red import ACTIONS, NO_TARGET, TARGETS
 from pipeline.cage2.engine.state import Games, Lists, new_games, new_lists
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.names import Observation, Profile, require
@@ -62,7 +63,8 @@ class GameBatch:
         entropy = os.urandom(self.games["words"].nbytes)
         self.games["words"] = np.frombuffer(entropy, dtype=np.uint32).reshape(num_games, -1)
         self.games["word_index"] = mersenne.NUM_WORDS
-        self._actions = np.zeros(num_games, dtype=np.int64)
+        self._moves = np.full((num_games, 3), (spec.SLEEP, AGENTS_CHOICE, NO_TARGET), dtype=np.int64)
+        self._blue_actions = self._moves[:, 0]
 
     def __len__(self) -> int:
         """Return `B`."""
@@ -91,8 +93,8 @@ class GameBatch:
         if len(seeds) != len(indices):
             raise ValueError(f"{len(seeds)} seeds for {len(indices)} games: give one for each")
         keys, key_lengths = _keys(seeds)
-        inits = INITS_OF_NEW if is_new else INITS_OF_RESET
-        reset_games(self.games, self.lists, indices, keys, key_lengths, inits)
+        num_networks = spec.NETWORKS_OF_NEW if is_new else spec.NETWORKS_OF_RESET
+        reset_games(self.games, self.lists, indices, keys, key_lengths, num_networks)
         self.observations[indices] = 0
         self.rewards[indices] = 0
         self.red_hosts[indices] = 1 << spec.RED_FOOTHOLD_INDEX
@@ -109,26 +111,34 @@ class GameBatch:
         """
         self.games["red_agent"][indices] = [_place(name, spec.RED_AGENTS, "Red agent") for name in red_agents]
 
-    def step(self, actions: npt.ArrayLike) -> None:
+    def step(self, actions: npt.ArrayLike, red_actions: npt.ArrayLike | None = None) -> None:
         """Play one step of every game; what comes of it is in `observations`, `rewards` and `red_hosts`.
 
         Args:
             actions: `[B]` integers, ids of Blue's actions, 0 to 144.
+            red_actions: `[B, 2]` integers, for an attacker from outside: what Red does in place of what its agent would
+                choose, an action by its place in `red.ACTIONS` and one of its `red.TARGETS`. Whether Red knows the
+                target is not asked.
 
         Raises:
             ValueError: There is no such action; no game was played.
             RuntimeError: A game has not been reset yet; the games before it were played.
         """
-        self._actions[:] = actions
-        first = self._play(0)
+        self._blue_actions[:] = actions
+        moves = self._moves
+        if red_actions is not None:
+            moves = moves.copy()
+            moves[:, 1:] = red_actions
+            _check_red(moves[:, 1:])
+        first = self._play(0, moves)
         if first < 0:
-            action = self._actions[-1 - first]
+            action = self._blue_actions[-1 - first]
             raise ValueError(f"action {action} is not one of Blue's, 0 to {spec.NUM_ACTIONS - 1}")
         while first < len(self.games):
             if self.games["num_steps"][first] < 0:
                 raise RuntimeError(f"game {first} has not been started: reset it first")
             self._grow()
-            first = self._play(first)
+            first = self._play(first, moves)
 
     def generator_state(self, index: int) -> tuple[int, tuple[int, ...], None]:
         """Return the state of a game's generator, as `random.getstate()` would give it."""
@@ -142,8 +152,8 @@ class GameBatch:
         """
         mersenne.set_state(self.games[index], state)
 
-    def _play(self, first: int) -> int:
-        return step_games(self.games, self.lists, first, self._actions, self.observations, self.rewards, self.red_hosts)
+    def _play(self, first: int, moves: npt.NDArray[np.int64]) -> int:
+        return step_games(self.games, self.lists, first, moves, self.observations, self.rewards, self.red_hosts)
 
     def _grow(self) -> None:
         num_games, _, _, room = self.lists.shape
@@ -162,6 +172,12 @@ def warm_up() -> None:
 def _place(name: str, names: tuple[str, ...], kind: str) -> int:
     require(kind, name, names)
     return names.index(name)
+
+
+def _check_red(actions: npt.NDArray[np.int64]) -> None:
+    for action, target in actions.tolist():
+        if not 0 <= action < len(ACTIONS) or target not in TARGETS[action]:
+            raise ValueError(f"action {action} on {target} is not one of Red's: see red.ACTIONS and red.TARGETS")
 
 
 def _keys(

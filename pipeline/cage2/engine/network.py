@@ -20,7 +20,7 @@ from pipeline.cage2.engine.tables import (
     USER,
 )
 from pipeline.cage2.facts import spec
-from pipeline.cage2.facts.spec import NUM_HOSTS, OP_SERVER_INDEX
+from pipeline.cage2.facts.spec import NUM_ADDRESSES, NUM_HOSTS, OP_SERVER_INDEX
 from pipeline.numerics.compiled import compiled, int64
 
 if TYPE_CHECKING:
@@ -31,12 +31,9 @@ PID_BITS = int64(spec.PID_LIMIT.bit_length())
 NUM_PORTS = int64(spec.NUM_EPHEMERAL_PORTS)
 PORT_BITS = int64(spec.NUM_EPHEMERAL_PORTS.bit_length())
 
-NUM_PREFIXES = int64(4096)
-"""Address ranges that a subnet is chosen from."""
-PREFIX_BITS = int64(13)
-NUM_ADDRESSES = 14
-"""Addresses of a subnet that its hosts are chosen from."""
-ADDRESS_BITS = int64(4)
+NUM_RANGES = int64(spec.NUM_RANGES)
+RANGE_BITS = int64(spec.NUM_RANGES.bit_length())
+ADDRESS_BITS = int64(spec.NUM_ADDRESSES.bit_length())
 """Of every limit from `NUM_ADDRESSES` down to 10."""
 
 RED_FOOTHOLD = int64(spec.RED_FOOTHOLD_INDEX)
@@ -51,13 +48,13 @@ def draw_network(game: Any, lists: Lists) -> None:
     Pitfall: addresses mean nothing to the game, but their draws have to be made; and the number of draws for process
     ids depends on the ids that a host already has.
     """
-    first = draw_below(game, NUM_PREFIXES, PREFIX_BITS)
-    second = draw_below(game, NUM_PREFIXES, PREFIX_BITS)
+    first = draw_below(game, NUM_RANGES, RANGE_BITS)
+    second = draw_below(game, NUM_RANGES, RANGE_BITS)
     while second == first:
-        second = draw_below(game, NUM_PREFIXES, PREFIX_BITS)
-    third = draw_below(game, NUM_PREFIXES, PREFIX_BITS)
+        second = draw_below(game, NUM_RANGES, RANGE_BITS)
+    third = draw_below(game, NUM_RANGES, RANGE_BITS)
     while third in (first, second):
-        third = draw_below(game, NUM_PREFIXES, PREFIX_BITS)
+        third = draw_below(game, NUM_RANGES, RANGE_BITS)
     for subnet in range(len(NUM_HOSTS_OF_SUBNET)):
         draw_only(game)
         for taken in range(NUM_HOSTS_OF_SUBNET[subnet]):
@@ -94,8 +91,6 @@ def clear_network(game: Any) -> None:
     game.known_names = 1 << RED_FOOTHOLD
     game.port_memory[:] = 0
     game.ot_known = 0
-    game.red_success = 0
-    game.red_listing = 0
 
 
 @compiled

@@ -1,7 +1,8 @@
 """Red's actions, named as CybORG names them. All come from Red's first session, on User0.
 
-Each leaves in the game whether it succeeded (`red_success`), and what Blue will be told: events at one host, each with
-a local port, some with a remote one. Ephemeral ports are drawn for their own sake, since nobody looks at the number.
+Whoever chooses for Red, `carry_out` acts. Each action leaves in the game whether it succeeded (`red_success`), and what
+Blue will be told: events at one host, each with a local port, some with a remote one. Ephemeral ports are drawn for
+their own sake, since nobody looks at the number.
 """
 
 from __future__ import annotations
@@ -40,8 +41,10 @@ from pipeline.cage2.engine.tables import (
 )
 from pipeline.cage2.facts.spec import (
     DETECTION_PROBABILITY,
+    NUM_HOSTS,
     OP_SERVER_INDEX,
     PREFERRED_EXPLOIT_PROBABILITY,
+    SUBNETS,
 )
 from pipeline.numerics.compiled import compiled, int64
 
@@ -58,17 +61,60 @@ ACTIONS = (
 )
 SLEEP, SWEEP, SCAN, EXPLOIT, ESCALATE, IMPACT = range(6)
 """Red's actions, by their place in `ACTIONS`."""
+NO_TARGET = -1
+"""Of an action that is aimed at nothing."""
+TARGETS = (
+    range(NO_TARGET, NO_TARGET + 1),
+    range(len(SUBNETS)),
+    range(NUM_HOSTS),
+    range(NUM_HOSTS),
+    range(NUM_HOSTS),
+    range(OP_SERVER_INDEX, OP_SERVER_INDEX + 1),
+)
+"""What each action can be aimed at: places of subnets, indices of hosts."""
 
 NUM_PASSWORD_GUESSES = 10
 """Connections that SSH brute force fails with before the one that succeeds."""
 
 
 @compiled
+def carry_out(game: Any, lists: Lists, action: int, target: int) -> None:
+    """Carry out an action, by its place in `ACTIONS`, on one of its `TARGETS`, whoever chose it.
+
+    Pitfall: Sleep neither succeeds nor fails, and what has not succeeded is a failure to Red's agents.
+    """
+    forget_action(game)
+    game.red_action = action
+    game.red_target = target
+    if action == SCAN:
+        discover_network_services(game, target)
+    elif action == EXPLOIT:
+        exploit_remote_service(game, lists, target)
+    elif action == ESCALATE:
+        privilege_escalate(game, lists, target)
+    elif action == SWEEP:
+        discover_remote_systems(game, target)
+    elif action == IMPACT:
+        impact(game)
+
+
+@compiled
+def forget_action(game: Any) -> None:
+    """Clear what the last action left: how it ended, and what Blue was told of it."""
+    game.red_action = SLEEP
+    game.red_target = NO_TARGET
+    game.red_success = 0
+    game.red_listing = 0
+    game.red_exploit = -1
+    game.event_host = -1
+    game.num_events = 0
+    game.event_ports = 0
+    game.shell_pid = -1
+
+
+@compiled
 def discover_remote_systems(game: Any, subnet: int) -> None:
     """`DiscoverRemoteSystems`: learn the addresses of a subnet."""
-    game.red_action = SWEEP
-    game.red_target = subnet
-    game.red_success = 0
     hosts = HOSTS_OF_SUBNET[subnet]
     if is_reachable(game, hosts):
         game.known_addresses |= hosts
@@ -84,8 +130,6 @@ def discover_network_services(game: Any, host: int) -> None:
     as services are, Red's own sessions are not. What was found is remembered until the next scan, whatever Blue does;
     at the time of the leaderboard it was remembered for ever.
     """
-    game.red_action = SCAN
-    game.red_target = host
     game.red_success = 1
     if not is_reachable(game, 1 << host):
         return
@@ -109,9 +153,6 @@ def exploit_remote_service(game: Any, lists: Lists, host: int) -> None:
     Pitfall: the memory may be outdated; an exploit aimed at a service that is gone fails without a trace, and so do
     those that never had a victim (EternalBlue on Enterprise1 and Enterprise2, BlueKeep on User3).
     """
-    game.red_action = EXPLOIT
-    game.red_target = host
-    game.red_success = 0
     options = OPTIONS_OF_PORTS[game.port_memory[host]]
     if options == 0:
         return
@@ -211,9 +252,6 @@ def privilege_escalate(game: Any, lists: Lists, host: int) -> None:
 
     Pitfall: if one is privileged already, nothing is drawn and no file left.
     """
-    game.red_action = ESCALATE
-    game.red_target = host
-    game.red_success = 0
     num_sessions = game.num_sessions[host]
     if num_sessions == 0:
         return
@@ -236,9 +274,6 @@ def impact(game: Any) -> None:
     Pitfalls: any session will do, once Red has seen the service. The process is stopped only if the service has it on
     record, which no restored one has; success is reported in every case.
     """
-    game.red_action = IMPACT
-    game.red_target = OP_SERVER_INDEX
-    game.red_success = 0
     num_sessions = game.num_sessions[OP_SERVER_INDEX]
     if num_sessions == 0:
         return

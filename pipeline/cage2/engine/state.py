@@ -1,6 +1,6 @@
 """The memory of a game: one record of fixed size, and three lists per host that grow with the episode.
 
-    games  [B] of GAME                  everything of fixed size, by field: games["compromised"] is [B, 13]
+    games  [B] of GAME                  everything of fixed size, by field: games["condition"] is [B, 13]
     lists  [B, 3, 13, room] int32       per host: Red's sessions, Blue's decoys, process ids that Blue suspects
 
 An entry of a list is `pid | attribute << 16`: whether a session is privileged, which decoy it is. A list gains at most
@@ -70,7 +70,7 @@ GAME = np.dtype(
         ("known_names", np.int64),  # hosts that Red can name
         ("port_memory", np.int64, (spec.NUM_HOSTS,)),  # ports of Red's last scan; 0 before it
         ("ot_known", np.int64),  # Red has seen the OT service
-        ("red_success", np.int64),  # of Red's last action; 0 before the first
+        ("red_success", np.int64),  # of Red's last action; 0 before the first, and after Sleep
         ("red_listing", np.int64),  # that action, a scan, listed its host
         # Red's agent ------------------------------------------------------------------------------------
         ("script_index", np.int64),  # B_line: place in its script
@@ -96,8 +96,8 @@ GAME = np.dtype(
         ("event_ports", np.int64),  # local ports of the events, but for a reverse shell's own
         ("shell_pid", np.int64),  # of a reverse shell that Blue is told of; -1 for none
         # What Blue sees ---------------------------------------------------------------------------------
-        ("compromised", np.int64, (spec.NUM_HOSTS,)),  # blue_table.NO, UNKNOWN, USER, PRIVILEGED
-        ("activity", np.int64),  # blue_table.NONE, SCAN, EXPLOIT; of event_host
+        ("condition", np.int64, (spec.NUM_HOSTS,)),  # of each host, by its place in table.CONDITIONS
+        ("activity", np.int64),  # of event_host, by its place in table.ACTIVITIES
         ("observation", np.int8, (spec.OBSERVATION_SIZE,)),
         ("reward", np.int64),  # tenths of a point
         # The generator, and ports given out -------------------------------------------------------------

@@ -248,6 +248,16 @@ REVERSE_SHELL_PORT = 4444
 
 # Numbers that are drawn -------------------------------------------------------------------------------------
 
+NETWORKS_OF_RESET = 1
+"""Networks that CybORG draws for a reset of an existing environment."""
+NETWORKS_OF_NEW = 3
+"""Networks that it draws for a new one: when it is built, when it is wrapped, and when it is reset."""
+HOST_BITS = 4
+"""Of an address: every subnet is a range of 16 addresses in 10.0.0.0/16."""
+NUM_RANGES = 1 << (16 - HOST_BITS)
+"""Ranges that a subnet is chosen from: 4,096."""
+NUM_ADDRESSES = (1 << HOST_BITS) - 2
+"""Addresses that a subnet's hosts are chosen from; the first and the last stand for the subnet and for broadcasts."""
 PID_LIMIT = 32768
 """Process ids are drawn from 1 up to, not including, this."""
 FIRST_EPHEMERAL_PORT = 49152

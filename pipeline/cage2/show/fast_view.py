@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-_SUBNET_BITS = 4
-"""Every subnet is one of the 4,096 of 16 addresses in 10.0.0.0/16."""
-_NUM_SUBNETS = 1 << (16 - _SUBNET_BITS)
-_NUM_ADDRESSES = (1 << _SUBNET_BITS) - 2
-"""Without the first and the last, which stand for the subnet itself and for broadcasts."""
-
 
 class Origins:
     """Where the generator of each game stood when its episode began.
@@ -67,10 +61,10 @@ class Origins:
         seed = self._seeds[index]
         if seed is None:
             state = STATE_VERSION, (*self._words[index].tolist(), int(self._word_index[index])), None
-        else:  # two networks are drawn in vain before the one that is played
-            scratch = GameBatch(1, "SleepAgent")
-            scratch.reset([seed])
-            scratch.reset([None])
+        else:  # all networks but the last are drawn in vain
+            scratch = GameBatch(1, spec.RED_AGENTS[0])
+            for drawn in range(spec.NETWORKS_OF_NEW - 1):
+                scratch.reset([None if drawn else seed])
             state = scratch.generator_state(0)
         generator = random.Random()  # noqa: S311 - the game's own
         generator.setstate(state)
@@ -79,14 +73,15 @@ class Origins:
 
 def draw_addresses(generator: random.Random) -> Addresses:
     """Draw a network's addresses as CybORG does: ranges, then the hosts of each."""
-    ranges = generator.sample(range(_NUM_SUBNETS), len(spec.SUBNETS))
+    ranges = generator.sample(range(spec.NUM_RANGES), len(spec.SUBNETS))
     hosts = [""] * spec.NUM_HOSTS
     subnets = []
     for subnet, place in zip(spec.SUBNETS, ranges, strict=True):
         generator.choice((place,))  # which range of its own size in a range of this size
-        first = place << _SUBNET_BITS
-        subnets.append(f"{_dotted(first)}/{32 - _SUBNET_BITS}")
-        for host, address in zip(subnet.hosts, generator.sample(range(_NUM_ADDRESSES), len(subnet.hosts)), strict=True):
+        first = place << spec.HOST_BITS
+        subnets.append(f"{_dotted(first)}/{32 - spec.HOST_BITS}")
+        addresses = generator.sample(range(spec.NUM_ADDRESSES), len(subnet.hosts))
+        for host, address in zip(subnet.hosts, addresses, strict=True):
             hosts[host] = _dotted(first + 1 + address)
     return Addresses(tuple(hosts), tuple(subnets))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.table import ACTIVITIES, ACTIVITY_BITS, CONDITION_BITS, CONDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
 
 Agent = Literal["Blue", "Red"]
 
-ACTIVITIES = {(0, 0): "None", (1, 0): "Scan", (1, 1): "Exploit"}
-"""Activity on a host, by the first two of its bits in the observation."""
-CONDITIONS = {(0, 0): "No", (1, 0): "Unknown", (0, 1): "User", (1, 1): "Privileged"}
-"""How far Blue takes a host for compromised, by the other two."""
+_ACTIVITY_OF_BITS = dict(zip(ACTIVITY_BITS, ACTIVITIES, strict=True))
+_CONDITION_OF_BITS = dict(zip(CONDITION_BITS, CONDITIONS, strict=True))
 
 
 class HostReward(NamedTuple):
@@ -71,9 +70,9 @@ class HostView:
     scanned: bool
     """Whether Red has scanned it, with a result."""
     activity: str
-    """`None`, `Scan` or `Exploit`: what Blue was shown of this step."""
+    """One of `table.ACTIVITIES`: what Blue was shown of this step."""
     compromised: str
-    """`No`, `Unknown`, `User` or `Privileged`: what Blue takes it for."""
+    """One of `table.CONDITIONS`: what Blue takes it for."""
 
     @property
     def access(self) -> str:
@@ -190,8 +189,8 @@ def assemble(
                 decoys=tuple(decoys[index]),
                 known=bool(known >> index & 1),
                 scanned=bool(scanned >> index & 1),
-                activity=ACTIVITIES[bits[index][0], bits[index][1]],
-                compromised=CONDITIONS[bits[index][2], bits[index][3]],
+                activity=_ACTIVITY_OF_BITS[bits[index][0], bits[index][1]],
+                compromised=_CONDITION_OF_BITS[bits[index][2], bits[index][3]],
             )
             for index, host in enumerate(spec.HOSTS)
         ),

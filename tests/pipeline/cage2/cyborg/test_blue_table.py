@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cage2.cyborg.blue_table import EXPLOIT, SCAN, BlueTable, Connection, activity
+from pipeline.cage2.cyborg.blue_table import BlueTable, Connection, activity
 from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.table import EXPLOIT, NONE, SCAN
 
 HOST = 3
 SMALL_SCAN = [(22, 50000)]
@@ -19,17 +20,15 @@ BRUTE_FORCE = [(22, 50000 + number) for number in range(11)]
     ("connections", "alone", "with_decoy"),
     [
         (LARGE_SCAN, SCAN, SCAN),
-        (SMALL_SCAN, SCAN, None),
+        (SMALL_SCAN, SCAN, NONE),
         ([(53, 50000), (53, 50001)], SCAN, EXPLOIT),
         (DETECTED_SHELL, EXPLOIT, EXPLOIT),
-        (UNDETECTED_SHELL, SCAN, None),
+        (UNDETECTED_SHELL, SCAN, NONE),
         (ATTACKED_DECOY, SCAN, EXPLOIT),
         (BRUTE_FORCE, EXPLOIT, EXPLOIT),
     ],
 )
-def test_what_red_does_and_what_blue_takes_it_for(
-    connections: list[Connection], alone: tuple[int, int], with_decoy: tuple[int, int] | None
-) -> None:
+def test_what_red_does_and_what_blue_takes_it_for(connections: list[Connection], alone: int, with_decoy: int) -> None:
     assert activity(connections, decoy_placed=False) == alone
     assert activity(connections, decoy_placed=True) == with_decoy
 

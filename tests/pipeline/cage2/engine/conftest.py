@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.cage2.engine.agents import LAST_PLACE
+from pipeline.cage2.engine import red
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.engine.state import ATTRIBUTE, DECOYS, PID_MASK, SESSIONS
 from pipeline.cage2.facts import spec
@@ -14,11 +14,9 @@ from pipeline.cage2.facts import spec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-USER3 = spec.HOST_NAMES.index("User3")
-
 
 class Play:
-    """A `FastEnv` with its inside at hand: `game` is the record, `blue` acts by name, `red` moves B_line to a place."""
+    """A `FastEnv` with its inside at hand: `game` is the record, `blue` and `red` act by name."""
 
     def __init__(self, red_agent: str = "SleepAgent", seed: int = 0, **options: Any) -> None:
         self.env = FastEnv(red_agent, **options)
@@ -35,13 +33,16 @@ class Play:
         start = spec.BITS_PER_HOST * spec.HOST_NAMES.index(host)
         return self.env.batch.observations[0, start : start + spec.BITS_PER_HOST].tolist()
 
-    def red(self, place: int, *, user: int = USER3, blue: str = "Sleep") -> int:
-        """Let B_line execute a place of its script, whatever came before; return the reward in tenths."""
-        self.game["script_user"] = user
-        self.game["script_seen"] = (2 << LAST_PLACE) - 1
-        self.game["script_index"] = max(place - 1, 0)
-        self.game["red_success"] = int(place > 0)
-        return self.blue(blue)
+    def red(self, action: str, target: str, *, blue: str = "Sleep") -> int:
+        """Let Red take an action on a host or subnet, after Blue's; return the reward in tenths."""
+        names = [subnet.name for subnet in spec.SUBNETS] if action == "DiscoverRemoteSystems" else spec.HOST_NAMES
+        red_action = red.ACTIONS.index(action), names.index(target)
+        self.env.batch.step(spec.ACTION_NAMES.index(blue), [red_action])
+        return int(self.env.batch.rewards[0])
+
+    def last(self) -> tuple[str, int]:
+        """Return Red's last action and its target."""
+        return red.ACTIONS[self.game["red_action"]], int(self.game["red_target"])
 
     def sessions(self, host: str) -> list[tuple[int, bool]]:
         """Return process id and privilege of Red's sessions on a host."""

@@ -64,9 +64,9 @@ def test_analyse_finds_a_file_even_after_the_shell_is_gone(play: Callable[..., A
 
 
 def test_analyse_comes_before_red(play: Callable[..., Any]) -> None:
-    game = play("B_lineAgent")
-    game.red(1)
-    game.red(2, blue="Analyse User3")
+    game = play()
+    game.red("DiscoverNetworkServices", "User3")
+    game.red("ExploitRemoteService", "User3", blue="Analyse User3")
     assert game.table("User3")[2:] != [1, 1]
     assert game.game["infected_hosts"] >> HOST["User3"] & 1
 

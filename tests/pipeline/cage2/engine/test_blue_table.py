@@ -7,7 +7,7 @@ import pytest
 from pipeline.cage2.engine import blue_table
 from pipeline.cage2.engine.state import CORRECTED, STOCK, new_games
 from pipeline.cage2.engine.tables import port_mask
-from pipeline.cage2.facts import spec
+from pipeline.cage2.facts import spec, table
 from pipeline.numerics.compiled import kernel
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def test_what_events_look_like(
     for decoy_host, table_kind in ((-1, STOCK), (3, STOCK), (3, CORRECTED)):
         games["new_decoy_host"] = decoy_host
         games["table_kind"] = table_kind
-        shown.append(blue_table.ACTIVITY_NAMES[judge(games)])
+        shown.append(table.ACTIVITIES[judge(games)])
     assert shown == [alone, after_decoy, corrected]
 
 
@@ -54,7 +54,7 @@ def test_nothing_happened_without_events() -> None:
     games = new_games(1)
     games["event_host"] = -1
     games["new_decoy_host"] = 3
-    assert judge(games) == blue_table.NONE
+    assert judge(games) == table.NONE
 
 
 @pytest.mark.parametrize(
@@ -71,23 +71,23 @@ def test_nothing_happened_without_events() -> None:
 )
 def test_what_blues_actions_do_to_the_table(play: Callable[..., Any], action: str, before: str, after: str) -> None:
     game = play()
-    game.game["compromised"][5] = blue_table.COMPROMISED_NAMES.index(before)
+    game.game["condition"][5] = table.CONDITIONS.index(before)
     game.blue(f"{action} Op_Host1")
-    assert blue_table.COMPROMISED_NAMES[game.game["compromised"][5]] == after
+    assert table.CONDITIONS[game.game["condition"][5]] == after
     assert game.table("Op_Host1")[2:] == {"No": [0, 0], "Unknown": [1, 0], "User": [0, 1], "Privileged": [1, 1]}[after]
 
 
 def test_activity_lasts_for_one_step(play: Callable[..., Any]) -> None:
-    game = play("B_lineAgent")
-    game.red(1)
+    game = play()
+    game.red("DiscoverNetworkServices", "User3")
     assert game.table("User3") == [1, 0, 0, 0]
-    game.red(0)
+    game.red("DiscoverRemoteSystems", "User")
     assert game.table("User3") == [0, 0, 0, 0]
 
 
 def test_an_exploit_turns_privileged_into_user(play: Callable[..., Any]) -> None:
-    game = play("B_lineAgent")
-    game.red(4)
-    game.game["compromised"][HOST["Enterprise0"]] = blue_table.PRIVILEGED
-    game.red(5)
+    game = play()
+    game.red("DiscoverNetworkServices", "Enterprise0")
+    game.game["condition"][HOST["Enterprise0"]] = table.PRIVILEGED
+    game.red("ExploitRemoteService", "Enterprise0")
     assert game.table("Enterprise0") == [1, 1, 0, 1]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.cage2.engine import red
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.engine.game_batch import GameBatch, warm_up
 from pipeline.cage2.facts import spec
@@ -108,6 +109,28 @@ def test_no_game_is_played_if_an_action_is_wrong(actions: list[int]) -> None:
     with pytest.raises(ValueError, match="0 to 144"):
         batch.step(actions)
     assert batch.games["num_steps"].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "red_action", [(6, 0), (-1, -1), (red.SCAN, 13), (red.SWEEP, 3), (red.IMPACT, 6), (red.SLEEP, 0)]
+)
+def test_no_game_is_played_if_an_attackers_action_is_wrong(red_action: tuple[int, int]) -> None:
+    batch = GameBatch(2, "B_lineAgent")
+    batch.reset([1, 2])
+    with pytest.raises(ValueError, match=f"action {red_action[0]} on {red_action[1]} is not one of Red's"):
+        batch.step([0, 0], [(red.SCAN, 9), red_action])
+    assert batch.games["num_steps"].tolist() == [0, 0]
+
+
+def test_an_attacker_acts_in_all_games_or_in_each_for_itself() -> None:
+    batch = GameBatch(2, "B_lineAgent")
+    batch.reset([1, 2])
+    batch.step(0, (red.SCAN, 9))
+    assert batch.games["red_target"].tolist() == [9, 9]
+    batch.step(0, np.array([(red.SWEEP, 2), (red.SLEEP, red.NO_TARGET)]))
+    assert batch.games["red_action"].tolist() == [red.SWEEP, red.SLEEP]
+    batch.step(0)
+    assert batch.games["red_action"].tolist() == [red.SCAN, red.SWEEP]  # the game's own, by how those ended
 
 
 def test_actions_of_any_integer_type_are_taken() -> None:

@@ -36,7 +36,7 @@ def test_a_step_costs_what_the_hosts_the_service_and_restore_cost(
 
 
 def test_an_unprivileged_session_costs_nothing(play: Callable[..., Any]) -> None:
-    game = play("B_lineAgent")
-    game.red(4)
-    assert game.red(5) == 0
+    game = play()
+    game.red("DiscoverNetworkServices", "Enterprise0")
+    assert game.red("ExploitRemoteService", "Enterprise0") == 0
     assert game.env.red_hosts() != 1 << spec.RED_FOOTHOLD_INDEX

@@ -22,7 +22,7 @@ def test_fields_are_attributes_of_what_uncompiled_code_takes() -> None:
 
 def test_fields_can_be_seen_over_all_games() -> None:
     games = new_games(4)
-    assert games["compromised"].shape == (4, 13)
+    assert games["condition"].shape == (4, 13)
     assert games["observation"].shape == (4, 52)
     assert games["words"].shape == (4, 624)
 
