@@ -19,8 +19,7 @@ from pipeline import seeding
 from pipeline.collect.deadline import Deadline, Flight
 from pipeline.collect.scheduler import Assignment, Scheduler
 from pipeline.errors import PipelineError
-from pipeline.play.player import read_failure
-from pipeline.play.record import UNTOLD
+from pipeline.play.record import UNTOLD, read_failure
 from pipeline.workers.death import WorkersDiedError
 
 if TYPE_CHECKING:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from typing import TYPE_CHECKING
 
-from native_buffers.errors import UnwrittenFields
-from pipeline.play.player import Player, write_failure
+from pipeline.play.player import Player
 
 if TYPE_CHECKING:
     from native_buffers.ring import EpisodeRing
@@ -46,12 +44,7 @@ class SequentialCollector:
         """Play leased slots; other coroutines have their turn between two episodes."""
         assert self._player is not None, "started"  # noqa: S101
         for slot in slots:
-            header = self._ring.header(slot)
-            if self._player.play(header, self._ring.record(slot)):
-                try:
-                    self._ring.fill(slot)
-                except UnwrittenFields:
-                    write_failure(header, traceback.format_exc())
+            self._player.play_slot(self._ring, slot)
             await asyncio.sleep(0)
 
     async def kill(self, slots: tuple[int, ...]) -> bool:

@@ -30,7 +30,8 @@ from typing import TYPE_CHECKING
 from pipeline import seeding
 from pipeline.cage2.engine import game_batch
 from pipeline.play import rollout
-from pipeline.play.player import Policies, write_failure
+from pipeline.play.player import Policies
+from pipeline.play.record import write_failures
 from pipeline.workers import birth
 from pipeline.workers.birth import ForkserverDiedError
 from pipeline.workers.death import WorkersDiedError, dump_and_kill
@@ -160,8 +161,7 @@ class SynchronousCollector:
         try:
             actor = self._policies.actor(int(first["weight_version"]))
         except Exception:  # noqa: BLE001  # told by the headers
-            for slot in slots:
-                write_failure(self._ring.header(slot), traceback.format_exc())
+            write_failures(self._ring, slots, traceback.format_exc())
             return
         acting = []
         for environment, slot in zip(self._environments, slots, strict=False):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.play import parcel
-from pipeline.play.player import write_failure
 from pipeline.workers import pickled
 from pipeline.workers import shared as worker
 
@@ -92,12 +91,8 @@ class Pickled:
         return pickled.play, (self._board.read(version), parcel.pack(self._ring, slots))
 
     def deliver(self, slots: Slots, answer: Any) -> None:
-        """Copy the slots' bytes in."""
-        if isinstance(answer, str):
-            for slot in slots:
-                write_failure(self._ring.header(slot), answer)
-        else:
-            parcel.unpack(self._ring, slots, answer)
+        """Copy the slots' bytes in, or write down why there are none."""
+        parcel.unpack(self._ring, slots, answer)
 
     def player(self, slots: Slots) -> int | None:
         """Return None: the headers come back when all is over."""

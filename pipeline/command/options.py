@@ -13,15 +13,13 @@ from pydantic import ValidationError
 
 from pipeline.config import SPEED_FIELDS, Config, effect_of
 from pipeline.errors import SetupError
+from pipeline.printable import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
-
-_MAX_SHOWN = 60
-"""Characters of a wrong value that a message repeats."""
 
 
 class UsageError(SetupError):
@@ -81,14 +79,12 @@ def unknown_argument(argument: str, known: tuple[str, ...]) -> UsageError:
     """
     flag = argument.partition("=")[0]
     if not flag.startswith("-"):
-        return UsageError(f"unexpected argument {_shown(argument)!r} (see run.py --help)")
+        return UsageError(f"unexpected argument '{shown(argument)}' (see run.py --help)")
     flags = [_flag(name) for name in known]
     if known == SPEED_FIELDS and flag in map(_flag, Config.model_fields):
         return UsageError(f"{flag} can't change when a run is resumed, only {', '.join(flags)} can")
     near = difflib.get_close_matches(flag, flags, n=1)
-    return UsageError(
-        f"unknown option {_shown(flag)}: " + (f"did you mean {near[0]}?" if near else "see run.py --help")
-    )
+    return UsageError(f"unknown option {shown(flag)}: " + (f"did you mean {near[0]}?" if near else "see run.py --help"))
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -109,8 +105,8 @@ def _first_mistake(error: ValidationError, options: Mapping[str, Any], file: Pat
     where = _flag(name) if name in options or file is None else f"{file}: {name}"
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, Config.model_fields, n=1)
-        return f"{file}: unknown key {_shown(name)!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    return f"{where} {_shown(first['input'])}: {_requirement(first, Config.model_fields[name])}"
+        return f"{file}: unknown key '{shown(name)}'" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"{where} {shown(first['input'])}: {_requirement(first, Config.model_fields[name])}"
 
 
 def _requirement(error: ErrorDetails, field: FieldInfo) -> str:
@@ -119,13 +115,6 @@ def _requirement(error: ErrorDetails, field: FieldInfo) -> str:
         return f"doesn't fit. {_description(field)}"
     message = error["msg"].removeprefix("Value error, ").partition(", unable to")[0]
     return message.replace("Input should be", "must be")
-
-
-def _shown(value: object) -> str:
-    """Return a value as a message repeats it: short, and without characters that would break the line."""
-    text = str(value)
-    text = text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
-    return text if text.isprintable() else ascii(text)
 
 
 def _flag(name: str) -> str:

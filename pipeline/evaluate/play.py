@@ -11,8 +11,8 @@ from pipeline import seeding
 from pipeline.cage2.facts.compliance import episode_compliance
 from pipeline.errors import PipelineError
 from pipeline.evaluate.baselines import BASELINES
-from pipeline.play.player import Player, read_failure
-from pipeline.play.record import HEADER
+from pipeline.play.player import Player
+from pipeline.play.record import HEADER, read_failure
 
 if TYPE_CHECKING:
     import numpy.typing as npt

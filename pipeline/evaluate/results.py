@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.estimates import estimate, estimate_of_tenths, sample_std
 from pipeline.evaluate.scenario import PROTOCOL, Scenario
 from pipeline.types import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy.typing as npt
 
     from pipeline.evaluate.play import Episodes
 
@@ -43,16 +42,14 @@ def summarize(scenario: Scenario, parts: Sequence[Episodes]) -> ScenarioResult:
         parts: All its episodes, by ascending index.
     """
     tenths = np.concatenate([part.return_tenths for part in parts])  # [B]
-    # the sum of integers is exact, however they are cut into parts
-    mean = int(tenths.sum()) / (TENTHS * len(tenths))
-    std = _std(tenths / TENTHS)
+    std = sample_std(tenths / TENTHS)
     shares = [part.compliance for part in parts if part.compliance is not None]
     return ScenarioResult(
         scenario=scenario,
         num_episodes=len(tenths),
-        env_reward=Estimate(mean, std / math.sqrt(len(tenths))),
+        env_reward=Estimate(estimate_of_tenths(tenths).mean, std / math.sqrt(len(tenths))),
         std=std,
-        compliance=_estimate(np.concatenate(shares)) if shares else None,
+        compliance=estimate(np.concatenate(shares)) if shares else None,
     )
 
 
@@ -63,11 +60,3 @@ def total_score(results: Sequence[ScenarioResult]) -> Estimate | None:
         return None
     # the nine have no episode in common: their errors are independent
     return Estimate(math.fsum(each.mean for each in nine), math.hypot(*(each.stderr for each in nine)))
-
-
-def _estimate(values: npt.NDArray[np.float64]) -> Estimate:
-    return Estimate(float(values.mean()), _std(values) / math.sqrt(len(values)))
-
-
-def _std(values: npt.NDArray[np.float64]) -> float:
-    return float(values.std(ddof=1)) if len(values) > 1 else 0.0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.cage2.facts.compliance import episode_compliance
+from pipeline.estimates import estimate_of_tenths
 from pipeline.ppo.batch import RowFilledError
-from pipeline.types import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.learn.intake import Intake
+    from pipeline.types import Estimate
 
 _STRIDE = 1 << 20
 """Indices between the first episodes of two evaluations, so that no two share a seed: room for all 120 orders."""
@@ -68,11 +69,8 @@ class Tally:
         self.num_filled += 1
 
     def worth(self, rows: slice) -> Worth:
-        """Return what some of the episodes were like; sums of whole tenths, so that rounding has no say in it."""
-        returns = self.returns_tenths[rows]  # [n]
-        num = len(returns)
-        spread = float(returns.std(ddof=1)) / 10 if num > 1 else 0.0
-        return Worth(Estimate(int(returns.sum()) / (10 * num), spread / num**0.5), float(self.compliance[rows].mean()))
+        """Return what some of the episodes were like."""
+        return Worth(estimate_of_tenths(self.returns_tenths[rows]), float(self.compliance[rows].mean()))
 
 
 async def evaluate(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
 import structlog
 
-from pipeline.persist.files import Log, printable
+from pipeline.persist.files import Log
+from pipeline.printable import printable
 from pipeline.types import EpisodesCollected, UpdateResult
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def event_fields(event: Event) -> dict[str, Any]:
 
 
 def _for_people(logger: Any, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Spell out what would break a line or command a terminal, in a folder's name, say, and only count what is long."""
+    """Make texts printable, a folder's name, say, and only count what is long."""
     for name, value in fields.items():
         if isinstance(value, str):
             fields[name] = printable(value)

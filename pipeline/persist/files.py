@@ -228,11 +228,6 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
-def printable(text: str) -> str:
-    """Spell out characters that would break a line or command a terminal, for messages that tell what a file holds."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
-
-
 def sync(path: Path) -> None:
     """Wait until a file's content, or a folder's names, have reached the disk."""
     descriptor = os.open(path, os.O_RDONLY | _PLAIN)

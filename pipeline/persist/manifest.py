@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import SetupError
-from pipeline.persist.files import printable, read_json, reason, write_json
+from pipeline.persist.files import read_json, reason, write_json
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,16 +14,8 @@ from pydantic import ValidationError
 from pipeline.config import Config
 from pipeline.errors import SetupError
 from pipeline.machine import describe_machine
-from pipeline.persist.files import (
-    TEMPORARY_SUFFIX,
-    WriteError,
-    open_plain,
-    printable,
-    read_json,
-    reason,
-    sync,
-    write_json,
-)
+from pipeline.persist.files import TEMPORARY_SUFFIX, WriteError, open_plain, read_json, reason, sync, write_json
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

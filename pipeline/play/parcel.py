@@ -11,15 +11,14 @@
 from __future__ import annotations
 
 import time
-import traceback
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from native_buffers.block import SlotBlock
 from native_buffers.errors import UnwrittenFields
-from pipeline.play.player import Player, write_failure
-from pipeline.play.record import HEADER, UNTOLD
+from pipeline.play.player import Player
+from pipeline.play.record import HEADER, UNTOLD, failure_told, write_failures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,20 +81,20 @@ def pack(ring: EpisodeRing, slots: Sequence[int]) -> npt.NDArray[np.uint8]:
     return headers
 
 
-def unpack(ring: EpisodeRing, slots: Sequence[int], images: npt.NDArray[np.uint8]) -> None:
+def unpack(ring: EpisodeRing, slots: Sequence[int], images: npt.NDArray[np.uint8] | str) -> None:
     """Copy what was played into its slots, and fill those that are complete.
 
     Args:
         ring: Whose slots.
         slots: As they were packed.
-        images: `[num_episodes, slot_bytes]` uint8.
+        images: `[num_episodes, slot_bytes]` uint8; or why nothing was played, which all headers then say.
     """
+    if isinstance(images, str):
+        write_failures(ring, slots, images)
+        return
     for slot, image in zip(slots, images, strict=True):
         ring.image(slot)[:] = image
         header = ring.header(slot)
-        if header["failed"]:
-            continue
-        try:
-            ring.fill(slot)
-        except UnwrittenFields:
-            write_failure(header, traceback.format_exc())
+        if not header["failed"]:
+            with failure_told(header, UnwrittenFields):
+                ring.fill(slot)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from pipeline.cage2.facts.compliance import Verdicts
 from pipeline.cage2.facts.orders import ORDERS
-from pipeline.play.record import ERROR_TEXT_BYTES
+from pipeline.play.record import failure_told
 from pipeline.policy.forward import Actor
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from native_buffers.layout import Array
+    from native_buffers.ring import EpisodeRing
     from pipeline.play.game import GameSpec
 
 MAX_CACHED_ACTORS = 3
@@ -80,7 +80,8 @@ class Player:
         header["worker_pid"][...] = os.getpid()
         started_s = time.monotonic()
         header["started_s"][...] = started_s
-        try:
+        # one that exits takes nobody along
+        with failure_told(header, (Exception, SystemExit)):
             workflow_id = int(header["workflow_id"])
             self._play_episode(
                 self._policies.actor(int(header["weight_version"])),
@@ -91,23 +92,20 @@ class Player:
                 record=record,
                 greedy=bool(header["greedy"]),
             )
-        except (Exception, SystemExit):  # noqa: BLE001  # told by the header; one that exits takes nobody along
-            write_failure(header, traceback.format_exc())
-            return False
-        finished_s = time.monotonic()
-        header["finished_s"][...] = finished_s
-        header["busy_s"][...] = finished_s - started_s
-        return True
+            finished_s = time.monotonic()
+            header["finished_s"][...] = finished_s
+            header["busy_s"][...] = finished_s - started_s
+            return True
+        return False
 
+    def play_slot(self, ring: EpisodeRing, slot: int) -> None:
+        """Play the episode that a slot's header asks for, and fill the slot; if that fails, the header says why.
 
-def write_failure(header: dict[str, Array], text: str) -> None:
-    """Mark an episode as failed, with the end of `text` as the reason."""
-    header["error_text"][...] = text.encode(errors="replace")[-ERROR_TEXT_BYTES:]
-    header["failed"][...] = 1
-
-
-def read_failure(header: dict[str, Array]) -> str | None:
-    """Return why an episode failed, or None if it didn't."""
-    if not header["failed"]:
-        return None
-    return bytes(header["error_text"].item()).decode(errors="replace")
+        Args:
+            ring: This process's own.
+            slot: A leased one.
+        """
+        header = ring.header(slot)
+        if self.play(header, ring.record(slot)):
+            with failure_told(header):
+                ring.fill(slot)

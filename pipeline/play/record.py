@@ -1,8 +1,21 @@
-"""What one episode is in shared memory: the two tables from which every offset is derived."""
+"""What one episode is in shared memory: two tables, from which every offset is derived, and how it tells of a failure.
+
+Whoever plays neither logs nor raises: what goes wrong with an episode is written to its slot's header.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import traceback
+from typing import TYPE_CHECKING
+
 from native_buffers.layout import Field, Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from native_buffers.layout import Array
+    from native_buffers.ring import EpisodeRing
 
 ERROR_TEXT_BYTES = 464
 """Room for a worker's traceback, the end of it kept."""
@@ -48,3 +61,38 @@ def record_layout(num_steps: int, observation_size: int) -> Layout:
             Field("fix", (num_steps,), "int8", "0 no fix action, 1 not compliant, 2 compliant", poison=-1),
         )
     )
+
+
+def write_failure(header: dict[str, Array], text: str) -> None:
+    """Mark an episode as failed, with the end of `text` as the reason."""
+    header["error_text"][...] = text.encode(errors="replace")[-ERROR_TEXT_BYTES:]
+    header["failed"][...] = 1
+
+
+def write_failures(ring: EpisodeRing, slots: Sequence[int], text: str) -> None:
+    """Mark the episodes of leased slots as failed, all for one reason."""
+    for slot in slots:
+        write_failure(ring.header(slot), text)
+
+
+def read_failure(header: dict[str, Array]) -> str | None:
+    """Return why an episode failed, or None if it didn't."""
+    if not header["failed"]:
+        return None
+    return bytes(header["error_text"].item()).decode(errors="replace")
+
+
+@contextlib.contextmanager
+def failure_told(
+    header: dict[str, Array], errors: type[BaseException] | tuple[type[BaseException], ...] = Exception
+) -> Iterator[None]:
+    """Write to a header why what is done meanwhile fails, instead of raising it.
+
+    Args:
+        header: Views of `HEADER`.
+        errors: What is told; all else is raised.
+    """
+    try:
+        yield
+    except errors:
+        write_failure(header, traceback.format_exc())

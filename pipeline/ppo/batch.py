@@ -15,12 +15,14 @@ import numpy as np
 
 from pipeline.cage2.facts.compliance import alignment_bonus, episode_compliance
 from pipeline.cage2.facts.spec import OBSERVATION_SIZE
-from pipeline.types import Estimate
+from pipeline.estimates import estimate_of_tenths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
+
+    from pipeline.types import Estimate
 
 
 class BatchNotFullError(RuntimeError):
@@ -146,16 +148,13 @@ class Batch:
             BatchNotFullError: A row is missing.
         """
         self.require_full()
-        # whole tenths are summed exactly, so that the means are the same in any order of rows
-        returns_tenths = self.reward_tenths.sum(axis=1, dtype=np.int64)  # [B]
-        env_reward = int(returns_tenths.sum()) / (10 * self.num_episodes)
-        spread = float(returns_tenths.std(ddof=1)) / 10 if self.num_episodes > 1 else 0.0
+        env_reward = estimate_of_tenths(self.reward_tenths.sum(axis=1, dtype=np.int64))
         bonus = float(alignment_bonus(self.fix, alignment_lambda).sum(axis=1).mean())
         return BatchStatistics(
             num_episodes=self.num_episodes,
-            env_reward=Estimate(env_reward, spread / self.num_episodes**0.5),
+            env_reward=env_reward,
             alignment_bonus=bonus,
-            total_reward=env_reward + bonus,
+            total_reward=env_reward.mean + bonus,
             compliance=float(episode_compliance(self.fix).mean()),
             avg_fixes=np.count_nonzero(self.fix) / self.num_episodes,
         )

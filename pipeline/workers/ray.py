@@ -8,8 +8,8 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.play.fingerprint import Fingerprint, take_fingerprint
 from pipeline.play.parcel import ParcelPlayer
+from pipeline.workers.start import StartFailure, build_or_keep_why
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,14 +49,7 @@ class RayPlayer:
         """Build the environment. A failure is kept for the first task, whose slots tell it."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides
         self._game = game
-        self._player: ParcelPlayer | None = None
-        self._start_failure = ""
-        try:
-            with _alone_on_this_machine():
-                game.prepare()
-            self._player = ParcelPlayer(game, debug=debug)
-        except Exception:  # noqa: BLE001  # told by `play`
-            self._start_failure = traceback.format_exc()
+        self._player = build_or_keep_why(partial(_build, game, debug=debug))
         threadpool_limits(1)  # of all libraries that are loaded by now: an actor is one core's worth
 
     def introduce(self) -> Introduction:
@@ -76,9 +70,15 @@ class RayPlayer:
             weights: `[shape.actor.num_values]` float32.
             headers: From `in_pieces`.
         """
-        if self._player is None:
-            return self._start_failure
+        if isinstance(self._player, StartFailure):
+            return self._player.reason
         return self._player.play(weights, np.concatenate(headers))
+
+
+def _build(game: GameSpec, *, debug: bool) -> ParcelPlayer:
+    with _alone_on_this_machine():
+        game.prepare()
+    return ParcelPlayer(game, debug=debug)
 
 
 def in_pieces(headers: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.uint8]]:

@@ -14,15 +14,15 @@ Workers neither log nor raise: what goes wrong is written to the slot's header, 
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
-from pipeline.play.player import Player, write_failure
-from pipeline.play.record import HEADER
+from pipeline.play.player import Player
+from pipeline.play.record import HEADER, write_failures
 from pipeline.workers.birth import become_worker
+from pipeline.workers.start import NOT_INITIALIZED, StartFailure, build_or_keep_why
 
 if TYPE_CHECKING:
     from pipeline.play.game import GameSpec
@@ -60,48 +60,35 @@ class Worker:
 
     def play(self, slot: int) -> None:
         """Play the episode that a slot's header asks for, and fill the slot; if it fails, the header says why."""
-        header = self._ring.header(slot)
-        if self._player.play(header, self._ring.record(slot)):
-            try:
-                self._ring.fill(slot)
-            except Exception:  # noqa: BLE001  # a debug run's, of fields that were not written
-                write_failure(header, traceback.format_exc())
+        self._player.play_slot(self._ring, slot)
 
 
-_worker: Worker | None = None
-_start_failure: str = "the worker was not initialized"
+_worker: Worker | StartFailure = NOT_INITIALIZED
 _spec: WorkerSpec | None = None
 
 
 def initialize(spec: WorkerSpec) -> None:
-    """Make this process a worker (the executor's initializer).
-
-    A failure to start must not break the pool, which would hide its reason: it is kept, and told by the first slot.
-    """
-    global _worker, _start_failure, _spec  # a process is one worker; the executor offers no other place
+    """Make this process a worker (the executor's initializer). A failure to start is kept for the first slots."""
+    global _worker, _spec  # a process is one worker; the executor offers no other place
     become_worker(spec.faults_path)
     _spec = spec
-    try:
-        _worker = Worker(spec)
-    except Exception:  # noqa: BLE001  # told by `play`
-        _start_failure = traceback.format_exc()
+    _worker = build_or_keep_why(lambda: Worker(spec))
 
 
 def play(slots: tuple[int, ...]) -> None:
     """Play the episodes of leased slots, one after the other; how each went stands in its slot."""
-    if _worker is None:
-        _report_start_failure(slots)
+    if isinstance(_worker, StartFailure):
+        _tell(slots, _worker.reason)
         return
     for slot in slots:
         _worker.play(slot)
 
 
-def _report_start_failure(slots: tuple[int, ...]) -> None:
+def _tell(slots: tuple[int, ...], reason: str) -> None:
     if _spec is None:
-        raise RuntimeError(_start_failure)
+        raise RuntimeError(reason)
     ring = _spec.attach_ring()
     try:
-        for slot in slots:
-            write_failure(ring.header(slot), _start_failure)
+        write_failures(ring, slots, reason)
     finally:
         ring.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-import traceback
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,9 @@ from pipeline.cage2.blue.memory import Memory
 from pipeline.cage2.facts.compliance import Verdicts
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.play.episode import play_stepwise
-from pipeline.play.player import write_failure
+from pipeline.play.record import failure_told, write_failure
 from pipeline.workers.birth import become_worker
+from pipeline.workers.start import StartFailure, build_or_keep_why
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -41,26 +41,21 @@ class SteppedEnvironment:
         """Attach to the run's ring and build the environment. If that fails, each slot is told why."""
         self._pipe = pipe
         self._ring = spec.attach_ring()
-        self._env: Cage2Env | None = None
+        self._env: Cage2Env | StartFailure = build_or_keep_why(spec.game.env)
         self._memory = Memory(spec.game.interface)
-        self._start_failure = ""
-        try:
-            self._env = spec.game.env()
-        except Exception:  # noqa: BLE001  # told by `play`
-            self._start_failure = traceback.format_exc()
         self._verdicts = cache(lambda workflow_id: Verdicts(ORDERS[workflow_id].tolist(), spec.game.compromised))
 
     def play(self, slot: int) -> None:
         """Play the episode that a slot's header asks for, and fill the slot; if it fails, the header says why."""
         header = self._ring.header(slot)
         header["worker_pid"][...] = os.getpid()
-        if self._env is None:
-            write_failure(header, self._start_failure)
+        if isinstance(self._env, StartFailure):
+            write_failure(header, self._env.reason)
             return
         started_s = time.monotonic()
         header["started_s"][...] = started_s
         waited_s = 0.0
-        try:
+        with failure_told(header):
             for _ in play_stepwise(
                 self._env,
                 self._memory,
@@ -75,8 +70,6 @@ class SteppedEnvironment:
             header["finished_s"][...] = finished_s
             header["busy_s"][...] = finished_s - started_s - waited_s
             self._ring.fill(slot)
-        except Exception:  # noqa: BLE001  # told by the header
-            write_failure(header, traceback.format_exc())
 
 
 def _ask(pipe: Connection, message: bytes) -> bytes:

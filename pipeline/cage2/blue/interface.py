@@ -23,7 +23,8 @@ With a memory, what is useless only for now is masked (`Interface.mask`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from itertools import accumulate
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -72,13 +73,41 @@ MERGED.setflags(write=False)
 
 NUM_TENTHS = 10
 """Parts of an episode that a policy with a memory can tell apart."""
-MEMORY_SIZE = 4 * len(HOSTS_THAT_MATTER) + 1 + 2 * sum(map(len, DECOYS_OF_HOST)) + NUM_TENTHS - 1
+
+
+class Remembered(NamedTuple):
+    """One kind of thing that Blue may remember, as bits that a policy with a memory sees."""
+
+    num_bits: int
+    meaning: str
+    """In a sentence, of all its bits."""
+
+
+_NUM_HOSTS, _NUM_DECOYS = len(HOSTS_THAT_MATTER), sum(map(len, DECOYS_OF_HOST))
+
+REMEMBERED = {
+    "scanned": Remembered(
+        _NUM_HOSTS, "per host: it was scanned or exploited before this step; this one is in the table"
+    ),
+    "last_active": Remembered(_NUM_HOSTS, "per host: it was the last one"),
+    "was_exploit": Remembered(1, "it was exploited then, and not just scanned"),
+    "unanswered": Remembered(_NUM_HOSTS, "per host: it was exploited, and Blue's next action did not restore it"),
+    "suspects": Remembered(_NUM_HOSTS, "per host: it is suspected, for Red may have a session there"),
+    "faked": Remembered(_NUM_DECOYS, "per decoy: its port is faked"),
+    "faked_first": Remembered(_NUM_DECOYS, "per decoy: its port was faked when its host was first shown active"),
+    "time": Remembered(NUM_TENTHS - 1, "one, two, ... nine tenths of the episode have passed"),
+}
+"""What a policy with a memory sees after the 52 bits of CybORG's table, in order (`memory.see` writes it).
+
+Hosts are `HOSTS_THAT_MATTER`; decoys are those of `DECOYS_OF_HOST`, host by host. A host is shown active when it is
+scanned or exploited.
+"""
+_SIZES = [kind.num_bits for kind in REMEMBERED.values()]
+MEMORY_SIZE = sum(_SIZES)
 """Bits that a memory adds to the observation."""
+FIRST_BIT = dict(zip(REMEMBERED, accumulate(_SIZES[:-1], initial=spec.OBSERVATION_SIZE), strict=True))
+"""Where in what the policy sees each kind begins."""
 
-
-_SUSPECT_BIT = spec.OBSERVATION_SIZE + 3 * len(HOSTS_THAT_MATTER) + 1
-_FAKED_BIT = _SUSPECT_BIT + len(HOSTS_THAT_MATTER)
-"""Where in what a policy with a memory sees the first bits about suspicion and about decoys are (`memory.see`)."""
 _FOUND = 2
 """Which of a host's bits in the table says that Analyse has found something: Remove, which sets it too, is left out."""
 
@@ -139,14 +168,14 @@ def _mask() -> Mask:
         if action <= NEXT_DECOY:
             num_decoys = sum(map(len, DECOYS_OF_HOST[: NEXT_DECOY - action + 1]))
             cause.append(None)
-            spent.append(_FAKED_BIT + num_decoys - 1)  # its last one, for they are placed in order
+            spent.append(FIRST_BIT["faked"] + num_decoys - 1)  # its last one, for they are placed in order
         elif action == spec.SLEEP:
             cause.append(None)
             spent.append(None)
         else:
             is_analyse = action < spec.REMOVE
             host = (action - spec.ANALYSE) % spec.NUM_HOSTS
-            cause.append(_SUSPECT_BIT + HOSTS_THAT_MATTER.index(host))
+            cause.append(FIRST_BIT["suspects"] + HOSTS_THAT_MATTER.index(host))
             spent.append(spec.BITS_PER_HOST * host + _FOUND if is_analyse else None)
     return Mask(tuple(cause), tuple(spent))
 

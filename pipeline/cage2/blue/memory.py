@@ -5,22 +5,10 @@
 The memory follows from what Blue was shown, from what it did and from the time, and from nothing that Blue can't know;
 so it is the same on both engines. Compiled rollouts call `begin`, `act` and `see`, all others go through `Memory`.
 
-What a policy with a memory sees, bit by bit, after the 52 of CybORG's table:
-
-| bits | what |
-| --- | --- |
-| 11 | per host that matters: it was scanned or exploited *before* this step (the table tells of this step) |
-| 11 | per host that matters: it was the last one |
-| 1 | it was exploited then, and not just scanned |
-| 11 | per host that matters: it was exploited, and Blue's next action did not restore it |
-| 11 | per host that matters: it is suspected, for Red may have a session there |
-| 11 | per decoy of `interface.DECOYS_OF_HOST`, host by host: its port is faked |
-| 11 | the same decoys: its port was faked when the host was first scanned or exploited |
-| 9 | one, two, ... nine tenths of the episode have passed |
-
-Two of these tell what Red remembers. It aims at the ports that it found when it scanned a host: after Meander's only
-scan a decoy that stood then draws attacks even when a Restore has removed it, and one that comes later draws none. And
-where an exploit was not answered at once Red may have escalated, and so have learned what the host leads to.
+What a policy with a memory sees, bit by bit, is `interface.REMEMBERED`. Two kinds of bits tell what Red remembers.
+`faked_first`: Red aims at the ports that it found when it scanned a host. After Meander's only scan a decoy that stood
+then draws attacks even when a Restore has removed it, and one that comes later draws none. `unanswered`: where an
+exploit was not answered at once, Red may have escalated, and so have learned what the host leads to.
 
 A host that is not suspected has no Red session. Red scans before it attacks, and an attack is shown as an exploit or as
 another scan; what shows a host to be scanned or attacked is a sign. A decoy that is placed in the same step can hide
@@ -38,7 +26,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.cage2.blue import interface as _interface
-from pipeline.cage2.blue.interface import DECOYS_OF_HOST, HOSTS_THAT_MATTER, MERGED, NEXT_DECOY, NUM_TENTHS, Interface
+from pipeline.cage2.blue.interface import (
+    DECOYS_OF_HOST,
+    FIRST_BIT,
+    HOSTS_THAT_MATTER,
+    MERGED,
+    NEXT_DECOY,
+    NUM_TENTHS,
+    Interface,
+)
 from pipeline.cage2.engine.tables import BASE_PORTS, DECOY_FREE_PORT, DECOY_HOSTS, DECOY_PORT
 from pipeline.cage2.facts.spec import ANALYSE, BITS_PER_HOST, DECOY, NUM_HOSTS, OBSERVATION_SIZE, RESTORE
 from pipeline.numerics.compiled import COMPILED, compiled, kernel, source_digest
@@ -52,6 +48,10 @@ _DECOY_HOST = np.array([host for host in range(NUM_HOSTS) for _ in DECOYS_OF_HOS
 _DECOY_KIND = np.array([kind for kinds in DECOYS_OF_HOST for kind in kinds])
 _DECOY_PORT = np.array([DECOY_PORT[kind] for kind in _DECOY_KIND])
 _NUM_THAT_MATTER, _NUM_DECOYS = len(_HOSTS), len(_DECOY_HOST)
+# of what the policy sees, where each kind begins
+_SCANNED, _LAST_ACTIVE, _WAS_EXPLOIT = FIRST_BIT["scanned"], FIRST_BIT["last_active"], FIRST_BIT["was_exploit"]
+_UNANSWERED, _SUSPECTS = FIRST_BIT["unanswered"], FIRST_BIT["suspects"]
+_FAKED, _FAKED_FIRST, _TIME = FIRST_BIT["faked"], FIRST_BIT["faked_first"], FIRST_BIT["time"]
 
 MEMORY = np.dtype(
     [
@@ -211,24 +211,17 @@ def see(memory: Any, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> 
     signs = memory.active | memory.decoyed
     memory.suspects |= memory.exploited | (signs & memory.maybe_scanned)
     memory.maybe_scanned |= signs
-    bit = OBSERVATION_SIZE
     for place in range(_NUM_THAT_MATTER):
-        row[bit] = (memory.scanned >> _HOSTS[place]) & 1
-        row[bit + _NUM_THAT_MATTER] = (memory.last_active >> _HOSTS[place]) & 1
-        row[bit + 2 * _NUM_THAT_MATTER + 1] = (memory.unanswered >> _HOSTS[place]) & 1
-        row[bit + 3 * _NUM_THAT_MATTER + 1] = (memory.suspects >> _HOSTS[place]) & 1
-        bit += 1
-    bit += _NUM_THAT_MATTER
-    row[bit] = memory.was_exploit
-    bit += 1 + 2 * _NUM_THAT_MATTER
+        row[_SCANNED + place] = (memory.scanned >> _HOSTS[place]) & 1
+        row[_LAST_ACTIVE + place] = (memory.last_active >> _HOSTS[place]) & 1
+        row[_UNANSWERED + place] = (memory.unanswered >> _HOSTS[place]) & 1
+        row[_SUSPECTS + place] = (memory.suspects >> _HOSTS[place]) & 1
+    row[_WAS_EXPLOIT] = memory.was_exploit
     for place in range(_NUM_DECOYS):
-        row[bit] = memory.faked[_DECOY_HOST[place]] & _DECOY_PORT[place] != 0
-        row[bit + _NUM_DECOYS] = memory.faked_first[_DECOY_HOST[place]] & _DECOY_PORT[place] != 0
-        bit += 1
-    bit += _NUM_DECOYS
+        row[_FAKED + place] = memory.faked[_DECOY_HOST[place]] & _DECOY_PORT[place] != 0
+        row[_FAKED_FIRST + place] = memory.faked_first[_DECOY_HOST[place]] & _DECOY_PORT[place] != 0
     for tenth in range(1, NUM_TENTHS):
-        row[bit] = NUM_TENTHS * memory.step >= tenth * memory.num_steps
-        bit += 1
+        row[_TIME + tenth - 1] = NUM_TENTHS * memory.step >= tenth * memory.num_steps
 
 
 @kernel

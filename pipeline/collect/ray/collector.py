@@ -27,7 +27,6 @@ from pipeline.collect.ray.errors import RayStoreError
 from pipeline.collect.ray.roster import MAX_TASKS_PER_ACTOR
 from pipeline.play import parcel
 from pipeline.play.fingerprint import take_fingerprint
-from pipeline.play.player import write_failure
 from pipeline.workers.death import WorkersDiedError
 from pipeline.workers.ray import in_pieces
 
@@ -126,11 +125,7 @@ class RayCollector:
             raise WorkersDiedError(actor.death, casualties) from None
         finally:
             self._crew.release(actor, slots)
-        if isinstance(answer, str):
-            for slot in slots:
-                write_failure(self._ring.header(slot), answer)
-        else:
-            parcel.unpack(self._ring, slots, answer)
+        parcel.unpack(self._ring, slots, answer)
 
     async def kill(self, slots: tuple[int, ...]) -> bool:
         """Kill the actor that holds a task, if one does yet; see `Collector.kill`."""

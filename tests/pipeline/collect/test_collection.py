@@ -18,7 +18,7 @@ from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, Collection, Work
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.scheduler import MAX_ATTEMPTS, EpisodeGivenUpError
 from pipeline.collect.transport import Pickled, SharedMemory
-from pipeline.play.player import write_failure
+from pipeline.play.record import write_failure
 from pipeline.types import BatchPlan
 from pipeline.workers.death import WorkersDiedError
 from pipeline.workers.shared import Worker

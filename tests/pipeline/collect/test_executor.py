@@ -17,7 +17,7 @@ import pytest_asyncio
 from native_buffers.slots import SlotState
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.transport import Pickled, SharedMemory
-from pipeline.play.player import read_failure
+from pipeline.play.record import read_failure
 from pipeline.workers.death import WorkersDiedError
 
 if TYPE_CHECKING:

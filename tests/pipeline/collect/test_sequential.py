@@ -9,7 +9,7 @@ import pytest
 
 from native_buffers.slots import SlotState
 from pipeline.collect.sequential import SequentialCollector
-from pipeline.play.player import read_failure
+from pipeline.play.record import read_failure
 
 if TYPE_CHECKING:
     from conftest import Stage

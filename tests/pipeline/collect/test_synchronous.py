@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from native_buffers.slots import SlotState
 from pipeline.collect.synchronous import SynchronousCollector
-from pipeline.play.player import read_failure
+from pipeline.play.record import read_failure
 from pipeline.workers.birth import ForkserverDiedError
 from pipeline.workers.death import WorkersDiedError
 

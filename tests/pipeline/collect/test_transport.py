@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.transport import Pickled, SharedMemory
-from pipeline.play.player import read_failure
+from pipeline.play.record import read_failure
 from pipeline.workers import pickled
 from pipeline.workers import shared as worker
 

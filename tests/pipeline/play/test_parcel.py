@@ -7,8 +7,7 @@ import pytest
 
 from native_buffers.slots import SlotState
 from pipeline.play.parcel import ParcelPlayer, pack, unpack
-from pipeline.play.player import read_failure
-from pipeline.play.record import HEADER, UNTOLD
+from pipeline.play.record import HEADER, UNTOLD, read_failure
 
 if TYPE_CHECKING:
     from conftest import OpenStage, Stage

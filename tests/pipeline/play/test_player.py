@@ -1,18 +1,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pipeline.play.player import MAX_CACHED_ACTORS, Player, Policies, read_failure, write_failure
-from pipeline.play.record import ERROR_TEXT_BYTES
+from native_buffers.slots import SlotState
+from pipeline.play.player import MAX_CACHED_ACTORS, Player, Policies
+from pipeline.play.record import read_failure
 
 if TYPE_CHECKING:
     import numpy as np
-    from conftest import Stage
+    from conftest import OpenStage, Stage
 
 
 @pytest.mark.parametrize("engine", ["fast", "cyborg"])
@@ -61,19 +61,27 @@ def test_what_is_raised_is_told_by_the_header(stage: Stage) -> None:
     stage.drop(slot)
 
 
-@given(text=st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=800))
-def test_the_end_of_a_failure_is_kept(stage: Stage, text: str) -> None:
-    slot = stage.lease()
-    header = stage.ring.header(slot)
-    assert read_failure(header) is None
-    write_failure(header, text)
-    told = read_failure(header)
-    stage.drop(slot)
+def test_a_slot_is_filled_only_if_all_was_written(open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_stage(num_steps=3, debug=True) as stage:
+        player = Player(stage.spec.game, stage.board.read)
+        slots = [stage.lease(), stage.lease(), stage.lease(weight_version=99)]
+        player.play_slot(stage.ring, slots[0])
+        player.play_slot(stage.ring, slots[2])
+        monkeypatch.setattr(player, "_play_episode", lambda *_, **__: None)
+        player.play_slot(stage.ring, slots[1])
+        assert [stage.ring.state(slot) for slot in slots] == [SlotState.FILLED, SlotState.LEASED, SlotState.LEASED]
+        told = [read_failure(stage.ring.header(slot)) for slot in slots]
+        assert told[0] is None
+        assert "UnwrittenFields" in (told[1] or "")
+        assert "StaleWeights" in (told[2] or "")
+        stage.take(slots[0])
+        stage.drop(*slots[1:])
 
-    assert told is not None
-    whole = text.encode(errors="replace")
-    if len(whole) <= ERROR_TEXT_BYTES:
-        assert told == whole.decode()
-    else:  # what was cut off may have been half a character
-        assert whole.decode().endswith(told.lstrip("\N{REPLACEMENT CHARACTER}"))
-        assert len(told.encode()) > ERROR_TEXT_BYTES - 4
+
+def test_an_episode_that_exits_takes_nobody_along(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    player = Player(stage.playing(engine="fast").spec.game, stage.board.read)
+    monkeypatch.setattr(player, "_play_episode", lambda *_, **__: sys.exit("no more"))
+    slot = stage.lease()
+    assert not player.play(stage.ring.header(slot), stage.ring.record(slot))
+    assert "SystemExit: no more" in (read_failure(stage.ring.header(slot)) or "")
+    stage.drop(slot)

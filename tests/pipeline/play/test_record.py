@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
-from pipeline.play.record import ERROR_TEXT_BYTES, HEADER, record_layout
+from pipeline.play.record import ERROR_TEXT_BYTES, HEADER, failure_told, read_failure, record_layout, write_failure
 from pipeline.ppo.batch import Batch
 
 
@@ -39,6 +41,10 @@ def test_nothing_that_an_episode_can_hold_is_poison() -> None:
     assert poison["reward_tenths"] not in range(-(10 + 1 + 13) * 10, 1)
 
 
+def fresh_header() -> dict[str, np.ndarray]:
+    return HEADER.views(memoryview(bytearray(HEADER.size_bytes)))
+
+
 @given(
     st.fixed_dictionaries(
         {
@@ -53,10 +59,49 @@ def test_nothing_that_an_episode_can_hold_is_poison() -> None:
     )
 )
 def test_a_header_holds_every_number_it_is_given(values: dict[str, int]) -> None:
-    header = HEADER.views(memoryview(bytearray(HEADER.size_bytes)))
+    header = fresh_header()
     for name, value in values.items():
         header[name][...] = value
     header["error_text"][...] = b"x" * (ERROR_TEXT_BYTES + 1)
 
     assert {name: int(header[name]) for name in values} == values
     assert header["error_text"].item() == b"x" * ERROR_TEXT_BYTES
+
+
+@given(text=st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=800))
+def test_the_end_of_a_failure_is_kept(text: str) -> None:
+    header = fresh_header()
+    assert read_failure(header) is None
+    write_failure(header, text)
+    told = read_failure(header)
+
+    assert told is not None
+    whole = text.encode(errors="replace")
+    if len(whole) <= ERROR_TEXT_BYTES:
+        assert told == whole.decode()
+    else:  # what was cut off may have been half a character
+        assert whole.decode().endswith(told.lstrip("\N{REPLACEMENT CHARACTER}"))
+        assert len(told.encode()) > ERROR_TEXT_BYTES - 4
+
+
+def test_a_failure_is_told_and_not_raised_and_nothing_else_is_touched() -> None:
+    header = fresh_header()
+    with failure_told(header):
+        header["row"][...] = 5
+    assert read_failure(header) is None
+    with failure_told(header):
+        raise LookupError("no such thing")
+    assert (read_failure(header) or "").endswith("LookupError: no such thing\n")
+    assert header["row"] == 5
+
+
+def test_what_is_not_to_be_told_is_raised() -> None:
+    header = fresh_header()
+    with pytest.raises(SystemExit), failure_told(header):
+        sys.exit()
+    with pytest.raises(LookupError), failure_told(header, OSError):
+        raise LookupError
+    assert read_failure(header) is None
+    with failure_told(header, (LookupError, SystemExit)):
+        sys.exit("told")
+    assert "SystemExit: told" in (read_failure(header) or "")

@@ -17,7 +17,7 @@ import pytest
 import pipeline
 from native_buffers.segment import PREFIX, Owner, _start_ticks
 from native_buffers.slots import SlotState
-from pipeline.play.player import read_failure
+from pipeline.play.record import read_failure
 from pipeline.workers import birth
 from pipeline.workers import shared as worker
 from pipeline.workers.shared import Worker
@@ -151,7 +151,7 @@ def test_ctrl_c_is_for_the_parent_to_decide(stage: Stage, start: Any) -> None:
     ("wrong", "reason"),
     [
         ({"red_agent": "PinkAgent"}, "UnknownRedAgentError: unknown Red agent 'PinkAgent'"),
-        ({"red_agent": "PinkAgent", "engine": "fast"}, "ValueError: unknown Red agent 'PinkAgent'"),
+        ({"red_agent": "PinkAgent", "engine": "fast"}, "UnknownNameError: unknown Red agent 'PinkAgent'"),
         ({"cyborg": "upstream"}, "CyborgNotInstalledError: CybORG is not installed"),
     ],
 )

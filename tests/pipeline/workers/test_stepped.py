@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from native_buffers.slots import SlotState
-from pipeline.play.player import read_failure
+from pipeline.play.record import read_failure
 from pipeline.workers.stepped import ACTING, GO, SteppedEnvironment
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 
 from pipeline.cage2.blue.interface import (
     DECOYS_OF_HOST,
+    FIRST_BIT,
     HOSTS_THAT_MATTER,
     MERGED,
     NEXT_DECOY,
+    REMEMBERED,
     Actions,
     Interface,
     Mask,
@@ -45,6 +48,19 @@ def test_a_memory_adds_to_the_observation_and_merging_takes_from_the_actions(act
     rich = Interface(observation_memory=True, actions=actions)
     assert rich.observation_size == 52 + 4 * 11 + 1 + 2 * 11 + 9 <= MAX_OBSERVATION_SIZE
     assert rich.num_actions == {"all": 145, "merged": 28}[actions]
+
+
+def test_every_bit_that_a_memory_adds_has_one_place_and_one_meaning() -> None:
+    ends = [FIRST_BIT[name] + kind.num_bits for name, kind in REMEMBERED.items()]
+    assert [*FIRST_BIT.values(), Interface(observation_memory=True).observation_size] == [52, *ends]
+    assert len({kind.meaning for kind in REMEMBERED.values()}) == len(REMEMBERED)
+
+
+def test_the_guide_has_the_table_of_these_bits() -> None:
+    guide = (Path(__file__).parents[4] / "docs" / "learning.md").read_text(encoding="utf-8")
+    _, _, table = guide.partition("| bits | what |\n| --- | --- |\n")
+    rows = [f"| {kind.num_bits} | {kind.meaning} |" for kind in REMEMBERED.values()]
+    assert table.splitlines()[: len(rows) + 1] == [*rows, ""]
 
 
 def test_actions_that_there_are_not_are_refused() -> None:

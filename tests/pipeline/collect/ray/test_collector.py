@@ -33,7 +33,7 @@ from pipeline.collect.ray.errors import (
     RayWithoutCpusError,
 )
 from pipeline.play.game import GameSpec, PlayEpisode
-from pipeline.play.player import read_failure
+from pipeline.play.record import read_failure
 from pipeline.workers import ray as ray_player
 from pipeline.workers.death import WorkersDiedError
 
