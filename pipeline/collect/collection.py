@@ -10,7 +10,6 @@ BatchPlan -> Scheduler -(assignments)-> lease, header -> collector.play(slots) -
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from native_buffers.slots import SlotState
 from pipeline import seeding
 from pipeline.collect.deadline import Deadline, Flight
 from pipeline.collect.scheduler import Assignment, Scheduler
+from pipeline.collect.watch import Watch
 from pipeline.errors import PipelineError
 from pipeline.play.record import UNTOLD, read_failure
 from pipeline.workers.death import WorkersDiedError
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from pipeline.collect.collector import Collector
     from pipeline.types import BatchPlan
 
-WATCH_INTERVAL_S = 1.0
-"""Between two looks for workers that hang."""
 MAX_FRUITLESS_REBUILDS = 5
 """Times that all workers may die in a row, without an episode in between, before that counts as hopeless."""
 
@@ -94,11 +92,9 @@ class Collection:
         self._on_lost = on_lost
         self._scheduler = Scheduler(episodes_per_task)
         self._seeds: dict[int, tuple[list[int], list[int]]] = {}
-        self._tasks: dict[tuple[int, ...], float] = {}
-        """Tasks in flight by their slots, each with when it was submitted."""
         self._deadline = Deadline()
-        self._landed_s = 0.0
-        self._hung: dict[tuple[int, ...], str] = {}
+        self._tasks: Watch[tuple[int, ...]] = Watch(self._flight, collector.kill)
+        """In flight, by their slots."""
         self._fruitless: set[int] = set()
         self._work = asyncio.Event()
         self._num_collected = self._num_discarded = self._num_lost = 0
@@ -140,7 +136,7 @@ class Collection:
             WorkersKeepDyingError: If no worker lives long enough to finish an episode.
         """
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch())
+            tasks.create_task(self._tasks.run())
             while True:
                 await self._work.wait()
                 self._work.clear()
@@ -148,7 +144,7 @@ class Collection:
                     leased = self._lease()
                     if not leased:
                         break
-                    self._tasks[tuple(slot for slot, _ in leased)] = time.monotonic()
+                    self._tasks.submit(tuple(slot for slot, _ in leased))
                     tasks.create_task(self._play(leased))
                     await asyncio.sleep(0)  # a submission may start a process, which takes milliseconds
 
@@ -180,9 +176,7 @@ class Collection:
             await self._collector.play(slots)
         except WorkersDiedError as error:
             died = error
-        del self._tasks[slots]
-        self._landed_s = time.monotonic()
-        hung = self._hung.pop(slots, None)
+        hung = self._tasks.land(slots)
         lost: list[tuple[Assignment, str | None]] = []
         for slot, assignment in leased:
             if self._ring.state(slot) == SlotState.FILLED:
@@ -231,28 +225,6 @@ class Collection:
         self._num_lost += num_again
         if num_again:
             self._on_lost(num_again)
-
-    async def _watch(self) -> None:
-        """Have workers killed that hang; what they played is then lost, and played again."""
-        while True:
-            await asyncio.sleep(WATCH_INTERVAL_S)
-            for slots, submitted_s, limit_s in self._overdue(time.monotonic()):
-                if self._tasks.get(slots) != submitted_s:
-                    continue  # it ended while another one was seen to
-                self._tasks[slots] = time.monotonic()  # as long again for the kill to show
-                self._hung[slots] = f"it did not end within {limit_s:.0f} s, and its worker was killed"
-                if not await self._collector.kill(slots):
-                    self._hung.pop(slots, None)
-
-    def _overdue(self, now_s: float) -> list[tuple[tuple[int, ...], float, float]]:
-        """Return the tasks that hang, each with when it was submitted and the time that it had."""
-        flights = {slots: self._flight(slots, submitted_s) for slots, submitted_s in self._tasks.items()}
-        heard_s = max([self._landed_s, *(flight.heard_s for flight in flights.values())])
-        return [
-            (slots, flight.submitted_s, flight.limit_s)
-            for slots, flight in flights.items()
-            if flight.is_overdue(now_s, heard_s)
-        ]
 
     def _flight(self, slots: tuple[int, ...], submitted_s: float) -> Flight:
         headers = [self._ring.header(slot) for slot in slots]

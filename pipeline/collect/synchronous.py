@@ -32,9 +32,9 @@ from pipeline.cage2.engine import game_batch
 from pipeline.play import rollout
 from pipeline.play.player import Policies
 from pipeline.play.record import write_failures
-from pipeline.workers import birth
-from pipeline.workers.birth import ForkserverDiedError
+from pipeline.workers.birth import block_ctrl_c
 from pipeline.workers.death import WorkersDiedError, dump_and_kill
+from pipeline.workers.forkserver import FORKSERVER, MAX_FORKSERVERS, ForkserverDiedError, worker_context
 from pipeline.workers.stepped import ACTING, GO, serve
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class SynchronousCollector:
         await asyncio.shield(asyncio.wrap_future(self._end))
 
     def _start(self) -> None:
-        birth.block_ctrl_c()
+        block_ctrl_c()
         if self._spec.game.engine == "fast":
             game_batch.warm_up()  # or each process would compile it, all at the same time
         self._bring_up()
@@ -130,10 +130,10 @@ class SynchronousCollector:
             environment.hear()
 
     def _start_one(self) -> EnvironmentProcess:
-        for _ in range(birth.MAX_FORKSERVERS - 1):
-            with contextlib.suppress(ForkserverDiedError):  # multiprocessing starts another one when it is asked again
+        for _ in range(MAX_FORKSERVERS - 1):
+            with contextlib.suppress(ForkserverDiedError):  # another one is started when it is asked again
                 return EnvironmentProcess(self._spec)
-            birth.see_off_forkserver()
+            FORKSERVER.see_off()
         return EnvironmentProcess(self._spec)
 
     def _play(self, slots: tuple[int, ...]) -> None:
@@ -197,7 +197,7 @@ class EnvironmentProcess:
         Raises:
             ForkserverDiedError: What starts processes died at it.
         """
-        context = birth.worker_context()
+        context = worker_context()
         self._pipe, far_end = context.Pipe()
         self._process: BaseProcess = context.Process(  # type: ignore[attr-defined]  # all contexts have it
             target=serve, args=(spec, far_end), name="cage2-environment", daemon=True

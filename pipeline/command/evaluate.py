@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import difflib
 import json
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.cage2.facts.orders import UnknownOrderError, order_name, parse_order
 from pipeline.cage2.facts.spec import RED_AGENTS
 from pipeline.command.options import UsageError, given_options, make_config
+from pipeline.command.process import loop_factory
 from pipeline.config import what_results_depend_on
 from pipeline.evaluate.baselines import BASELINES
 from pipeline.evaluate.scenario import LENGTHS, Scenario
@@ -117,6 +119,7 @@ def _play(
     from pipeline.collect.methods import game_spec
     from pipeline.evaluate.evaluation import Request, evaluate, useful_workers
     from pipeline.evaluate.play import Policy
+    from pipeline.evaluate.pooled import evaluate_in_pool
     from pipeline.evaluate.progress import progress
     from pipeline.evaluate.report import Report
 
@@ -125,8 +128,13 @@ def _play(
     agent = Policy(trained.weights, trained.workflow_id, options.greedy) if trained else options.agent
     request = Request(agent, game_spec(config), scenarios, num_episodes, config.seed)
     num_workers = config.workers if "workers" in options else useful_workers(request, num_cores())
+    num_workers = min(num_workers, sum(map(request.num_tasks, scenarios)))
     with progress(num_episodes * len(scenarios)) as note_progress:
-        results = evaluate(request, num_workers, note_progress)
+        if num_workers == 1:
+            results = evaluate(request, note_progress)  # without a loop: Ctrl-C ends the episode that is being played
+        else:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:  # which Ctrl-C cancels
+                results = runner.run(evaluate_in_pool(request, num_workers, note_progress))
     return Report(
         agent=_describe(options.agent, trained, greedy=options.greedy),
         engine=config.engine,

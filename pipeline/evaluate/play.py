@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,7 @@ from pipeline.play.record import HEADER, read_failure
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from native_buffers.layout import Array
     from pipeline.play.game import GameSpec
 
 
@@ -24,8 +28,12 @@ class EpisodeFailedError(PipelineError):
     """An episode could not be played."""
 
     def __init__(self, task: Task, index: int, text: str) -> None:
+        super().__init__(task, index, text)  # as they are: a worker's is pickled, and made again from them
+
+    def __str__(self) -> str:
+        task, index, text = self.args
         game = task.game
-        super().__init__(
+        return (
             f"episode {index} of {game.num_steps} steps against {game.red_agent} failed (engine {game.engine}):\n{text}"
         )
 
@@ -74,30 +82,47 @@ class Episodes:
     """`[B]`, 0 to 1, with the policy's order; None for a baseline, which follows none."""
 
 
-def play(task: Task) -> Episodes:
+def play(task: Task, header: dict[str, Array] | None = None) -> Episodes:
     """Play a task's episodes, each a function of the task and its own index alone.
+
+    Args:
+        task: What.
+        header: Views of `record.HEADER`, which tell all the time which episode is being played, by whom, since when;
+            the caller's if it wants to know.
 
     Raises:
         EpisodeFailedError: If one can't be played.
     """
+    header = header or _memory(HEADER)
     environment, actions = seeding.episode_seeds(task.seed, task.group, task.indices, seeding.Purpose.COMPARISON)
+    _begin(header, environment[0], actions[0])  # the building of the environment counts
     if isinstance(task.agent, Policy):
-        return _play_policy(task, task.agent, environment, actions)
-    return _play_baseline(task, task.agent, environment, actions)
+        return _play_policy(task, task.agent, environment, actions, header)
+    return _play_baseline(task, task.agent, environment, actions, header)
+
+
+def _begin(header: dict[str, Array], environment_seed: np.uint64, actions_seed: np.uint64) -> None:
+    header["environment_seed"][...], header["actions_seed"][...] = environment_seed, actions_seed
+    header["started_s"][...] = time.monotonic()
+    header["worker_pid"][...] = os.getpid()
 
 
 def _play_policy(
-    task: Task, policy: Policy, environment: npt.NDArray[np.uint64], actions: npt.NDArray[np.uint64]
+    task: Task,
+    policy: Policy,
+    environment: npt.NDArray[np.uint64],
+    actions: npt.NDArray[np.uint64],
+    header: dict[str, Array],
 ) -> Episodes:
     """Have a policy play as it does in training: by the workers' player, that is."""
     player = Player(task.game, lambda _: policy.weights)
-    header, record = _memory(HEADER), _memory(task.game.record)
+    record = _memory(task.game.record)
     header["workflow_id"][...] = policy.workflow_id
     header["greedy"][...] = policy.greedy
     return_tenths = np.empty(task.num_episodes, dtype=np.int64)
     fixes = np.empty((task.num_episodes, task.game.num_steps), dtype=np.int8)
     for row, index in enumerate(task.indices):
-        header["environment_seed"][...], header["actions_seed"][...] = environment[row], actions[row]
+        _begin(header, environment[row], actions[row])
         if not player.play(header, record):
             raise EpisodeFailedError(task, index, read_failure(header) or "")
         return_tenths[row] = record["reward_tenths"].sum(dtype=np.int64)
@@ -106,16 +131,25 @@ def _play_policy(
 
 
 def _play_baseline(
-    task: Task, name: str, environment: npt.NDArray[np.uint64], actions: npt.NDArray[np.uint64]
+    task: Task,
+    name: str,
+    environment: npt.NDArray[np.uint64],
+    actions: npt.NDArray[np.uint64],
+    header: dict[str, Array],
 ) -> Episodes:
     choose = BASELINES[name]
     env = task.game.env()
     return_tenths = np.zeros(task.num_episodes, dtype=np.int64)
-    for row in range(task.num_episodes):
-        observation = env.reset(int(environment[row]))
-        for uniform in seeding.uniforms(int(actions[row]), task.game.num_steps).tolist():
-            observation, reward = env.step(choose(observation, uniform))
-            return_tenths[row] += reward
+    for row, index in enumerate(task.indices):
+        _begin(header, environment[row], actions[row])
+        try:
+            observation = env.reset(int(environment[row]))
+            for uniform in seeding.uniforms(int(actions[row]), task.game.num_steps).tolist():
+                observation, reward = env.step(choose(observation, uniform))
+                return_tenths[row] += reward
+        except Exception:  # noqa: BLE001  # whatever it is, it can be pickled then
+            raise EpisodeFailedError(task, index, traceback.format_exc()) from None
+        header["finished_s"][...] = time.monotonic()
     return Episodes(return_tenths, None)
 
 

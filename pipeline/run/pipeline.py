@@ -54,7 +54,8 @@ PROGRESS_INTERVAL_S = 0.25
 class Pipeline:
     """A training run. Enter it to start, leave it to end; it leaves no worker and no shared memory behind.
 
-    The forkserver that starts workers is the process's own (`multiprocessing`), and ends with it.
+    The forkserver that starts workers is one for all pipelines of a process, and ends with it; `multiprocessing`'s is
+    another one.
 
     ```python
     async with Pipeline(Config(total_episodes=1000)) as pipeline:

@@ -1,41 +1,25 @@
-"""How worker processes come to be: what starts them, and what each does first."""
+"""How worker processes come to be: what is done before they are started, and what each does first."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import faulthandler
-import multiprocessing
 import os
 import signal
 import sys
 import threading
-from multiprocessing import forkserver, parent_process
+from multiprocessing import parent_process
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
 
 from pipeline.errors import PipelineError
 from pipeline.persist.files import open_plain
-from pipeline.workers.death import see_off
 
-if TYPE_CHECKING:
-    from multiprocessing.context import BaseContext
-
-PRELOAD = "pipeline.workers.preload"
 _PR_SET_PDEATHSIG = 1
 START_TIMEOUT_S = 300.0
 """For the first worker to be ready, on a machine that compiles the engine slowly and does much else."""
-MAX_FORKSERVERS = 3
-"""That may die at their start, one after the other, before that counts as hopeless."""
-
-
-class ForkserverDiedError(PipelineError):
-    """The process that starts workers died before it was ready."""
-
-    def __init__(self) -> None:
-        super().__init__("the process that starts the workers died at its start; was it killed, or is memory short?")
 
 
 class WorkersDidNotStartError(PipelineError):
@@ -46,26 +30,6 @@ class WorkersDidNotStartError(PipelineError):
             f"no worker was ready within {START_TIMEOUT_S:.0f} s. Is the machine short of memory, or the disk with "
             "Python's packages very slow? `run.py --collector sequential` shows how far one gets"
         )
-
-
-def worker_context() -> BaseContext:
-    """Return the forkserver's context on Linux, spawn elsewhere; never fork, which copies other threads' locks."""
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([PRELOAD])
-    return context
-
-
-def see_off_forkserver() -> None:
-    """Wait until a forkserver that could not be reached is gone, so that multiprocessing starts another one.
-
-    One that is killed closes its socket a moment before it is gone, a long one on a busy machine. In it multiprocessing
-    takes it for alive, however often it is asked.
-    """
-    pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # noqa: SLF001  # nobody else is told it
-    if pid is not None:
-        see_off([pid])
 
 
 def block_ctrl_c() -> None:

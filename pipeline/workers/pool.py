@@ -20,15 +20,9 @@ from concurrent.futures.process import BrokenProcessPool
 from signal import SIGTERM
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from pipeline.workers.birth import (
-    MAX_FORKSERVERS,
-    ForkserverDiedError,
-    block_ctrl_c,
-    ready,
-    see_off_forkserver,
-    worker_context,
-)
+from pipeline.workers.birth import block_ctrl_c, ready
 from pipeline.workers.death import WorkersDiedError, dump_and_kill, exists, see_off, wake
+from pipeline.workers.forkserver import FORKSERVER, MAX_FORKSERVERS, ForkserverDiedError, worker_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +52,7 @@ class Pool:
         self._generation = 0
         self._casualties: frozenset[int] = frozenset()
         self._replacing = asyncio.Lock()
+        self._is_started = False
         self._end: Future[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cage2-pool")
 
@@ -88,6 +83,7 @@ class Pool:
         """
         with contextlib.suppress(BrokenProcessPool):
             await self._start_workers()
+        self._is_started = True
 
     async def call(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """Have a worker call a function, which workers can import, and return what it answers.
@@ -136,6 +132,8 @@ class Pool:
             for process in self._processes:
                 if process.is_alive():
                     process.kill()
+            if not self._is_started:
+                FORKSERVER.abandon_start()  # or the thread would wait until it has compiled and imported everything
             self._end = self._thread.submit(_shut_down, self._executor, self._processes)
             self._thread.shutdown(wait=False)
         await asyncio.shield(asyncio.wrap_future(self._end))
@@ -155,10 +153,10 @@ class Pool:
             try:
                 await asyncio.get_running_loop().run_in_executor(self._thread, start)
                 return
-            except (EOFError, ConnectionError) as error:  # multiprocessing starts another one when it is asked again
+            except (EOFError, ConnectionError) as error:  # another one is started when it is asked again
                 if attempt == MAX_FORKSERVERS - 1:
                     raise ForkserverDiedError from error
-                await asyncio.get_running_loop().run_in_executor(self._thread, see_off_forkserver)
+                await asyncio.get_running_loop().run_in_executor(self._thread, FORKSERVER.see_off)
                 await self._renew()
 
     async def _replace(self) -> None:

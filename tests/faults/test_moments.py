@@ -25,7 +25,7 @@ import psutil
 import pytest
 
 from pipeline import Config, Pipeline
-from pipeline.collect import collection
+from pipeline.collect import watch
 from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, WorkersKeepDyingError
 from pipeline.collect.deadline import Deadline
 from pipeline.collect.executor import ExecutorCollector
@@ -345,7 +345,7 @@ async def test_workers_that_die_at_every_start_end_the_run(fair: Fair, rig: Rig,
 def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes minutes otherwise. Time runs only while somebody hangs, so that a busy machine is none that hangs."""
     monkeypatch.setattr(Deadline, "limit_s", lambda *_: 1.0 if num_hanging(tmp_path) else math.inf)
-    monkeypatch.setattr(collection, "WATCH_INTERVAL_S", 0.02)
+    monkeypatch.setattr(watch, "INTERVAL_S", 0.02)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -376,7 +376,7 @@ async def test_all_that_hang_write_down_their_stacks_one_after_the_other(
 ) -> None:
     """When weights are pickled, nobody is told which of them hangs: all are killed at once."""
     monkeypatch.setattr(Deadline, "limit_s", lambda *_: 0.0 if num_hanging(tmp_path) == 6 else math.inf)
-    monkeypatch.setattr(collection, "WATCH_INTERVAL_S", 0.02)
+    monkeypatch.setattr(watch, "INTERVAL_S", 0.02)
     rig(moment="weights", end="hang", num_deaths=6)
     outcome = await run(tmp_path, transport="pickle", workers=6)
     assert outcome.digest == fair.digest

@@ -18,8 +18,8 @@ import pytest_asyncio
 from native_buffers.slots import SlotState
 from pipeline.collect.synchronous import SynchronousCollector
 from pipeline.play.record import read_failure
-from pipeline.workers.birth import ForkserverDiedError
 from pipeline.workers.death import WorkersDiedError
+from pipeline.workers.forkserver import ForkserverDiedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -1,22 +1,24 @@
 from __future__ import annotations
 
-import multiprocessing
 from dataclasses import replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts.compliance import Compromised
 from pipeline.evaluate import evaluation
-from pipeline.evaluate.evaluation import Request, WorkerDiedError, evaluate, useful_workers
+from pipeline.evaluate.evaluation import Request, evaluate, useful_workers
 from pipeline.evaluate.play import Policy
 from pipeline.evaluate.scenario import PROTOCOL, Scenario
 from pipeline.play.game import GameSpec
 from pipeline.policy.params import PolicyShape
+
+if TYPE_CHECKING:
+    import pytest
 
 WEIGHTS = np.random.default_rng(1).normal(0, 0.3, PolicyShape().actor.num_values).astype(np.float32)
 GAME = GameSpec("B_lineAgent", "fast", "head", "csle", Compromised.FIXABLE, 100, Interface())
@@ -38,42 +40,18 @@ def test_tasks_hold_every_episode_once(num_episodes: int, engine: str, num_steps
             assert (task.group, task.seed, task.game.engine) == (of_scenario.group, 3, engine)
 
 
-@pytest.fixture
-def small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several tasks for every worker, though there is little to do."""
-    monkeypatch.setattr(evaluation, "STEPS_PER_TASK", {"fast": 100, "cyborg": 100})
-
-
-@pytest.mark.usefixtures("small_tasks")
-@pytest.mark.parametrize("agent", [REQUEST.agent, "random"], ids=["policy", "random"])
-def test_the_number_of_processes_changes_nothing(agent: Policy | str) -> None:
-    request = replace(REQUEST, agent=agent)
-    noted: list[int] = []
-    alone = evaluate(request, 1)
-    assert evaluate(request, 2, noted.append) == alone
-    assert sum(noted) == 40
-    assert len(noted) > 2
-    assert [result.scenario for result in alone] == list(TWO)
-    on_cyborg = replace(request, game=replace(GAME, engine="cyborg"))
-    assert evaluate(on_cyborg, 2) == alone
-
-
 def test_a_scenario_is_the_same_whatever_it_is_played_with() -> None:
-    one, other = evaluate(REQUEST, 1)
-    assert evaluate(replace(REQUEST, scenarios=TWO[::-1]), 1) == (other, one)
-    assert evaluate(replace(REQUEST, scenarios=TWO[1:]), 1) == (other,)
+    one, other = evaluate(REQUEST)
+    assert evaluate(replace(REQUEST, scenarios=TWO[::-1])) == (other, one)
+    assert evaluate(replace(REQUEST, scenarios=TWO[1:])) == (other,)
     assert one.env_reward != other.env_reward
 
 
-def test_a_worker_that_is_killed_is_told_of() -> None:
-    def kill_all(_: int) -> None:
-        for process in multiprocessing.active_children():
-            process.kill()
-
-    request = replace(REQUEST, num_episodes=10_000, agent="random")
-    with pytest.raises(WorkerDiedError, match=r"^one of 2 workers died .* fewer --workers$"):
-        evaluate(request, 2, kill_all)
-    assert not multiprocessing.active_children()
+def test_progress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "STEPS_PER_TASK", {"fast": 300})
+    noted: list[int] = []
+    evaluate(REQUEST, noted.append)
+    assert noted == [10, 10, 6, 6, 6, 2]
 
 
 def test_processes_are_started_where_they_pay() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +13,12 @@ from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.blue.memory import Memory
 from pipeline.cage2.facts.compliance import Compromised, Verdicts, episode_compliance
 from pipeline.cage2.facts.orders import ORDERS
+from pipeline.evaluate.baselines import BASELINES
 from pipeline.evaluate.play import EpisodeFailedError, Policy, Task, play
 from pipeline.evaluate.scenario import Scenario
 from pipeline.play.episode import play_episode
 from pipeline.play.game import GameSpec
+from pipeline.play.record import HEADER
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PolicyShape
 
@@ -143,3 +147,23 @@ def test_an_episode_that_fails_is_named() -> None:
     told = str(caught.value)
     assert told.startswith("episode 7 of 30 steps against RedMeanderAgent failed (engine fast):\n")
     assert "this network has 18577 values, got an array of shape (18576,)" in told
+    assert str(pickle.loads(pickle.dumps(caught.value))) == told  # noqa: S301  # as it comes from a worker
+
+
+def test_a_baseline_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BASELINES, "sleep", lambda *_: 145)  # no action of the game
+    with pytest.raises(EpisodeFailedError, match=r"^episode 7 of 30 steps against RedMeanderAgent failed"):
+        play(task("sleep", first=7))
+
+
+@every_agent
+@pytest.mark.parametrize("engine", ["fast", "cyborg"])
+def test_a_header_tells_what_is_played(agent: Policy | str, engine: str) -> None:
+    header = HEADER.views(memoryview(bytearray(HEADER.size_bytes)))
+    play(task(agent, num_steps=3, engine=engine), header)
+    environment, actions = seeding.episode_seeds(
+        SEED, Scenario("RedMeanderAgent", 3).group, range(4), seeding.Purpose.COMPARISON
+    )
+    assert (header["environment_seed"], header["actions_seed"]) == (environment[-1], actions[-1])
+    assert header["worker_pid"] == os.getpid()
+    assert 0 < header["started_s"] < header["finished_s"]

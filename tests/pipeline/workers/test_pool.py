@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from pipeline.workers import forkserver
+from pipeline.workers import pool as pool_module
 from pipeline.workers.birth import become_worker
 from pipeline.workers.death import WorkersDiedError
+from pipeline.workers.forkserver import Forkserver
 from pipeline.workers.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -202,3 +206,22 @@ async def test_close_before_and_during_the_start() -> None:
     await soon(pool.close())
     assert starting.cancelled()
     assert not alive(worker_pids(pool))
+
+
+async def test_close_does_not_wait_for_a_forkserver_that_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "endless.py").write_text("import time; time.sleep(3600)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    server = Forkserver()
+    server.set_forkserver_preload(["endless"])
+    for module in (forkserver, pool_module):
+        monkeypatch.setattr(module, "FORKSERVER", server)
+    pool = Pool(1, become_worker)
+    starting = asyncio.create_task(pool.start())
+    await until(lambda: server.pid)
+    starting.cancel()
+    await soon(pool.close())
+    assert server.pid is not None
+    await asyncio.to_thread(os.waitpid, server.pid, 0)
+    os.close(server._forkserver_alive_fd)

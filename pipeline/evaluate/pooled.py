@@ -1,0 +1,200 @@
+"""An evaluation on worker processes, which may die or hang: what they played is played again, to the same results.
+
+```
+ request -(tasks, in order)-> player of slot 0 -> pool.call(play, slot, task) -> worker 0 -> episodes -> by their number
+                              player of slot 1 -> ...            |                  |
+                              ...                                +-- header <-------+  who plays which episode
+```
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from native_buffers.segment import sweep_stale
+from pipeline.cage2.engine import game_batch
+from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, WorkersKeepDyingError
+from pipeline.collect.deadline import Deadline, Flight
+from pipeline.collect.scheduler import MAX_ATTEMPTS
+from pipeline.collect.watch import Watch
+from pipeline.errors import PipelineError
+from pipeline.evaluate.headers import Headers
+from pipeline.evaluate.play import Policy
+from pipeline.evaluate.results import summarize
+from pipeline.evaluate.worker import initialize, play_in_slot
+from pipeline.workers.birth import START_TIMEOUT_S, WorkersDidNotStartError
+from pipeline.workers.death import WorkersDiedError
+from pipeline.workers.limits import require_open_files
+from pipeline.workers.pool import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from native_buffers.layout import Array
+    from pipeline.evaluate.evaluation import Request
+    from pipeline.evaluate.play import Episodes, Task
+    from pipeline.evaluate.results import ScenarioResult
+
+
+class EpisodeTakesWorkersDownError(PipelineError):
+    """A worker died, or had to be killed, each time that it played an episode."""
+
+    def __init__(self, task: Task, header: dict[str, Array], reason: str) -> None:
+        super().__init__(
+            f"an episode of {task.game.num_steps} steps against {task.game.red_agent} failed {MAX_ATTEMPTS} times: "
+            f"{reason} (environment seed {header['environment_seed']}, actions seed {header['actions_seed']}). "
+            "To look into it, play in this process: --workers 1"
+        )
+
+
+async def evaluate_in_pool(
+    request: Request, num_workers: int, note_progress: Callable[[int], None] = lambda _: None
+) -> tuple[ScenarioResult, ...]:
+    """Play a request on worker processes. Cancelling it ends them at once.
+
+    Args:
+        request: What.
+        num_workers: Processes.
+        note_progress: Called now and then with the number of episodes that were played since it was called last.
+
+    Returns:
+        A result for each scenario, in order: what `evaluation.evaluate` returns.
+
+    Raises:
+        EpisodeFailedError: An episode raised.
+        EpisodeTakesWorkersDownError: An episode's worker died, or hung, again and again.
+        WorkersKeepDyingError: No worker lived long enough to play a task.
+        WorkersDidNotStartError: None was ready in time.
+        ForkserverDiedError: What starts workers died.
+        TooFewOpenFilesError: The system allows fewer open files than the workers need.
+        SharedMemoryFull: There is no room for the headers.
+    """
+    require_open_files(num_workers)
+    sweep_stale()
+    num_slots = 2 * num_workers  # one task being played and one waiting, per worker
+    with Headers.create(num_slots) as headers:
+        pool = Pool(num_workers, initialize, headers.name, num_slots)
+        try:
+            await _start(pool)
+            return await _Evaluation(request, pool, headers, num_slots, note_progress).run()
+        finally:
+            await pool.close()
+
+
+async def _start(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await pool.start()
+    except TimeoutError:
+        raise WorkersDidNotStartError from None
+
+
+class _Evaluation:
+    """Has a request's tasks played, one after the other in each slot."""
+
+    def __init__(
+        self, request: Request, pool: Pool, headers: Headers, num_slots: int, note_progress: Callable[[int], None]
+    ) -> None:
+        self._request = request
+        self._pool = pool
+        self._headers = headers
+        self._num_slots = num_slots
+        self._note_progress = note_progress
+        self._tasks = self._all_tasks()
+        self._parts: list[dict[int, Episodes]] = [{} for _ in request.scenarios]
+        """What came of a scenario's tasks, by their numbers, until all are there."""
+        self._results: dict[int, ScenarioResult] = {}
+        self._playing: dict[int, Task] = {}
+        self._in_flight: Watch[int] = Watch(self._flight, self._kill)
+        """Slots whose task is in flight."""
+        self._deadline = Deadline()
+        self._fruitless: set[int] = set()
+
+    async def run(self) -> tuple[ScenarioResult, ...]:
+        """Play all tasks, and return what they come to."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                watch = group.create_task(self._in_flight.run())
+                await self._compile()
+                await asyncio.wait([group.create_task(self._play_on(slot)) for slot in range(self._num_slots)])
+                watch.cancel()
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return tuple(self._results[index] for index in range(len(self._request.scenarios)))
+
+    def _all_tasks(self) -> Iterator[tuple[int, int, Task]]:
+        """Yield all tasks in order, each with its scenario's index and its number there."""
+        for index, scenario in enumerate(self._request.scenarios):
+            for number, task in enumerate(self._request.tasks(scenario)):
+                yield index, number, task
+
+    async def _compile(self) -> None:
+        """Have one worker compile what the forkserver has not: all at once would fill numba's cache together."""
+        if self._request.game.engine != "fast" or isinstance(self._request.agent, Policy):
+            return None
+        while True:
+            try:
+                return await self._pool.call(game_batch.warm_up)
+            except WorkersDiedError as death:
+                self._note_death(death)
+
+    async def _play_on(self, slot: int) -> None:
+        """Play in a slot what nobody has begun, until there is nothing left."""
+        for index, number, task in self._tasks:
+            episodes = await self._play(slot, task)
+            self._fruitless.clear()
+            self._note_progress(task.num_episodes)
+            self._keep(index, number, episodes)
+
+    async def _play(self, slot: int, task: Task) -> Episodes:
+        """Play a task, and again when workers died.
+
+        A header tells for certain what its worker played when it died: no task is blamed for another one's.
+        """
+        header = self._headers[slot]
+        self._playing[slot] = task
+        num_blamed = 0
+        while True:
+            header["worker_pid"][...] = 0
+            header["started_s"][...] = header["finished_s"][...] = 0.0
+            self._in_flight.submit(slot)
+            death: WorkersDiedError | None = None
+            try:
+                episodes = await self._pool.call(play_in_slot, slot, task)
+            except WorkersDiedError as error:
+                death = error
+            hung = self._in_flight.land(slot)
+            if death is None:
+                # of its last episode, and by the step, for scenarios differ in length
+                self._deadline.note((header["finished_s"] - header["started_s"]).item() / task.game.num_steps)
+                return episodes
+            self._note_death(death)
+            num_blamed += int(header["worker_pid"]) in death.casualties
+            if num_blamed == MAX_ATTEMPTS:
+                raise EpisodeTakesWorkersDownError(task, header, hung or "its worker process died")
+
+    def _note_death(self, death: WorkersDiedError) -> None:
+        self._fruitless.add(death.generation)
+        if len(self._fruitless) >= MAX_FRUITLESS_REBUILDS:
+            raise WorkersKeepDyingError
+
+    def _keep(self, index: int, number: int, episodes: Episodes) -> None:
+        parts, scenario = self._parts[index], self._request.scenarios[index]
+        parts[number] = episodes
+        if len(parts) == self._request.num_tasks(scenario):
+            self._results[index] = summarize(scenario, [parts[each] for each in sorted(parts)])
+            parts.clear()
+
+    def _flight(self, slot: int, submitted_s: float) -> Flight:
+        header = self._headers[slot]
+        return Flight(
+            submitted_s=submitted_s,
+            heard_s=max(header["started_s"], header["finished_s"]).item(),
+            is_waiting=not header["worker_pid"],
+            limit_s=self._deadline.limit_s(self._playing[slot].game.num_steps),
+        )
+
+    async def _kill(self, slot: int) -> bool:
+        """Kill the worker that plays in a slot, or all if none has begun to."""
+        return await self._pool.kill(int(self._headers[slot]["worker_pid"]) or None)
