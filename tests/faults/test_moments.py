@@ -57,7 +57,7 @@ from pathlib import Path
 
 import psutil
 from native_buffers.ring import EpisodeRing
-from pipeline.collect import player
+from pipeline.play import player
 from pipeline.play.game import GameSpec
 
 ENDS = {
