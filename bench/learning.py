@@ -20,7 +20,6 @@ import statistics
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -33,13 +32,12 @@ from rich.table import Table
 from pipeline.config import Config, RedAgent
 from pipeline.machine import num_cores
 from pipeline.ppo.recipe import DEFAULT, PROTOTYPE, Recipe
-from pipeline.run.parts import assemble
+from pipeline.run.run import Run
 from pipeline.types import UpdateResult, WorkflowFinished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.persist.checkpoint import Checkpoint
     from pipeline.types import Event
 
 THRESHOLDS = (-100.0, -50.0, -30.0, -20.0, -18.24)
@@ -137,29 +135,12 @@ async def follow(config: Config, recipe: Recipe) -> list[Event]:
 
     A `Pipeline` takes recipes by name, so that its run can be gone on with. Nobody goes on with these.
     """
-    events: list[Event] = []
-
-    async def write_nothing(_: Checkpoint) -> None:
-        pass
-
-    async with AsyncExitStack() as stack:
-        run = await assemble(
-            config,
-            recipe,
-            None,
-            stack,
-            emit=events.append,
-            on_episode=lambda: None,
-            on_lost=lambda num_episodes: None,
-            write_checkpoint=write_nothing,
-        )
-        await run.collector.start()
-        async with asyncio.TaskGroup() as group:
-            background = [group.create_task(work) for work in (run.collection.run(), run.learner.prepare())]
-            await run.training.run()
-            for task in background:
-                task.cancel()
-    return events
+    run = await Run.start(config, recipe, None)
+    try:
+        return [event async for event in run.events()]
+    finally:
+        await run.end()
+        await run.close()
 
 
 def outcome(row: str, config: Config, events: list[Event]) -> Outcome:

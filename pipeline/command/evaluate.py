@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.cage2.facts.orders import UnknownOrderError, order_name, parse_order
 from pipeline.cage2.facts.spec import RED_AGENTS
 from pipeline.command.options import UsageError, given_options, make_config
-from pipeline.command.process import loop_factory
+from pipeline.command.process import OK, loop_factory
 from pipeline.config import what_results_depend_on
 from pipeline.evaluate.baselines import BASELINES
 from pipeline.evaluate.scenario import LENGTHS, Scenario
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.evaluate.report import AgentDescription, Report
     from pipeline.evaluate.trained import Trained
 
-OPTIONS = (
+OPTIONS: tuple[str, ...] = (
     *("episodes", "steps", "red_agents", "workflow", "greedy", "sampled", "json"),
     *("engine", "profile", "cyborg", "seed", "workers"),  # a run's too, and checked as such
 )
@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
 
         trained = load_trained(Path(options.agent), workflow_id)
     _print(_play(options, _game_config(given, trained), trained, scenarios, num_episodes), as_json=options.json)
-    return 0
+    return OK
 
 
 def _play(

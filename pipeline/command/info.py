@@ -1,4 +1,4 @@
-"""What `info` prints: versions, machine, and what a run would allocate."""
+"""`run.py info`: versions, machine, and what a run would allocate."""
 
 from __future__ import annotations
 
@@ -11,13 +11,37 @@ from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.methods import game_spec
+from pipeline.command.options import add_file_option, add_options, given_options, make_config
+from pipeline.command.process import OK
+from pipeline.config import Config
 from pipeline.machine import describe_machine
 from pipeline.play.record import HEADER
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
+    import argparse
 
+OPTIONS: tuple[str, ...] = tuple(Config.model_fields)
 SHARED_MEMORY = Path("/dev/shm")
+
+
+def set_up(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `info` its options."""
+    parser.description = "Print versions, machine, and what a run would allocate."
+    add_file_option(parser)
+    add_options(parser, OPTIONS)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print it for the run that the options ask for.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        UsageError: An option doesn't fit.
+    """
+    print_info(make_config(given_options(options), options.config))
+    return OK
 
 
 def print_info(config: Config) -> None:

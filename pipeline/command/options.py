@@ -48,6 +48,11 @@ def add_options(parser: argparse.ArgumentParser, names: tuple[str, ...] = tuple(
             parser.add_argument(_flag(name), metavar=_metavar(name, field), **keywords)
 
 
+def add_file_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names a file with configuration values."""
+    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="read values from a file; options override it")
+
+
 def make_config(options: Mapping[str, Any], file: Path | None = None) -> Config:
     """Return the configuration of a command line.
 

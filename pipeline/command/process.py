@@ -1,4 +1,4 @@
-"""What a program may do to its process, and a library must not: signal handlers, the event loop, the heap."""
+"""What a program may do to its process, and a library must not: signal handlers, the event loop, the heap, its end."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from pipeline.run.pipeline import Pipeline
 
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes."""
 _M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
 _SWITCH_INTERVAL_S = 0.0005

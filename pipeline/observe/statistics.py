@@ -19,6 +19,8 @@ class PipelineStatistics:
     total_episodes: int
     """Episodes learned from, those before a resume included."""
     total_updates: int
+    num_evaluated: int
+    """Episodes of evaluations, in this process."""
     workers_alive: int
     num_rebuilds: int
     """Times that the pool of workers had to be replaced."""
@@ -31,4 +33,4 @@ class PipelineStatistics:
     wall_s: float
     """Since the pipeline was entered."""
     seconds: Mapping[str, float]
-    """The wall time by what the run was waiting for: `collection`, `learner`, `search`, and `idle` for the rest."""
+    """Wall time by what was waited for: `collection`, `learner`, `search`, `evaluation`, and `idle` for the rest."""

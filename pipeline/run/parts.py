@@ -21,6 +21,7 @@ from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray.cluster import require_ray
 from pipeline.learn.intake import Intake
 from pipeline.learn.learner import Learner, LearnerSettings
+from pipeline.observe.feed import Feed
 from pipeline.observe.run_logs import RunLogs
 from pipeline.observe.tensorboard import require_tensorboard
 from pipeline.persist.checkpoint import CheckpointFolder
@@ -30,13 +31,16 @@ from pipeline.persist.runs import RunFolder
 from pipeline.play.record import HEADER
 from pipeline.policy.store import PolicyStore
 from pipeline.ppo.update import resolve_device
+from pipeline.run.checkpoint_writer import CheckpointWriter
+from pipeline.run.clock import Clock
 from pipeline.run.curriculum import curriculum
 from pipeline.run.training import Training
+from pipeline.types import EpisodesLost, FirstEpisode
 from pipeline.workers.limits import require_open_files
 from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -44,7 +48,6 @@ if TYPE_CHECKING:
 
     from pipeline.collect.collector import Collector
     from pipeline.config import Config
-    from pipeline.persist.checkpoint import Checkpoint
     from pipeline.ppo.recipe import Recipe
     from pipeline.types import BatchPlan, Event
 
@@ -57,10 +60,12 @@ WORKER_FAULTS = "worker_faults.log"
 class Parts:
     """What a run is made of, as far as its owner deals with it."""
 
+    clock: Clock
     folder: RunFolder
-    checkpoints: CheckpointFolder
-    logs: RunLogs
-    """Told of every event before anybody else."""
+    checkpoints: CheckpointWriter
+    feed: Feed
+    emit: Callable[[Event], None]
+    """Tells the run's logs of an event, and then everybody who listens."""
     disk_thread: ThreadPoolExecutor
     ring: EpisodeRing
     collector: Collector
@@ -70,17 +75,7 @@ class Parts:
     training: Training
 
 
-async def assemble(
-    config: Config,
-    recipe: Recipe,
-    resume_dir: Path | None,
-    stack: contextlib.AsyncExitStack,
-    *,
-    emit: Callable[[Event], None],
-    on_episode: Callable[[], None],
-    on_lost: Callable[[int], None],
-    write_checkpoint: Callable[[Checkpoint], Awaitable[None]],
-) -> Parts:
+async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stack: contextlib.AsyncExitStack) -> Parts:
     """Make all parts of a run. What can fail for the user's reasons comes before anything is written.
 
     Args:
@@ -88,15 +83,12 @@ async def assemble(
         recipe: Its hyper-parameters, which the configuration has by name only.
         resume_dir: The folder of the run to go on with, or None for a new run.
         stack: Takes every part apart again.
-        emit: Told of events of the training.
-        on_episode: Called for each episode that arrives.
-        on_lost: Called with the number of episodes to be played again after workers died.
-        write_checkpoint: Awaited after each update with the state.
 
     Raises:
         SetupError: If the surroundings don't allow the run; see `Pipeline.__aenter__`.
         SharedMemoryFull: If the segments don't fit.
     """
+    clock = Clock()
     if config.engine == "cyborg":
         require_cyborg(config.cyborg)
     if config.tensorboard:
@@ -115,11 +107,20 @@ async def assemble(
     stack.callback(folder.close)
     if resume_dir is None:
         stack.push(_removing_if_setup_fails(folder.path))
-    checkpoints = CheckpointFolder(folder.path)
-    checkpoint = checkpoints.read()
+    checkpoint_folder = CheckpointFolder(folder.path)
+    checkpoint = checkpoint_folder.read()
     disk_thread = await stack.enter_async_context(_thread("disk"))
     logs = RunLogs(folder.path, checkpoint, disk_thread, tensorboard=config.tensorboard)
     stack.callback(logs.close)
+    feed = Feed()
+
+    def emit(event: Event) -> None:
+        logs(event)
+        feed.emit(event)
+
+    checkpoints = CheckpointWriter(
+        checkpoint_folder, logs, disk_thread, interval_s=config.checkpoint_interval_s, emit=emit
+    )
     learner_thread = await stack.enter_async_context(_thread("learner"))
     search_thread = await stack.enter_async_context(_thread("search"))
 
@@ -128,6 +129,14 @@ async def assemble(
     stack.callback(_remove_if_empty, faults_path)
     collector = make_collector(config, game, ring, board, str(faults_path.resolve()))
     stack.push_async_callback(collector.close)
+
+    def on_episode() -> None:
+        first_s = clock.note_episode()
+        if first_s is not None:
+            emit(FirstEpisode(first_s))
+
+    def on_lost(num_episodes: int) -> None:
+        emit(EpisodesLost(num_episodes, collector.num_rebuilds))
 
     def take(plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
         on_episode()
@@ -152,7 +161,7 @@ async def assemble(
     if checkpoint is None:
         search = Search(seed=config.seed, beta=config.gp_beta, max_episodes_per_workflow=config.episode_cap)
     else:
-        with _refusing_impossible_state(checkpoints.path):
+        with _refusing_impossible_state(checkpoint_folder.path):
             search = Search.from_state(checkpoint.search)
     training = Training(
         config,
@@ -164,12 +173,14 @@ async def assemble(
         search_thread=search_thread,
         emit=emit,
         log_sizes=logs.sizes,
-        write_checkpoint=write_checkpoint,
+        write_checkpoint=checkpoints.write_if_due,
     )
     if checkpoint is not None:
-        with _refusing_impossible_state(checkpoints.path):
+        with _refusing_impossible_state(checkpoint_folder.path):
             training.resume(checkpoint)
-    return Parts(folder, checkpoints, logs, disk_thread, ring, collector, collection, intake, learner, training)
+    return Parts(
+        clock, folder, checkpoints, feed, emit, disk_thread, ring, collector, collection, intake, learner, training
+    )
 
 
 @contextlib.contextmanager

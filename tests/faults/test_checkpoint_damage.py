@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline import Config, Pipeline
-from pipeline.command.cli import OK, USAGE, main
+from pipeline.command.cli import main
+from pipeline.command.process import OK, USAGE
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.manifest import digest
 from pipeline.types import UpdateResult

@@ -18,7 +18,8 @@ import psutil
 import pytest
 
 from pipeline import Config, Pipeline
-from pipeline.command.cli import FAILED, OK, main
+from pipeline.command.cli import main
+from pipeline.command.process import FAILED, OK
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.manifest import digest
 from pipeline.types import UpdateResult

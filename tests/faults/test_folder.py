@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline import Config, Pipeline
-from pipeline.command.cli import FAILED, OK, USAGE, main
+from pipeline.command.cli import main
+from pipeline.command.process import FAILED, OK, USAGE
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.files import WriteError
 from pipeline.run import parts

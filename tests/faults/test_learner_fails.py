@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline import Config, Pipeline
-from pipeline.command.cli import FAILED, main
+from pipeline.command.cli import main
+from pipeline.command.process import FAILED
 from pipeline.errors import PipelineError
 from pipeline.learn.intake import Intake
 from pipeline.persist.checkpoint import CheckpointFolder

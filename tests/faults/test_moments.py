@@ -288,8 +288,8 @@ async def test_a_worker_that_dies_idle(
 
     def end_all_then_write(folder: CheckpointFolder, state: Checkpoint) -> None:
         if not num_in_flight:
-            num_in_flight.append(pipeline._parts.collection.statistics().num_in_flight)
-            collector = pipeline._parts.collector
+            num_in_flight.append(pipeline._run._parts.collection.statistics().num_in_flight)
+            collector = pipeline._run._parts.collector
             assert isinstance(collector, ExecutorCollector)
             if end == "os._exit":
                 collector._pool._executor.submit(os._exit, 3)

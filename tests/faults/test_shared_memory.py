@@ -21,7 +21,7 @@ import pytest
 
 from native_buffers.segment import SharedSegment
 from pipeline import Config, Pipeline
-from pipeline.command.cli import OK, USAGE
+from pipeline.command.process import OK, USAGE
 from pipeline.types import UpdateResult
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.command import cli
-from pipeline.command.cli import OK, USAGE, main
+from pipeline.command.cli import main
+from pipeline.command.process import OK, USAGE
 from pipeline.config import Config, what_results_depend_on
 from pipeline.persist.runs import RunFolder
 
@@ -158,7 +158,8 @@ def command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         return told
 
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(cli, "_run", note)
+    for starts_a_run in ("train", "resume"):
+        monkeypatch.setattr(f"pipeline.command.{starts_a_run}.run_to_end", note)
     yield give
     (folder / "my.toml").write_bytes(b"")
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.cage2.facts.orders import order_name
-from pipeline.command.cli import INTERRUPTED, OK, USAGE, main
+from pipeline.command.cli import main
+from pipeline.command.process import INTERRUPTED, OK, USAGE
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import MakeRun

@@ -3,18 +3,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.command import info
+from pipeline.command.cli import main
 from pipeline.command.info import print_info
+from pipeline.command.process import OK
 from pipeline.config import Config
 from pipeline.machine import PACKAGES, describe_machine
 from pipeline.play.record import HEADER, record_layout
 from pipeline.policy.params import PLAIN
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
 
 
 def printed(config: Config, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
@@ -59,3 +63,10 @@ def test_sizes_are_those_that_a_run_allocates(capsys: pytest.CaptureFixture[str]
     assert rows["weight board"] == f"7 versions, {board_bytes / 2**20:.1f} MiB"
     assert rows["shared memory"] == f"{(ring_bytes + board_bytes) / 2**20:.1f} MiB in all"
     assert rows["weights"] == "74308 bytes a version"
+
+
+@pytest.mark.usefixtures("in_an_empty_folder")
+def test_it_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "--workers", "100", "--log-dir", "there"]) == OK
+    assert "workers         100, " in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())

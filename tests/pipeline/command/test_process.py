@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvloop
 
-from pipeline.command.process import let_the_loop_in, loop_factory
+from pipeline.command.process import handle_signals, let_the_loop_in, loop_factory
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 HEAPS = """
 import ctypes, sys, threading
@@ -49,3 +57,36 @@ def test_threads_hand_over_sooner() -> None:
         assert sys.getswitchinterval() < 0.005
     finally:
         sys.setswitchinterval(before)
+
+
+@pytest.fixture
+async def signals() -> AsyncIterator[SimpleNamespace]:
+    """A run that is told of signals, and what it and the user heard; SIGHUP is ignored, as `nohup` has it."""
+    heard = SimpleNamespace(stops=[], told=[], woken=asyncio.Event())
+
+    def stop(*, now: bool) -> None:
+        heard.stops.append(now)
+        heard.woken.set()
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    run: Any = SimpleNamespace(stop=stop)
+    handle_signals(run, heard.told.append)
+    yield heard
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().remove_signal_handler(number)
+    signal.signal(signal.SIGHUP, before)
+
+
+async def test_the_first_signal_stops_in_time_and_further_ones_at_once(signals: SimpleNamespace) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+        assert signal.getsignal(number) not in {signal.SIG_DFL, signal.default_int_handler}
+        signals.woken.clear()
+        os.kill(os.getpid(), number)
+        await asyncio.wait_for(signals.woken.wait(), 10)
+    assert signals.stops == [False, True, True]
+    assert signals.told == ["stopping after the update in progress; once more stops at once"]
+
+
+async def test_a_hangup_that_is_ignored_stays_so(signals: SimpleNamespace) -> None:
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    assert signals.stops == []

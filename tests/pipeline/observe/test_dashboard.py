@@ -25,6 +25,7 @@ def statistics(total_episodes: int) -> PipelineStatistics:
     return PipelineStatistics(
         total_episodes=total_episodes,
         total_updates=0,
+        num_evaluated=0,
         workers_alive=3,
         num_rebuilds=0,
         ring=RingStatistics(16, 5, 6, 3, 1, 1, 7000, 112_000),

@@ -2,103 +2,25 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline import Config, Pipeline
+from pipeline import Pipeline
 from pipeline.persist.runs import RunFolderError
-from pipeline.types import (
-    CheckpointWritten,
-    FirstEpisode,
-    RunFinished,
-    RunStarted,
-    UpdateResult,
-    WorkflowFinished,
-    WorkflowStarted,
-)
+from pipeline.types import FirstEpisode, RunStarted, UpdateResult, WorkflowStarted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-RUN: dict[str, Any] = {"total_episodes": 40, "max_episodes_per_workflow": 24, "episodes_per_update": 8, "workers": 2}
+    from conftest import MakeConfig
 
 
-async def test_a_run_reports_itself_from_start_to_end(tmp_path: Path) -> None:
-    async with Pipeline(Config(**RUN, log_dir=tmp_path, run_name="run")) as pipeline:
-        events = [event async for event in pipeline.events()]
-        finished = await pipeline.run()
-        statistics = pipeline.statistics()
-
-    kinds = [type(event) for event in events]
-    assert kinds[0] is RunStarted
-    assert kinds[-1] is RunFinished
-    assert events[-1] == finished
-    assert kinds.count(FirstEpisode) == 1
-    assert kinds.count(WorkflowStarted) == kinds.count(WorkflowFinished) == 2
-    updates = [event for event in events if isinstance(event, UpdateResult)]
-    assert [update.num_episodes for update in updates] == [8] * 5
-    assert [update.total_episodes for update in updates] == [8, 16, 24, 32, 40]
-    assert [update.update for update in updates] == [0, 1, 2, 0, 1]
-    for update in updates:
-        assert update.total_reward == pytest.approx(update.env_reward.mean + update.alignment_bonus)
-        assert 0 <= update.compliance <= 1
-        # the bonus telescopes to lambda * compliance, as long as every episode has a fix action
-        assert update.alignment_bonus == pytest.approx(30 * update.compliance)
-    reasons = [event.result.reason for event in events if isinstance(event, WorkflowFinished)]
-    assert reasons == ["cap", "budget"]
-    assert (finished.reason, finished.episodes, finished.updates) == ("budget", 40, 5)
-    assert statistics.collection.num_collected == 40
-    assert statistics.total_episodes == 40
-
-
-async def test_the_record_is_complete(tmp_path: Path) -> None:
-    config = Config(**RUN, log_dir=tmp_path, run_name="run", compliance_threshold=0)
-    async with Pipeline(config) as pipeline:
-        events = [event async for event in pipeline.events()]
-    updates = [event for event in events if isinstance(event, UpdateResult)]
-    visits = [event for event in events if isinstance(event, WorkflowFinished)]
-    run_dir = tmp_path / "run"
-
-    training = list(csv.DictReader((run_dir / "training_log.csv").read_text().splitlines()))
-    assert [(int(row["Workflow_ID"]), int(row["Update"])) for row in training] == [
-        (update.workflow_id, update.update) for update in updates
-    ]
-    assert [float(row["Compliance"]) for row in training] == pytest.approx(
-        [update.compliance for update in updates], abs=5e-5
-    )
-    sampling = list(csv.DictReader((run_dir / "gp_sampling_log.csv").read_text().splitlines()))
-    assert [row["Workflow"] for row in sampling] == [visit.workflow_order for visit in visits]
-    assert {row["GP_Updated"] for row in sampling} == {"True"}  # any compliance reaches a threshold of 0
-
-    summary = json.loads((run_dir / "summary.json").read_text())
-    finished = events[-1]
-    assert isinstance(finished, RunFinished)
-    assert summary["digest"] == finished.digest
-    assert summary["best_workflow"] == finished.best_workflow
-    assert summary["num_observed"] == finished.num_observed == len({visit.result.workflow_id for visit in visits})
-    assert {
-        "workflow_order": finished.best_workflow,
-        "probability": max(order.probability for order in finished.tied_with_best if order.observed),
-        "observed": True,
-    } in summary["tied_with_best"]
-    assert len(summary["pairs"]) == 10
-    assert summary["settling"]["num_orders"] == len(finished.tied_with_best)
-    assert sum(summary["seconds"].values()) == pytest.approx(summary["wall_s"])
-    assert {"first_episode_s", "episodes_per_s", "best_env_reward", "updates"} <= summary.keys()
-    assert Config.model_validate_json((run_dir / "config.json").read_bytes()) == config
-    assert json.loads((run_dir / "machine.json").read_text())["packages"]["torch"]
-    lines = [json.loads(line) for line in (run_dir / "events.jsonl").read_text().splitlines()]
-    assert [line["event"] for line in lines][-1] == "run_finished"
-    manifest = json.loads((run_dir / "checkpoint" / "manifest.json").read_text())
-    assert {policy["workflow_id"] for policy in manifest["policies"]} == {update.workflow_id for update in updates}
-
-
-async def test_stop_ends_after_the_update_and_resume_goes_on(tmp_path: Path) -> None:
-    async with Pipeline(Config(**RUN, log_dir=tmp_path, run_name="whole")) as pipeline:
+async def test_stop_ends_after_the_update_and_resume_goes_on(make_config: MakeConfig, tmp_path: Path) -> None:
+    async with Pipeline(make_config(run_name="whole")) as pipeline:
         whole = await pipeline.run()
-    async with Pipeline(Config(**RUN, log_dir=tmp_path, run_name="parts")) as pipeline:
+    async with Pipeline(make_config(run_name="parts")) as pipeline:
         async for event in pipeline.events():
             if isinstance(event, UpdateResult):
                 pipeline.stop()
@@ -125,10 +47,10 @@ async def test_stop_ends_after_the_update_and_resume_goes_on(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("when", [RunStarted, WorkflowStarted, FirstEpisode, UpdateResult])
-async def test_leaving_early_keeps_the_last_update(when: type, tmp_path: Path) -> None:
-    async with Pipeline(Config(**RUN, log_dir=tmp_path, run_name="whole")) as pipeline:
+async def test_leaving_early_keeps_the_last_update(when: type, make_config: MakeConfig, tmp_path: Path) -> None:
+    async with Pipeline(make_config(run_name="whole")) as pipeline:
         whole = await pipeline.run()
-    async with Pipeline(Config(**RUN, log_dir=tmp_path, run_name="left")) as pipeline:
+    async with Pipeline(make_config(run_name="left")) as pipeline:
         async for event in pipeline.events():
             if isinstance(event, when):
                 break
@@ -137,11 +59,11 @@ async def test_leaving_early_keeps_the_last_update(when: type, tmp_path: Path) -
         assert (await left.run()).digest == whole.digest
 
 
-async def test_cancelling_the_embedding_task_cleans_up(tmp_path: Path) -> None:
+async def test_cancelling_the_embedding_task_cleans_up(make_config: MakeConfig, tmp_path: Path) -> None:
     entered = asyncio.Event()
 
     async def embed() -> None:
-        async with Pipeline(Config(**RUN, log_dir=tmp_path, run_name="run")) as pipeline:
+        async with Pipeline(make_config()) as pipeline:
             async for event in pipeline.events():
                 if isinstance(event, FirstEpisode):
                     entered.set()
@@ -155,66 +77,68 @@ async def test_cancelling_the_embedding_task_cleans_up(tmp_path: Path) -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_an_error_in_the_body_wins(tmp_path: Path) -> None:
+async def test_an_error_in_the_body_wins(make_config: MakeConfig) -> None:
     with pytest.raises(ZeroDivisionError):
-        async with Pipeline(Config(**RUN, log_dir=tmp_path)):
+        async with Pipeline(make_config()):
             raise ZeroDivisionError
 
 
-async def test_a_failure_reaches_whoever_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with Pipeline(Config(**RUN, log_dir=tmp_path)) as pipeline:
+async def test_a_failure_reaches_whoever_listens(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError(28, "No space left on device")
 
-        def fail() -> None:
-            raise OSError(28, "No space left on device")
+    async def embed() -> None:
+        async with Pipeline(make_config()) as pipeline:
+            monkeypatch.setattr(pipeline._run._parts.training, "_snapshot", fail)
+            with pytest.raises(OSError, match="No space left"):
+                async for _ in pipeline.events():
+                    pass
+            with pytest.raises(OSError, match="No space left"):
+                await pipeline.run()
 
-        monkeypatch.setattr(pipeline._parts.training, "_snapshot", fail)
-        with pytest.raises(OSError, match="No space left"):
-            async for _ in pipeline.events():
+    with pytest.raises(OSError, match="No space left"):
+        await embed()
+
+
+async def test_it_is_entered_once(make_config: MakeConfig) -> None:
+    pipeline = Pipeline(make_config(run_name=None, collector="sequential"))
+    async with pipeline:
+        with pytest.raises(RuntimeError, match="entered once: make another one, Pipeline"):
+            async with pipeline:
                 pass
-        with pytest.raises(OSError, match="No space left"):
-            await pipeline.run()
-        with pytest.raises(OSError, match="No space left"):
-            pipeline._running.result()
-        monkeypatch.undo()
-        pipeline._task = asyncio.ensure_future(asyncio.sleep(0))  # type: ignore[arg-type]  # told already, not again
+        finished = await pipeline.run()  # which goes on
+    with pytest.raises(RuntimeError, match="entered once"):
+        async with pipeline:
+            pass
+    assert (finished.reason, pipeline.statistics().total_episodes) == ("budget", 40)
+    assert list(pipeline.run_dir.parent.iterdir()) == [pipeline.run_dir]
 
 
-async def test_checkpoints_are_written_on_the_way(tmp_path: Path) -> None:
-    async with Pipeline(Config(**RUN, log_dir=tmp_path, checkpoint_interval_s=0)) as pipeline:
-        written = [event.total_episodes async for event in pipeline.events() if isinstance(event, CheckpointWritten)]
-    assert written == [8, 16, 24, 32, 40, 40]
-
-
-async def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
+async def test_a_run_is_not_overwritten(make_config: MakeConfig, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(RunFolderError, match="exists already"):
-        async with Pipeline(Config(**RUN, log_dir=tmp_path, run_name="mine")):
+        async with Pipeline(make_config(run_name="mine")):
             pass
 
 
-async def test_a_run_that_is_alive_is_not_resumed(tmp_path: Path) -> None:
-    async with Pipeline(Config(**RUN, log_dir=tmp_path)) as pipeline:
+async def test_a_run_that_is_alive_is_not_resumed(make_config: MakeConfig) -> None:
+    async with Pipeline(make_config()) as pipeline:
         with pytest.raises(RunFolderError, match="still alive"):
             async with Pipeline.resume(pipeline.run_dir):
                 pass
 
 
-def test_what_needs_a_running_pipeline_says_so(tmp_path: Path) -> None:
-    pipeline = Pipeline(Config(**RUN, log_dir=tmp_path))
+@pytest.mark.parametrize(
+    "ask",
+    [Pipeline.stop, Pipeline.statistics, Pipeline.events, lambda pipeline: pipeline.run_dir],
+    ids=["stop", "statistics", "events", "run_dir"],
+)
+def test_what_needs_a_running_pipeline_says_so(ask: Callable[[Pipeline], object], make_config: MakeConfig) -> None:
     with pytest.raises(RuntimeError, match="enter it first"):
-        pipeline.stop()
+        ask(Pipeline(make_config()))
 
 
-async def test_stopping_before_the_first_step_ends_the_events(tmp_path: Path) -> None:
-    async with Pipeline(Config(**RUN, log_dir=tmp_path)) as pipeline:
-        pipeline.stop(now=True)
-        async with asyncio.timeout(60):
-            events = [event async for event in pipeline.events()]
-        assert (await pipeline.run()).reason == "stopped"
-    assert isinstance(events[-1], RunFinished)
-
-
-async def test_statistics_outlive_the_run(tmp_path: Path) -> None:
-    async with Pipeline(Config(**RUN, log_dir=tmp_path)) as pipeline:
+async def test_statistics_outlive_the_run(make_config: MakeConfig) -> None:
+    async with Pipeline(make_config()) as pipeline:
         await pipeline.run()
     assert pipeline.statistics().total_episodes == 40

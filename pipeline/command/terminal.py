@@ -1,0 +1,115 @@
+"""A run at a terminal: shown while it goes on, stopped by signals, summed up at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from typing import TYPE_CHECKING, Final
+
+from pipeline.command import wording
+from pipeline.command.process import INTERRUPTED, OK, handle_signals, let_the_loop_in, loop_factory, share_one_heap
+from pipeline.errors import PipelineError
+from pipeline.types import OrdersEvaluated, WorkflowFinished
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    from pipeline.run.pipeline import Pipeline
+    from pipeline.types import Event, RunFinished
+
+LOG_INTERVAL_S: Final = 5.0
+"""Between log lines about updates, unless --verbose asks for all of them."""
+
+
+def add_display_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how a run is shown."""
+    display = parser.add_mutually_exclusive_group()
+    display.add_argument("--quiet", action="store_true", help="print the end of the run only")
+    display.add_argument("--verbose", action="store_true", help="a log line for every update, no live display")
+    display.add_argument("--json-logs", action="store_true", help="log lines as JSON, no live display")
+
+
+def run_to_end(pipeline: Pipeline, options: argparse.Namespace) -> int:
+    """Run a pipeline to its end, with signals and a display.
+
+    Args:
+        pipeline: The run, not entered yet.
+        options: Of `add_display_options`.
+
+    Returns:
+        The exit code: 0, or 130 if the run was stopped.
+
+    Raises:
+        PipelineError: The run can't start, or failed.
+    """
+    share_one_heap()
+    let_the_loop_in()
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(_run_to_end(pipeline, options))
+
+
+def tell(text: str) -> None:
+    """Print a line that is no result, on stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201  # the command line's own output
+
+
+async def _run_to_end(pipeline: Pipeline, options: argparse.Namespace) -> int:
+    note = _noter(as_json=options.json_logs)
+    last_visit: WorkflowFinished | None = None
+    async with pipeline:
+        if not options.quiet:
+            for text in wording.notes(pipeline.config):
+                note(text)
+        handle_signals(pipeline, note)
+        try:
+            with _display(pipeline, options) as show:
+                async for event in pipeline.events():
+                    show(event)
+                    if isinstance(event, WorkflowFinished):
+                        last_visit = event
+        except (PipelineError, OSError):
+            note(f"go on with: {wording.resume_command(pipeline.run_dir)}")
+            raise
+        finished = await pipeline.run()
+    _print_summary(pipeline, finished, last_visit)
+    return INTERRUPTED if finished.reason == "stopped" else OK
+
+
+@contextlib.contextmanager
+def _display(pipeline: Pipeline, options: argparse.Namespace) -> Iterator[Callable[[Event], None]]:
+    """Choose how events are shown: not at all, as lines, or live."""
+    from pipeline.observe.dashboard import Dashboard
+    from pipeline.observe.logs import LogLines, terminal_logger
+
+    if options.quiet:
+        yield lambda _: None
+    elif options.verbose or options.json_logs or not sys.stderr.isatty():
+        yield LogLines(
+            terminal_logger(as_json=options.json_logs),
+            update_interval_s=0 if options.verbose else LOG_INTERVAL_S,
+            left_out=() if options.json_logs else (OrdersEvaluated,),  # hundreds of numbers
+        )
+    else:
+        with Dashboard(pipeline.config, pipeline.statistics) as dashboard:
+            yield dashboard
+
+
+def _noter(*, as_json: bool) -> Callable[[str], None]:
+    """Return what tells the user something beside the events, in the form in which they are told."""
+    if not as_json:
+        return lambda text: tell(f"note: {wording.in_one_line(text)}")
+    from pipeline.observe.logs import terminal_logger
+
+    logger = terminal_logger(as_json=True)
+    return lambda text: logger.info("note", text=text)
+
+
+def _print_summary(pipeline: Pipeline, finished: RunFinished, last_visit: WorkflowFinished | None) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)  # names of folders may look like markup
+    console.print(wording.headline(finished), style="bold")
+    for line in wording.summary(finished, last_visit, pipeline.config, pipeline.run_dir):
+        console.print(line)

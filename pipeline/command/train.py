@@ -1,0 +1,61 @@
+"""`run.py [train]`: a new run. It is what is done by default, so its help is the whole program's."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+from pipeline.command.options import add_file_option, add_options, given_options, make_config
+from pipeline.command.terminal import add_display_options, run_to_end
+from pipeline.config import Config
+
+OPTIONS: tuple[str, ...] = tuple(Config.model_fields)
+_USAGE: Final = """\
+run.py [train] [OPTION ...]
+       run.py resume RUN [OPTION ...]
+       run.py evaluate RUN|CHECKPOINT|random|sleep|restore [OPTION ...]
+       run.py info [OPTION ...]"""
+_GUIDE: Final = """\
+commands:
+  train     start a run; the default: `run.py --workers 2` is `run.py train --workers 2`
+  resume    go on with a run that was stopped or killed, exactly where it was (see run.py resume --help)
+  evaluate  play a run's policy, or an agent to compare it with, as CAGE-2 evaluates (see run.py evaluate --help)
+  info      print versions, machine, and what a run with these options would allocate
+
+examples:
+  python run.py --total-episodes 2000 --red-agent RedMeanderAgent
+  python run.py --config my.toml --workers 8 --run-name tuesday
+  python run.py resume logs/tuesday
+  python run.py evaluate logs/tuesday
+  python run.py info --workers 100
+
+Ctrl-C ends a run after the update in progress, a second Ctrl-C at once; either way `resume` goes on exactly.
+"""
+
+
+def set_up(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `train` its options, and the program's help."""
+    parser.prog, parser.usage = "run.py", _USAGE
+    parser.description = "Train defenders for CAGE Challenge 2 and search the 120 workflows for the best."
+    parser.epilog = _GUIDE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add_file_option(parser)
+    add_options(parser, OPTIONS)
+    add_display_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train from the beginning.
+
+    Returns:
+        The exit code: 0, or 130 if the run was stopped.
+
+    Raises:
+        SetupError: An option doesn't fit, or its surroundings don't allow the run.
+        PipelineError: The run failed.
+    """
+    config = make_config(given_options(options), options.config)
+
+    from pipeline.run.pipeline import Pipeline  # torch takes seconds to import, and mistakes are told before
+
+    return run_to_end(Pipeline(config), options)

@@ -1,0 +1,107 @@
+"""What people are told of a run beside its events: notes before it, a summary after it, the command that goes on."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pipeline.command.findings import findings
+from pipeline.machine import num_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.config import Config
+    from pipeline.types import RunFinished, WorkflowFinished
+
+_REASONS: Final = {
+    "budget": "the episode budget is used",
+    "exhausted": "every workflow has had its share",
+    "stopped": "stopped on request",
+}
+
+
+def notes(config: Config) -> Iterator[str]:
+    """Yield what the user should know about a configuration that is valid but won't do what it seems to."""
+    if config.workflow or config.policy == "shared":
+        unused = [
+            f"--{name.replace('_', '-')}"
+            for name in ("max_episodes_per_workflow", "patience", "warm_start")
+            if name in config.model_fields_set
+        ]
+        if unused:
+            with_what = "--workflow" if config.workflow else "--policy shared"
+            yield f"with {with_what} the policy has all episodes: {', '.join(unused)} not used"
+    if config.collector == "sequential":
+        if "workers" in config.model_fields_set and config.workers > 1:
+            yield "--collector sequential plays one episode after the other in this process: --workers is not used"
+        return
+    if config.workers > num_cores() and config.collector != "ray":
+        yield f"{config.workers} workers on {num_cores()} cores: that works, but is no faster than {num_cores()}"
+    if config.workers > config.max_episodes_in_flight:
+        yield (
+            f"at most {config.max_episodes_in_flight} of {config.workers} workers can be busy: "
+            "raise --episodes-per-update to use them all"
+        )
+
+
+def headline(finished: RunFinished) -> str:
+    """Return the first line of a run's summary."""
+    return (
+        f"done ({_REASONS[finished.reason]}): {finished.episodes} episodes, {finished.updates} updates, "
+        f"{finished.wall_s:.1f} s, {finished.episodes_per_s:.1f} episodes/s"
+    )
+
+
+def summary(finished: RunFinished, last_visit: WorkflowFinished | None, config: Config, run_dir: Path) -> Iterator[str]:
+    """Yield the lines that follow it.
+
+    Args:
+        finished: The run's end.
+        last_visit: The last one that ended, if any did.
+        config: The run's.
+        run_dir: Its folder.
+    """
+    if last_visit is not None and last_visit.result.greedy_env_reward is not None:
+        yield _evaluation(last_visit)
+    if finished.best_workflow is None:
+        yield _no_best(config)
+    else:
+        yield from findings(finished)
+    yield f"digest: {finished.digest}"
+    yield f"record: {in_one_line(str(run_dir))}"
+    if finished.reason == "stopped":
+        yield f"go on with: {in_one_line(resume_command(run_dir))}"
+
+
+def resume_command(run_dir: Path) -> str:
+    """Return what to type to go on with a run, in a shell, in the folder that this was started in."""
+    installed = Path(sys.argv[0]).name == "cage2-pipeline"
+    program = "cage2-pipeline" if installed else f"python {shlex.quote(sys.argv[0])}"
+    return f"{program} resume {shlex.quote(str(run_dir))}"
+
+
+def in_one_line(text: str) -> str:
+    """Return a text with what can't be printed, or would break the line, escaped."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+def _evaluation(visit: WorkflowFinished) -> str:
+    """Return what the last policy was worth in fresh episodes."""
+    result = visit.result
+    sampled, greedy = result.env_reward, result.greedy_env_reward
+    text = f"last evaluated: {visit.workflow_order}, {result.num_evaluated} fresh episodes: env reward "
+    text += f"{sampled.mean:.1f} ± {sampled.stderr:.1f}, compliance {result.compliance:.2f}"
+    if greedy is not None and result.greedy_compliance is not None:
+        text += f" (greedy {greedy.mean:.1f} ± {greedy.stderr:.1f}, {result.greedy_compliance:.2f})"
+    return text
+
+
+def _no_best(config: Config) -> str:
+    threshold = f"the compliance threshold of {config.compliance_threshold:g}"
+    if config.workflow:
+        return f"best workflow: none, for the one that was trained does not reach {threshold}"
+    more = "--total-episodes" if config.policy == "shared" else "--max-episodes-per-workflow"
+    return f"best workflow: none yet, for no workflow has reached {threshold}: give it more {more}"

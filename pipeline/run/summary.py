@@ -1,0 +1,75 @@
+"""What is told of a run at its end: the event, and `summary.json`, which holds that and more."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from pipeline.cage2.facts.orders import order_name
+from pipeline.types import RunFinished
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.observe.statistics import PipelineStatistics
+    from pipeline.workflows.report import SearchReport
+
+SUMMARY: Final = "summary.json"
+"""In the run's folder."""
+
+
+def run_finished(
+    reason: str,
+    config: Config,
+    statistics: PipelineStatistics,
+    report: SearchReport | None,
+    *,
+    digest: str,
+    episodes_before: int,
+) -> RunFinished:
+    """Return the event that ends a run.
+
+    Args:
+        reason: `budget`, `exhausted` or `stopped`.
+        config: The run's.
+        statistics: Of its end.
+        report: What may be concluded from its search; None if nothing was observed.
+        digest: Of what it has learned.
+        episodes_before: What it had learned from when this process took it up.
+    """
+    return RunFinished(
+        digest=digest,
+        profile=config.profile,
+        reason=reason,
+        episodes=statistics.total_episodes,
+        updates=statistics.total_updates,
+        wall_s=statistics.wall_s,
+        episodes_per_s=(statistics.total_episodes - episodes_before) / statistics.wall_s,
+        num_observed=report.num_observed if report else 0,
+        too_few_observed=report is None or report.too_little,
+        best_workflow=order_name(report.best) if report else None,
+        best_env_reward=report.mean if report else None,
+        best_env_reward_stderr=report.std if report else None,
+        tied_with_best=report.tied if report else (),
+        pairs=report.pairs if report else (),
+        settling=report.settling if report else None,
+    )
+
+
+def summary(finished: RunFinished, config: Config, statistics: PipelineStatistics) -> dict[str, Any]:
+    """Return what `summary.json` holds.
+
+    Args:
+        finished: From `run_finished`.
+        config: The run's.
+        statistics: Of its end.
+    """
+    return {
+        **asdict(finished),
+        "first_episode_s": statistics.first_episode_s,
+        "seconds": dict(statistics.seconds),
+        "workers_busy_s": statistics.collection.busy_s,
+        "episodes_evaluated": statistics.num_evaluated,
+        "episodes_discarded": statistics.collection.num_discarded,
+        "episodes_replayed": statistics.collection.num_lost,
+        "configuration": config.model_dump(mode="json"),
+    }

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.command import terminal
+from pipeline.command.cli import main
+from pipeline.command.process import OK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TRAIN = ("--collector=sequential", "--total-episodes=16", "--episodes-per-update=8", "--max-episodes-per-workflow=8")
+
+
+def test_notes_are_json_among_json(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal._noter(as_json=True)("two\nlines")
+    terminal._noter(as_json=False)("two\nlines")
+    told, plain = capsys.readouterr().err.splitlines()
+    assert json.loads(told)["text"] == "two\nlines"
+    assert plain == r"note: two\nlines"
+
+
+@pytest.mark.parametrize("name", ["tuesday", "[red]", "long" * 60])
+def test_a_run_is_summed_up_whatever_its_folder_is_called(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stdout nothing else is printed, no markup is understood, and no line is broken where the terminal ends."""
+    assert main((*TRAIN, "--log-dir", str(tmp_path / name), "--run-name", "run", "--quiet")) == OK
+    out, err = capsys.readouterr()
+    first, best, digest, record = out.splitlines()
+    assert first.startswith("done (the episode budget is used): 16 episodes, 2 updates, ")
+    assert best.startswith("best workflow: none yet")
+    assert re.fullmatch("digest: [0-9a-f]{64}", digest)
+    assert record == f"record: {tmp_path / name / 'run'}"
+    assert err == ""
+
+
+def test_every_update_is_a_line_if_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main((*TRAIN, "--workers", "3", "--log-dir", str(tmp_path), "--verbose")) == OK
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("note: --collector sequential plays one episode after the other")
+    assert len([line for line in lines if "update=0 " in line]) == 2  # of two visits
+
+
+def test_lines_are_json_if_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main((*TRAIN, "--workers", "3", "--log-dir", str(tmp_path), "--json-logs")) == OK
+    first, *others = map(json.loads, capsys.readouterr().err.splitlines())
+    assert first["event"] == "note"
+    assert others[0]["event"] == "run_started"
+    assert others[-1]["event"] == "run_finished"

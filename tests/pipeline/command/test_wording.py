@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.command.wording import headline, in_one_line, notes, resume_command, summary
+from pipeline.config import Config, num_cores
+from pipeline.types import Estimate, RunFinished, TiedOrder, WorkflowFinished, WorkflowResult
+
+ORDER = "op_server -> defender -> enterprise -> op_host -> user"
+
+
+def test_notes_say_what_will_not_help() -> None:
+    cores = num_cores()
+    shared = Config(workers=cores, episodes_per_update=1000, policy="shared", patience=9, warm_start=True)
+    assert list(notes(shared)) == [
+        "with --policy shared the policy has all episodes: --patience, --warm-start not used"
+    ]
+    assert list(notes(Config(workers=cores, episodes_per_update=1000))) == []
+    assert list(notes(Config(workers=cores + 1, episodes_per_update=1000))) == [
+        f"{cores + 1} workers on {cores} cores: that works, but is no faster than {cores}"
+    ]
+    assert list(notes(Config(workers=1000, episodes_per_update=10)))[-1] == (
+        "at most 20 of 1000 workers can be busy: raise --episodes-per-update to use them all"
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "folder", "command"),
+    [
+        ("run.py", "logs/tuesday", "python run.py resume logs/tuesday"),
+        ("../a b/run.py", "my logs/it's", """python '../a b/run.py' resume 'my logs/it'"'"'s'"""),
+        ("/usr/bin/cage2-pipeline", "logs/tuesday", "cage2-pipeline resume logs/tuesday"),
+    ],
+)
+def test_the_command_that_goes_on_can_be_pasted(
+    program: str, folder: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [program, "--workers", "2"])
+    assert resume_command(Path(folder)) == command
+
+
+FINISHED: dict[str, Any] = {
+    "digest": "abc",
+    "profile": "head",
+    "reason": "budget",
+    "episodes": 40,
+    "updates": 5,
+    "wall_s": 2.0,
+    "episodes_per_s": 20.0,
+    "best_workflow": "user -> defender",
+    "best_env_reward": -12.34,
+    "best_env_reward_stderr": 0.5,
+    "num_observed": 40,
+    "too_few_observed": False,
+    "tied_with_best": (
+        TiedOrder("user -> defender", 0.9, observed=True),
+        TiedOrder("defender -> user", 0.4, observed=False),
+    ),
+    "pairs": (),
+    "settling": None,
+}
+NOTHING_FOUND = {
+    "best_workflow": None,
+    "best_env_reward": None,
+    "best_env_reward_stderr": None,
+    "num_observed": 0,
+    "too_few_observed": True,
+    "tied_with_best": (),
+}
+
+
+def test_the_headline_says_why_it_is_over() -> None:
+    assert headline(RunFinished(**FINISHED)) == (
+        "done (the episode budget is used): 40 episodes, 5 updates, 2.0 s, 20.0 episodes/s"
+    )
+
+
+def test_the_summary_says_what_was_found_and_where_it_lies() -> None:
+    lines = list(summary(RunFinished(**FINISHED), None, Config(), Path("logs/tuesday")))
+    assert lines[0] == "best workflow: user -> defender, env reward -12.3 ± 0.5"
+    assert " 40%  defender -> user (not trained to it)" in lines[3]
+    assert lines[-2:] == ["digest: abc", "record: logs/tuesday"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told", "advice"),
+    [
+        ({}, "none yet, for no workflow has reached", ": give it more --max-episodes-per-workflow"),
+        ({"policy": "shared"}, "none yet, for no workflow has reached", ": give it more --total-episodes"),
+        ({"workflow": ORDER}, "none, for the one that was trained does not reach", ""),
+    ],
+    ids=str,
+)
+def test_the_summary_says_why_nothing_was_found(options: dict[str, Any], told: str, advice: str) -> None:
+    none, *_ = summary(RunFinished(**{**FINISHED, **NOTHING_FOUND}), None, Config(**options), Path("logs/tuesday"))
+    assert none == f"best workflow: {told} the compliance threshold of 0.95{advice}"
+
+
+def test_a_run_that_was_stopped_can_be_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    stopped = RunFinished(**{**FINISHED, **NOTHING_FOUND, "reason": "stopped"})
+    assert headline(stopped).startswith("done (stopped on request)")
+    *_, record, going_on = summary(stopped, None, Config(), Path("logs/a\nb"))
+    assert record == r"record: logs/a\nb"
+    assert going_on == r"go on with: python run.py resume 'logs/a\nb'"
+
+
+def test_the_summary_of_one_order_alone_says_what_it_is_worth() -> None:
+    result = WorkflowResult(
+        57,
+        Estimate(-20.25, 0.5),
+        0.75,
+        640,
+        reached_threshold=False,
+        reason="budget",
+        num_evaluated=200,
+        greedy_env_reward=Estimate(-18.75, 0.25),
+        greedy_compliance=0.5,
+    )
+    visit = WorkflowFinished(0, ORDER, float("nan"), result, gp_updated=False)
+    finished = RunFinished(**{**FINISHED, **NOTHING_FOUND})
+    first, *_ = summary(finished, visit, Config(workflow=ORDER), Path("logs/one"))
+    assert first == (
+        f"last evaluated: {ORDER}, 200 fresh episodes: env reward -20.2 ± 0.5, compliance 0.75 "
+        "(greedy -18.8 ± 0.2, 0.50)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("plain", "plain"), ("a\nb\x1b[2J", r"a\nb\x1b[2J"), ("\u2028é", r"\u2028é")], ids=repr
+)
+def test_what_would_break_a_line_is_escaped(text: str, told: str) -> None:
+    assert in_one_line(text) == told

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipeline.errors import SetupError
+from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.persist.manifest import CheckpointError
+from pipeline.persist.runs import RunFolder, RunFolderError
+from pipeline.run.parts import WORKER_FAULTS, assemble
+from pipeline.types import RunStarted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import MakeConfig
+
+THREADS = {f"cage2-{name}" for name in ("disk", "learner", "search")}
+
+
+async def test_all_parts_are_taken_apart_again(make_config: MakeConfig) -> None:
+    """What would be left in shared memory, conftest looks for."""
+    async with contextlib.AsyncExitStack() as stack:
+        parts = await assemble(make_config(), None, stack)
+        parts.disk_thread.submit(int).result()
+        assert parts.ring.num_free == parts.ring.num_slots
+        with pytest.raises(RunFolderError, match="still alive"):
+            RunFolder(parts.folder.path)
+    RunFolder(parts.folder.path).close()
+    assert not [each.name for each in threading.enumerate() if each.name.rpartition("_")[0] in THREADS]
+
+
+@pytest.mark.parametrize("content", ["", "Fatal Python error"])
+async def test_what_workers_wrote_when_they_crashed_is_kept(content: str, make_config: MakeConfig) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        parts = await assemble(make_config(), None, stack)
+        (parts.folder.path / WORKER_FAULTS).write_text(content)
+    assert (parts.folder.path / WORKER_FAULTS).exists() == bool(content)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"engine": "cyborg"}, "CybORG is not installed"),
+        ({"tensorboard": True}, "--tensorboard needs the extra"),
+        ({"collector": "ray"}, "--collector ray needs the extra"),
+        ({"device": "cuda"}, "--device cuda: "),
+    ],
+    ids=str,
+)
+async def test_what_is_missing_is_told_before_anything_is_written(
+    options: dict[str, Any], told: str, make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("csle_cyborg", "tensorboard", "ray"):
+        monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    config = make_config(log_dir=tmp_path / "logs", **options)
+    async with contextlib.AsyncExitStack() as stack:
+        with pytest.raises(SetupError, match=told):
+            await assemble(config, None, stack)
+    assert not (tmp_path / "logs").exists()
+
+
+async def test_logs_are_told_of_an_event_before_listeners(make_config: MakeConfig) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        parts = await assemble(make_config(), None, stack)
+        events = parts.feed.listen()
+        parts.emit(RunStarted("run", resumed=False))
+        parts.feed.close()
+        assert [event async for event in events] == [RunStarted("run", resumed=False)]
+    (line,) = (parts.folder.path / "events.jsonl").read_text().splitlines()
+    assert json.loads(line)["event"] == "run_started"
+
+
+async def test_a_new_run_has_tried_nothing(make_config: MakeConfig) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        parts = await assemble(make_config(), None, stack)
+        state = parts.training.state
+    assert (state.total_episodes, state.total_updates, state.visit, state.policies) == (0, 0, None, ())
+    assert state.search["observations"] == []
+
+
+@pytest.mark.parametrize("what", ["search", "visit"])
+async def test_a_state_that_can_not_be_is_refused(what: str, make_config: MakeConfig) -> None:
+    """A checkpoint that is whole, and was not written by this version."""
+    config = make_config()
+    async with contextlib.AsyncExitStack() as stack:
+        parts = await assemble(config, None, stack)
+        state = parts.training.state
+    path = parts.folder.path
+    CheckpointFolder(path).write(dataclasses.replace(state, **{what: {"unknown": 1}}))
+    async with contextlib.AsyncExitStack() as stack:
+        with pytest.raises(CheckpointError, match="holds a state that can't be"):
+            await assemble(config, path, stack)
+    RunFolder(path).close()  # it was let go of
