@@ -19,7 +19,7 @@ from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray.cluster import require_ray
-from pipeline.learn.intake import Intake
+from pipeline.learn.evaluation import Evaluator
 from pipeline.learn.learner import Learner, LearnerSettings
 from pipeline.observe.feed import Feed
 from pipeline.observe.run_logs import RunLogs
@@ -40,16 +40,13 @@ from pipeline.workers.limits import require_open_files
 from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
-
-    import numpy as np
-    import numpy.typing as npt
 
     from pipeline.collect.collector import Collector
     from pipeline.config import Config
     from pipeline.ppo.recipe import Recipe
-    from pipeline.types import BatchPlan, Event
+    from pipeline.types import Event
 
 
 WORKER_FAULTS = "worker_faults.log"
@@ -70,8 +67,8 @@ class Parts:
     ring: EpisodeRing
     collector: Collector
     collection: Collection
-    intake: Intake
     learner: Learner
+    evaluator: Evaluator
     training: Training
 
 
@@ -138,12 +135,13 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
     def on_lost(num_episodes: int) -> None:
         emit(EpisodesLost(num_episodes, collector.num_rebuilds))
 
-    def take(plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        on_episode()
-        intake.take(plan, row, record)
-
     collection = Collection(
-        ring, collector, run_seed=config.seed, episodes_per_task=config.task_size, take=take, on_lost=on_lost
+        ring,
+        collector,
+        run_seed=config.seed,
+        episodes_per_task=config.task_size,
+        on_episode=on_episode,
+        on_lost=on_lost,
     )
     settings = LearnerSettings(
         run_seed=config.seed,
@@ -156,8 +154,8 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         recipe=recipe,
         device=device,
     )
-    intake = Intake(board, collection)
-    learner = Learner(settings, intake, learner_thread)
+    learner = Learner(settings, board, collection.open, learner_thread)
+    evaluator = Evaluator(board, collection.open)
     if checkpoint is None:
         search = Search(seed=config.seed, beta=config.gp_beta, max_episodes_per_workflow=config.episode_cap)
     else:
@@ -169,7 +167,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         curriculum(config, search),
         PolicyStore(config.seed, recipe.initialisation, game.shape),
         learner,
-        intake,
+        evaluator,
         search_thread=search_thread,
         emit=emit,
         log_sizes=logs.sizes,
@@ -179,7 +177,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         with _refusing_impossible_state(checkpoint_folder.path):
             training.resume(checkpoint)
     return Parts(
-        clock, folder, checkpoints, feed, emit, disk_thread, ring, collector, collection, intake, learner, training
+        clock, folder, checkpoints, feed, emit, disk_thread, ring, collector, collection, learner, evaluator, training
     )
 
 

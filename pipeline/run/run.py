@@ -101,17 +101,19 @@ class Run:
         """Return the run as it is now; not to be asked for once it is closed."""
         parts = self._parts
         training = parts.training.statistics()
+        learner = parts.learner.statistics()
+        evaluator = parts.evaluator.statistics()
         wall_s = parts.clock.wall_s
         seconds = {
-            "collection": parts.learner.wait_s,
-            "learner": parts.learner.update_s,
+            "collection": learner.wait_s,
+            "learner": learner.update_s,
             "search": training.search_s,
-            "evaluation": training.evaluation_s,
+            "evaluation": evaluator.wait_s,
         }
         return PipelineStatistics(
             total_episodes=training.total_episodes,
             total_updates=training.total_updates,
-            num_evaluated=training.num_evaluated,
+            num_evaluated=evaluator.num_episodes,
             workers_alive=parts.collector.num_alive,
             num_rebuilds=parts.collector.num_rebuilds,
             ring=parts.ring.statistics(),
@@ -206,7 +208,7 @@ class Run:
         reported = None
         while True:
             await asyncio.sleep(PROGRESS_INTERVAL_S)
-            filling = self._parts.intake.filling()
+            filling = self._parts.collection.filling()
             if filling is not None and filling != reported:
                 reported = filling
                 self._parts.emit(EpisodesCollected(*filling))

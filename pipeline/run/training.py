@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pipeline.learn.evaluation import evaluate
 from pipeline.learn.visit import Visit
 from pipeline.persist.checkpoint import Checkpoint, SavedPolicy
 from pipeline.policy.store import policy_name
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.config import Config
-    from pipeline.learn.evaluation import Worth
-    from pipeline.learn.intake import Intake
+    from pipeline.learn.evaluation import Evaluator, Worth
     from pipeline.learn.learner import Learner
     from pipeline.policy.store import PolicyState, PolicyStore
     from pipeline.run.curriculum import Curriculum, EvaluationPlan
@@ -47,12 +45,8 @@ class TrainingStatistics:
     total_episodes: int
     """Learned from up to the last update, those before a resume included."""
     total_updates: int
-    num_evaluated: int
-    """Episodes of evaluations, in this process."""
     search_s: float
     """Spent in the search, in this process."""
-    evaluation_s: float
-    """Spent waiting for episodes of evaluations, in this process."""
 
 
 class Training:
@@ -65,7 +59,7 @@ class Training:
         curriculum: Curriculum,
         store: PolicyStore,
         learner: Learner,
-        intake: Intake,
+        evaluator: Evaluator,
         *,
         search_thread: Executor,
         emit: Callable[[Event], None],
@@ -80,7 +74,7 @@ class Training:
             curriculum: Decides what is trained, by the same search.
             store: The run's policies.
             learner: Trains them.
-            intake: Where the learner asks for episodes; evaluations ask there too.
+            evaluator: Tells what they are worth.
             search_thread: A single thread on which the Gaussian process is fitted.
             emit: Told of everything that happens.
             log_sizes: Returns the bytes of each log that belong to the state so far.
@@ -91,7 +85,7 @@ class Training:
         self._curriculum = curriculum
         self._store = store
         self._learner = learner
-        self._intake = intake
+        self._evaluator = evaluator
         self._search_thread = search_thread
         self._emit = emit
         self._log_sizes = log_sizes
@@ -101,8 +95,7 @@ class Training:
         self._saved: dict[int, SavedPolicy] = {}
         self.stop_requested = False
         """Set it to end the run after the update in progress."""
-        self._num_evaluated = 0
-        self._search_s = self._evaluation_s = 0.0
+        self._search_s = 0.0
         self.state = self._snapshot()
         """The run as it was after its last update: what a checkpoint holds. Replaced, never changed."""
 
@@ -141,9 +134,7 @@ class Training:
         return TrainingStatistics(
             total_episodes=self.state.total_episodes,
             total_updates=self.state.total_updates,
-            num_evaluated=self._num_evaluated,
             search_s=self._search_s,
-            evaluation_s=self._evaluation_s,
         )
 
     def digest(self) -> str:
@@ -220,18 +211,13 @@ class Training:
         await self._note(policy, outcome.last_update, *evaluated, finished)
 
     async def _evaluate(self, policy: PolicyState, iteration: int, plan: EvaluationPlan) -> list[list[Worth]]:
-        started_s = time.monotonic()
-        worths = await evaluate(
-            self._intake,
+        return await self._evaluator.evaluate(
             policy.network.actor_weights(),
             plan.workflow_ids,
             num_episodes=plan.num_episodes,
             evaluation_index=iteration,
             greedy=plan.greedy,
         )
-        self._evaluation_s += time.monotonic() - started_s
-        self._num_evaluated += len(plan.workflow_ids) * plan.num_episodes * len(plan.greedy)
-        return worths
 
     def _policy(self, visit: Visit) -> PolicyState:
         return self._store.get_or_create(visit.workflow_id, warm_start=self._config.warm_start)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.command.wording import headline, in_one_line, notes, resume_command, summary
-from pipeline.config import Config, num_cores
+from pipeline.config import Config
+from pipeline.machine import num_cores
 from pipeline.types import Estimate, RunFinished, TiedOrder, WorkflowFinished, WorkflowResult
 
 ORDER = "op_server -> defender -> enterprise -> op_host -> user"
