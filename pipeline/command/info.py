@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.facts.spec import EPISODE_STEPS
-from pipeline.collect.methods import game_spec
 from pipeline.command.options import add_file_option, add_options, given_options, make_config
 from pipeline.command.process import OK
 from pipeline.config import Config
@@ -46,6 +45,8 @@ def run(options: argparse.Namespace) -> int:
 
 def print_info(config: Config) -> None:
     """Print versions, machine and sizes for a configuration to the terminal."""
+    from pipeline.collect.methods import game_spec  # imports the game, which a mistaken option need not wait for
+
     machine = describe_machine()
     game = game_spec(config)
     record, num_weights = game.record, game.shape.actor.num_values

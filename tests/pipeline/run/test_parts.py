@@ -13,6 +13,7 @@ from pipeline.errors import SetupError
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolder, RunFolderError
+from pipeline.ppo.recipe import DEFAULT
 from pipeline.run.parts import WORKER_FAULTS, assemble
 from pipeline.types import RunStarted
 
@@ -27,7 +28,7 @@ THREADS = {f"cage2-{name}" for name in ("disk", "learner", "search")}
 async def test_all_parts_are_taken_apart_again(make_config: MakeConfig) -> None:
     """What would be left in shared memory, conftest looks for."""
     async with contextlib.AsyncExitStack() as stack:
-        parts = await assemble(make_config(), None, stack)
+        parts = await assemble(make_config(), DEFAULT, None, stack)
         parts.disk_thread.submit(int).result()
         assert parts.ring.num_free == parts.ring.num_slots
         with pytest.raises(RunFolderError, match="still alive"):
@@ -39,7 +40,7 @@ async def test_all_parts_are_taken_apart_again(make_config: MakeConfig) -> None:
 @pytest.mark.parametrize("content", ["", "Fatal Python error"])
 async def test_what_workers_wrote_when_they_crashed_is_kept(content: str, make_config: MakeConfig) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        parts = await assemble(make_config(), None, stack)
+        parts = await assemble(make_config(), DEFAULT, None, stack)
         (parts.folder.path / WORKER_FAULTS).write_text(content)
     assert (parts.folder.path / WORKER_FAULTS).exists() == bool(content)
 
@@ -63,13 +64,13 @@ async def test_what_is_missing_is_told_before_anything_is_written(
     config = make_config(log_dir=tmp_path / "logs", **options)
     async with contextlib.AsyncExitStack() as stack:
         with pytest.raises(SetupError, match=told):
-            await assemble(config, None, stack)
+            await assemble(config, DEFAULT, None, stack)
     assert not (tmp_path / "logs").exists()
 
 
 async def test_logs_are_told_of_an_event_before_listeners(make_config: MakeConfig) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        parts = await assemble(make_config(), None, stack)
+        parts = await assemble(make_config(), DEFAULT, None, stack)
         events = parts.feed.listen()
         parts.emit(RunStarted("run", resumed=False))
         parts.feed.close()
@@ -80,7 +81,7 @@ async def test_logs_are_told_of_an_event_before_listeners(make_config: MakeConfi
 
 async def test_a_new_run_has_tried_nothing(make_config: MakeConfig) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        parts = await assemble(make_config(), None, stack)
+        parts = await assemble(make_config(), DEFAULT, None, stack)
         state = parts.training.state
     assert (state.total_episodes, state.total_updates, state.visit, state.policies) == (0, 0, None, ())
     assert state.search["observations"] == []
@@ -91,11 +92,11 @@ async def test_a_state_that_can_not_be_is_refused(what: str, make_config: MakeCo
     """A checkpoint that is whole, and was not written by this version."""
     config = make_config()
     async with contextlib.AsyncExitStack() as stack:
-        parts = await assemble(config, None, stack)
+        parts = await assemble(config, DEFAULT, None, stack)
         state = parts.training.state
     path = parts.folder.path
     CheckpointFolder(path).write(dataclasses.replace(state, **{what: {"unknown": 1}}))
     async with contextlib.AsyncExitStack() as stack:
         with pytest.raises(CheckpointError, match="holds a state that can't be"):
-            await assemble(config, path, stack)
+            await assemble(config, DEFAULT, path, stack)
     RunFolder(path).close()  # it was let go of

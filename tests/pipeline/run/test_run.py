@@ -10,6 +10,7 @@ import pytest
 
 from pipeline import Config
 from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.ppo.recipe import DEFAULT
 from pipeline.run.run import Run
 from pipeline.types import (
     CheckpointWritten,
@@ -33,7 +34,7 @@ TIMEOUT_S = 60
 @contextlib.asynccontextmanager
 async def going(config: Config) -> AsyncIterator[Run]:
     """A run that must not fail."""
-    run = await Run.start(config, None)
+    run = await Run.start(config, DEFAULT, None)
     try:
         yield run
     finally:
@@ -164,7 +165,7 @@ async def test_a_failure_in_the_moment_of_a_stop_is_told(
     moment: str, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From Python 3.13 on, a task group that fails cancels its owner again if that one was cancelled before."""
-    run = await Run.start(make_config(collector="sequential"), None)
+    run = await Run.start(make_config(collector="sequential"), DEFAULT, None)
     broken = asyncio.Event()
 
     async def collect() -> None:

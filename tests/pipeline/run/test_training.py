@@ -12,6 +12,7 @@ import pytest
 from pipeline.cage2.facts.orders import NUM_WORKFLOWS
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.runs import RunFolder
+from pipeline.ppo.recipe import DEFAULT
 from pipeline.run.parts import assemble
 from pipeline.types import Estimate, OrdersEvaluated, UpdateResult, WorkflowFinished, WorkflowResult, WorkflowStarted
 from pipeline.workflows.search import Search
@@ -33,7 +34,7 @@ TIMEOUT_S = 60
 async def playing(config: Config, resume_dir: Path | None = None) -> AsyncIterator[Parts]:
     """A run's parts, whose episodes are played in this process."""
     async with contextlib.AsyncExitStack() as stack:
-        parts = await assemble(config, resume_dir, stack)
+        parts = await assemble(config, DEFAULT, resume_dir, stack)
         await parts.collector.start()
         collecting = asyncio.create_task(parts.collection.run())
         try:
@@ -57,11 +58,12 @@ async def test_training_goes_on_to_the_budget(make_config: MakeConfig) -> None:
         before = parts.training.statistics()
         assert await parts.training.run() == "budget"
         after = parts.training.statistics()
-    assert dataclasses.astuple(before) == (0, 0, 0, 0.0, 0.0)
+        evaluated = parts.evaluator.statistics()
+    assert dataclasses.astuple(before) == (0, 0, 0.0)
     assert (after.total_episodes, after.total_updates) == (40, 5)
-    assert after.num_evaluated == 5 * 3 * 2  # any compliance ends a visit after one update; sampled and greedy
+    assert evaluated.num_episodes == 5 * 3 * 2  # any compliance ends a visit after one update; sampled and greedy
     assert after.search_s > 0
-    assert after.evaluation_s > 0
+    assert evaluated.wait_s > 0
 
 
 async def test_a_visit_is_told_from_pick_to_verdict(make_config: MakeConfig) -> None:
