@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gymnasium import error, spaces
 
 from pipeline.cage2.facts import spec
-from pipeline.cage2.gym.games import CyborgGame, FastGame, Game, check_options
+from pipeline.cage2.gym.games import CyborgGame, FastGame, Game, check_options, check_reset_options
 from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, render
 
 if TYPE_CHECKING:
@@ -85,8 +85,12 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         Args:
             seed: Any int; Python's generator ignores its sign. None lets the game's generator go on, which starts from
                 the system's own randomness.
-            options: Not used.
+            options: There are none.
+
+        Raises:
+            OptionError: One is given.
         """
+        check_reset_options(options)
         super().reset(seed=None if seed is None else abs(operator.index(seed)))
         self._game.reset(seed)
         self._num_steps = 0
