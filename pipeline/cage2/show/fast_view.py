@@ -30,7 +30,7 @@ class Origins:
     """Where the generator of each game stood when its episode began.
 
     Addresses influence nothing, so the engine makes their draws and forgets them. From here they can be drawn once
-    more, by who wants to see them.
+    more, by whoever wants to see them.
 
     Args:
         batch: The games.
@@ -67,7 +67,7 @@ class Origins:
         seed = self._seeds[index]
         if seed is None:
             state = STATE_VERSION, (*self._words[index].tolist(), int(self._word_index[index])), None
-        else:  # two networks are drawn in vain before the one that is played
+        else:  # as CybORG does when it is new, draw two networks before the one that is played
             scratch = GameBatch(1, "SleepAgent")
             scratch.reset([seed])
             scratch.reset([None])
@@ -83,7 +83,7 @@ def draw_addresses(generator: random.Random) -> Addresses:
     hosts = [""] * spec.NUM_HOSTS
     subnets = []
     for subnet, place in zip(spec.SUBNETS, ranges, strict=True):
-        generator.choice((place,))  # which range of its own size in a range of this size
+        generator.choice((place,))  # CybORG also draws a part of the range, as large as the range itself
         first = place << _SUBNET_BITS
         subnets.append(f"{_dotted(first)}/{32 - _SUBNET_BITS}")
         for host, address in zip(subnet.hosts, generator.sample(range(_NUM_ADDRESSES), len(subnet.hosts)), strict=True):
