@@ -235,7 +235,7 @@ SPEED_FIELDS = tuple(name for name in Config.model_fields if effect_of(name) is 
 def change_speed(config: Config, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration's values with changed `SPEED_FIELDS`.
 
-    Who names another collector means that one with its own defaults: the transport or address of the one before goes.
+    Another collector comes with its own defaults: the transport or address of the one before is dropped.
     """
     others = {"transport": "shm", "ray_address": "local"} if "collector" in changes else {}
     return {**config.model_dump(), **others, **changes}

@@ -108,7 +108,7 @@ class SynchronousCollector:
         if self._end is None:
             self._is_closing = True
             for environment in self._environments:
-                environment.kill()  # which ends a barrier that waits for them
+                environment.kill()  # so that nobody waits for them at a barrier
             self._end = self._thread.submit(self._end_all)
             self._thread.shutdown(wait=False)
         await asyncio.shield(asyncio.wrap_future(self._end))
@@ -207,7 +207,7 @@ class EnvironmentProcess:
         except (EOFError, ConnectionError) as error:
             raise ForkserverDiedError from error
         finally:
-            far_end.close()  # its own copy must be the last one, for its death to be heard
+            far_end.close()  # the process alone may hold one: its death then closes the pipe
         self.pid = self._process.pid or 0
         self.is_gone = False
         """Whether it has been found dead."""
@@ -241,7 +241,7 @@ class EnvironmentProcess:
 
     def kill(self) -> None:
         """End it at once, if it runs."""
-        if self.is_alive():  # or its id may be another's by now
+        if self.is_alive():  # the id of one that is dead may be another process's by now
             self._process.kill()
 
     def end(self) -> None:

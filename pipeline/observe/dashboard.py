@@ -77,7 +77,7 @@ class Dashboard:
                 self._latest = event
                 self._in_update = 0
                 self._visit_episodes += event.num_episodes
-                self._bars.update(self._workflow_bar, note=event.workflow_order)  # a resumed visit had no start
+                self._bars.update(self._workflow_bar, note=event.workflow_order)  # when resumed, no visit was started
             case WorkflowFinished():
                 self._note_finished(event)
             case EpisodesLost():

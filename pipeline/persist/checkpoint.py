@@ -145,7 +145,7 @@ class CheckpointFolder:
             tensors = {f"{age:02d}": weights for age, weights in enumerate(checkpoint.behavior_weights)}
             behavior = File(**self._save(f"behavior-{checkpoint.total_updates:06d}", tensors))
         for name in checkpoint.log_sizes:
-            # else a power cut could leave a log shorter than the manifest says; who removes a log shall have it so
+            # after a power cut no log may be shorter than the manifest says; one that somebody removed stays removed
             with contextlib.suppress(FileNotFoundError):
                 sync(self._run_dir / name)
         manifest = Manifest(
@@ -196,7 +196,7 @@ class CheckpointFolder:
     def _remove_unnamed(self, names: set[str]) -> None:
         """Remove what a failed write left, unless its manifest got as far as the disk and names it."""
         for name in names:
-            del self._digests[name]  # whatever becomes of it, it is written again
+            del self._digests[name]  # so that the next write doesn't take it for one that is on disk
         try:
             manifest = read_bytes(self.path / MANIFEST)
         except FileNotFoundError:

@@ -47,7 +47,7 @@ class RunFolder:
                 raise _not_writable(path, error) from None
             msg = f"{path} belongs to a run that is still alive: wait for it, stop it, or choose another --run-name"
             raise RunFolderError(msg) from None
-        for left in path.glob(f".*{TEMPORARY_SUFFIX}"):  # by an owner that was killed
+        for left in path.glob(f".*{TEMPORARY_SUFFIX}"):  # written by an owner that was killed
             left.unlink(missing_ok=True)
 
     @classmethod
@@ -70,7 +70,7 @@ class RunFolder:
             try:
                 write_json(path / "config.json", config.model_dump(mode="json"))
                 write_json(path / "machine.json", describe_machine())
-                sync(config.log_dir)  # which has a new name in it
+                sync(config.log_dir)  # or a power cut could lose the new folder's name
             except OSError as error:
                 raise _not_writable(path, error) from None
             except WriteError as error:

@@ -66,7 +66,7 @@ def pack(ring: EpisodeRing, slots: Sequence[int]) -> npt.NDArray[np.uint8]:
     """Return what leased slots ask for.
 
     Args:
-        ring: Whose slots; their headers then say that nobody is told who plays them.
+        ring: This process's own. The slots' headers then have `UNTOLD` for a worker: it is known when they come back.
         slots: Leased ones of one weight version.
 
     Returns:
@@ -76,7 +76,7 @@ def pack(ring: EpisodeRing, slots: Sequence[int]) -> npt.NDArray[np.uint8]:
     for index, slot in enumerate(slots):
         header = ring.header(slot)
         header["worker_pid"][...] = UNTOLD
-        header["started_s"][...] = time.monotonic()  # until the worker's own time comes back
+        header["started_s"][...] = time.monotonic()  # the worker's own time comes back with the slot
         headers[index] = ring.image(slot)[: HEADER.size_bytes]
     return headers
 
@@ -85,7 +85,7 @@ def unpack(ring: EpisodeRing, slots: Sequence[int], images: npt.NDArray[np.uint8
     """Copy what was played into its slots, and fill those that are complete.
 
     Args:
-        ring: Whose slots.
+        ring: This process's own.
         slots: As they were packed.
         images: `[num_episodes, slot_bytes]` uint8; or why nothing was played, which all headers then say.
     """

@@ -80,7 +80,7 @@ class Player:
         header["worker_pid"][...] = os.getpid()
         started_s = time.monotonic()
         header["started_s"][...] = started_s
-        # one that exits takes nobody along
+        # an episode that calls `sys.exit` must not end the worker, which has others to play
         with failure_told(header, (Exception, SystemExit)):
             workflow_id = int(header["workflow_id"])
             self._play_episode(

@@ -154,7 +154,7 @@ def update_by(
     def diverged(epoch: int, what: str) -> TrainingDivergedError:
         return TrainingDivergedError(policy.workflow_id, policy.num_updates, epoch, what)
 
-    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is told below, and not as a warning
+    with np.errstate(over="ignore", invalid="ignore"):  # told below as an error, if it comes to that
         values = form.evaluate()[samples.inputs.index].astype(np.float64)  # [B, T + 1]
         advantages, targets = advantages_and_targets(batch.rewards(alignment_lambda), values, recipe)
         samples.advantage[:] = advantages.ravel()

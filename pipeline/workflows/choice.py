@@ -64,7 +64,7 @@ def choose(
     return Choice(chosen, float(scores[chosen]))
 
 
-def spread(
+def deal(
     posterior: Posterior | None,
     contenders: npt.NDArray[np.bool_],
     beta: float,
@@ -91,14 +91,14 @@ def spread(
     every = np.arange(NUM_WORKFLOWS)
     ids = np.flatnonzero(contenders)
     if posterior is None or len(ids) == 0:
-        return _deal(every, num_episodes, rng)
+        return _in_rounds(every, num_episodes, rng)
     promising = ids[(posterior.mean + beta * posterior.std)[ids] >= posterior.mean[ids].max()]
     num_everywhere = (num_episodes + 1) // 2
-    dealt = [_deal(every, num_everywhere, rng), _deal(promising, num_episodes - num_everywhere, rng)]
+    dealt = [_in_rounds(every, num_everywhere, rng), _in_rounds(promising, num_episodes - num_everywhere, rng)]
     return rng.permutation(np.concatenate(dealt))
 
 
-def _deal(ids: npt.NDArray[np.int64], num: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def _in_rounds(ids: npt.NDArray[np.int64], num: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Return `num` of the ids, each as often as any other or once more."""
     num_rounds = -(-num // len(ids))
     return np.concatenate([ids[:0], *(rng.permutation(ids) for _ in range(num_rounds))])[:num]

@@ -118,8 +118,8 @@ def episodes_to_settle(num_orders: int, episode_std: float, extra_noise_std: flo
     if num_orders == 1:
         return 0.0
     z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / (num_orders - 1))
-    room = MARGIN**2 - 2 * z**2 * extra_noise_std**2
-    return 2 * z**2 * episode_std**2 / room if room > 0 else math.inf
+    left = MARGIN**2 - 2 * z**2 * extra_noise_std**2  # for what the episodes' own noise adds
+    return 2 * z**2 * episode_std**2 / left if left > 0 else math.inf
 
 
 def _within_margin(values: npt.NDArray[np.float64], eligible: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:

@@ -183,7 +183,7 @@ class Search:
     def spread(self, num_episodes: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """Return which workflow each of the next episodes is played with, where one policy learns all of them.
 
-        A function of the state and of `rng`; the state stays as it is. See `choice.spread`. Cheap but for the first
+        A function of the state and of `rng`; the state stays as it is. See `choice.deal`. Cheap but for the first
         time after an observation, when it fits (see `posterior`).
 
         Args:
@@ -194,7 +194,7 @@ class Search:
             `[B]` int64, ids.
         """
         contenders = np.array([status is Status.TRAINED for status in self._status])
-        return choice.spread(self.posterior(), contenders, self._beta, num_episodes, rng)
+        return choice.deal(self.posterior(), contenders, self._beta, num_episodes, rng)
 
     def posterior(self) -> Posterior | None:
         """Return what the observations say of all workflows, or None if there are none.

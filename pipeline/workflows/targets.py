@@ -43,7 +43,7 @@ def standardise(pooled: Sequence[Pooled]) -> Targets:
     alike. So far below the median rewards go on logarithmically: they stay in order, and standard errors
     shrink with the slope. "Far" is `_KNEE` robust standard deviations (1.4826 times the median absolute
     deviation), and far enough to leave nine tenths of the orders alone: half of them may well be worse than
-    the other half by rule, without a spread within either, and that is no accident but what there is to
+    the other half by rule, all alike within either, and that is no accident but what there is to
     learn. Above, nothing is bent: that end is what the search looks for.
 
     Args:
@@ -56,9 +56,9 @@ def standardise(pooled: Sequence[Pooled]) -> Targets:
     typical_stderr = float(np.median(stderrs / np.sqrt(num_visits)))
     deviation = 1.4826 * float(np.median(np.abs(rewards - median)))
     reach = (median - float(np.quantile(rewards, 0.1, method="higher"))) / _KNEE
-    spread = max(deviation, reach, typical_stderr, _RESOLUTION)
-    depth = np.maximum((median - rewards) / spread - _KNEE, 0.0)  # [n], beyond the knee
-    bent = np.where(depth > 0, median - spread * (_KNEE + np.log1p(depth)), rewards)
+    width = max(deviation, reach, typical_stderr, _RESOLUTION)
+    depth = np.maximum((median - rewards) / width - _KNEE, 0.0)  # [n], beyond the knee
+    bent = np.where(depth > 0, median - width * (_KNEE + np.log1p(depth)), rewards)
     location = float(bent.mean())
     scale = max(float(bent.std()), typical_stderr, _RESOLUTION)
     slope = 1 / ((1 + depth) * scale)  # [n], units per point

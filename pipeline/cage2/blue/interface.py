@@ -168,7 +168,7 @@ def _mask() -> Mask:
         if action <= NEXT_DECOY:
             num_decoys = sum(map(len, DECOYS_OF_HOST[: NEXT_DECOY - action + 1]))
             cause.append(None)
-            spent.append(FIRST_BIT["faked"] + num_decoys - 1)  # its last one, for they are placed in order
+            spent.append(FIRST_BIT["faked"] + num_decoys - 1)  # the last one's: a host's are placed in order
         elif action == spec.SLEEP:
             cause.append(None)
             spent.append(None)

@@ -48,7 +48,7 @@ _DECOY_HOST = np.array([host for host in range(NUM_HOSTS) for _ in DECOYS_OF_HOS
 _DECOY_KIND = np.array([kind for kinds in DECOYS_OF_HOST for kind in kinds])
 _DECOY_PORT = np.array([DECOY_PORT[kind] for kind in _DECOY_KIND])
 _NUM_THAT_MATTER, _NUM_DECOYS = len(_HOSTS), len(_DECOY_HOST)
-# of what the policy sees, where each kind begins
+# where each kind of `interface.REMEMBERED` begins in what the policy sees
 _SCANNED, _LAST_ACTIVE, _WAS_EXPLOIT = FIRST_BIT["scanned"], FIRST_BIT["last_active"], FIRST_BIT["was_exploit"]
 _UNANSWERED, _SUSPECTS = FIRST_BIT["unanswered"], FIRST_BIT["suspects"]
 _FAKED, _FAKED_FIRST, _TIME = FIRST_BIT["faked"], FIRST_BIT["faked_first"], FIRST_BIT["time"]
@@ -60,11 +60,11 @@ MEMORY = np.dtype(
         ("is_seen", np.int64),  # the policy sees what is remembered
         # what is remembered
         ("num_steps", np.int64),  # of the whole episode
-        ("step", np.int64),  # that comes next
+        ("step", np.int64),  # the next one's number
         ("active", np.int64),  # hosts scanned or exploited in the last step, as a mask
         ("exploited", np.int64),  # those that were exploited
         ("scanned", np.int64),  # hosts scanned or exploited before that step
-        ("last_active", np.int64),  # those of the last step before it in which there were any
+        ("last_active", np.int64),  # the `active` ones of the last step before that had any
         ("was_exploit", np.int64),  # one of them was exploited
         ("unanswered", np.int64),  # hosts that were exploited, and not restored in the step that followed
         ("suspects", np.int64),  # hosts that Red may have a session on

@@ -13,7 +13,7 @@ from gymnasium import error, spaces
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts import spec
 from pipeline.cage2.gym.blue_side import BlueSide
-from pipeline.cage2.gym.games import CyborgGame, FastGame, Game, Options
+from pipeline.cage2.gym.games import CyborgGame, FastGame, Game, Options, check_reset_options
 from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, render
 
 if TYPE_CHECKING:
@@ -109,8 +109,12 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         Args:
             seed: Any int; Python's generator ignores its sign. None lets the game's generator go on, which starts from
                 the system's own randomness.
-            options: Not used.
+            options: There are none.
+
+        Raises:
+            OptionError: One is given.
         """
+        check_reset_options(options)
         super().reset(seed=None if seed is None else abs(operator.index(seed)))
         self._game.reset(seed)
         self._started = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from pipeline.cage2.show.fast_view import Origins, fast_view
 from pipeline.cage2.show.render import RenderMode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
     from pipeline.cage2.show.view import View
@@ -173,3 +175,19 @@ class CyborgGame:
     def view(self) -> View:
         """See `Game.view`."""
         return cyborg_view(self._env, self._observation, self._num_steps, self._action)
+
+
+def check_reset_options(options: Mapping[str, Any] | None, known: tuple[str, ...] = ()) -> None:
+    """Check that a reset has the options that it is given.
+
+    Args:
+        options: The caller's.
+        known: Those that there are.
+
+    Raises:
+        OptionError: One is not among them, and would have no effect.
+    """
+    for name in options or ():
+        if name not in known:
+            there_are = f"only {', '.join(known)}" if known else "none"
+            raise OptionError(f"reset has no option {name!r}, {there_are}: a game is chosen when it is made")

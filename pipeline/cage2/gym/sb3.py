@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env import VecEnv
 
-from pipeline.cage2.gym.games import OptionError
+from pipeline.cage2.gym.games import OptionError, check_reset_options
 from pipeline.cage2.show.render import render
 
 if TYPE_CHECKING:
@@ -82,7 +82,13 @@ class Sb3VecEnv(VecEnv):
         super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
 
     def reset(self) -> Floats:
-        """Start an episode in all games, with the seeds of `seed()` if it was called since the last time."""
+        """Start an episode in all games, with the seeds of `seed()` if it was called since the last time.
+
+        Raises:
+            OptionError: `set_options()` was called: there are none.
+        """
+        for options in self._options:
+            check_reset_options(options)
         observations, _ = self._envs.reset(seed=self._seeds)
         self._reset_seeds()
         self._reset_options()

@@ -17,7 +17,7 @@ from pipeline.cage2.facts import spec
 from pipeline.cage2.gym.attackers import Attackers
 from pipeline.cage2.gym.blue_side import BlueSide
 from pipeline.cage2.gym.env import InvalidActionError, action_space, observation_space
-from pipeline.cage2.gym.games import OptionError, Options
+from pipeline.cage2.gym.games import OptionError, Options, check_reset_options
 from pipeline.cage2.gym.shown import show
 from pipeline.cage2.show.fast_view import Origins, fast_view
 from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, render
@@ -113,8 +113,10 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
             options: `reset_mask`, `[B]` bool, says which games; all by default.
 
         Raises:
-            OptionError: There is not one seed for each game, or the mask isn't `[B]` bool with one True at least.
+            OptionError: There is not one seed for each game, the mask isn't `[B]` bool with one True at least, or there
+                is another option.
         """
+        check_reset_options(options, known=("reset_mask",))
         if seed is None or isinstance(seed, (int, np.integer)):
             super().reset(seed=None if seed is None else abs(int(seed)))
             seed = [None if seed is None else int(seed) + i for i in range(self.num_envs)]

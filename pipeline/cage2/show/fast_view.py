@@ -24,7 +24,7 @@ class Origins:
     """Where the generator of each game stood when its episode began.
 
     Addresses influence nothing, so the engine makes their draws and forgets them. From here they can be drawn once
-    more, by who wants to see them.
+    more, by whoever wants to see them.
 
     Args:
         batch: The games.

@@ -7,9 +7,10 @@ only `blue_table`, and the two fields of each host that it shows, are Blue's own
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.names import require
 from pipeline.cage2.facts.table import ACTIVITIES, ACTIVITY_BITS, CONDITION_BITS, CONDITIONS
 
 if TYPE_CHECKING:
@@ -107,7 +108,11 @@ class View:
         """Return an agent's last action as CybORG prints it: `Restore User1`, `ExploitRemoteService 10.0.103.54`.
 
         None after a reset, where CybORG still has the last one of the episode before.
+
+        Raises:
+            UnknownNameError: There is no such agent.
         """
+        require("agent", agent, get_args(Agent))
         if agent == "Blue":
             return None if self.blue_action is None else spec.ACTION_NAMES[self.blue_action]
         if self.red_action is None or self.red_target is None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cage2.facts.orders import NUM_WORKFLOWS
-from pipeline.workflows.choice import Choice, NoCandidatesError, choose, spread
+from pipeline.workflows.choice import Choice, NoCandidatesError, choose, deal
 from pipeline.workflows.evidence import Evidence
 from pipeline.workflows.posterior import Posterior
 
@@ -81,7 +81,7 @@ def test_without_candidates_there_is_no_choice(posterior: Posterior | None) -> N
 
 @given(st.integers(0, 1000), st.integers(0, 2**32 - 1))
 def test_without_a_posterior_episodes_go_round_all_orders(num_episodes: int, seed: int) -> None:
-    dealt = spread(None, EVERY, 2.0, num_episodes, np.random.default_rng(seed))
+    dealt = deal(None, EVERY, 2.0, num_episodes, np.random.default_rng(seed))
     assert dealt.shape == (num_episodes,)
     assert dealt.dtype == np.int64
     counts = np.bincount(dealt, minlength=NUM_WORKFLOWS)
@@ -94,7 +94,7 @@ def test_half_of_the_episodes_go_to_those_that_may_be_best(num_episodes: int, se
     good = rng.permutation(NUM_WORKFLOWS)[:num_good]
     mean = np.full(NUM_WORKFLOWS, -50.0)
     mean[good] = -20 - rng.random(num_good)
-    dealt = spread(believed(mean, np.ones(NUM_WORKFLOWS)), EVERY, 2.0, num_episodes, rng)
+    dealt = deal(believed(mean, np.ones(NUM_WORKFLOWS)), EVERY, 2.0, num_episodes, rng)
     assert dealt.shape == (num_episodes,)
     counts = np.bincount(dealt, minlength=NUM_WORKFLOWS)
     others = np.setdiff1d(np.arange(NUM_WORKFLOWS), good)
@@ -111,7 +111,7 @@ def test_what_is_no_contender_gets_no_extra_episodes_however_good() -> None:
     contenders[[7, 9]] = True
     mean = np.linspace(-90, -20, NUM_WORKFLOWS)
     counts = np.bincount(
-        spread(believed(mean, np.full(NUM_WORKFLOWS, 0.1)), contenders, 2.0, 480, np.random.default_rng(0))
+        deal(believed(mean, np.full(NUM_WORKFLOWS, 0.1)), contenders, 2.0, 480, np.random.default_rng(0))
     )
     assert counts[9] == 2 + 240
     assert (np.delete(counts, 9) == 2).all()
@@ -119,16 +119,16 @@ def test_what_is_no_contender_gets_no_extra_episodes_however_good() -> None:
 
 def test_without_contenders_episodes_go_round_all_orders() -> None:
     flat = believed(np.zeros(NUM_WORKFLOWS), np.ones(NUM_WORKFLOWS))
-    assert (np.bincount(spread(flat, ~EVERY, 2.0, 240, np.random.default_rng(0))) == 2).all()
+    assert (np.bincount(deal(flat, ~EVERY, 2.0, 240, np.random.default_rng(0))) == 2).all()
 
 
 def test_uncertain_orders_are_worth_a_look() -> None:
     mean, std = np.full(NUM_WORKFLOWS, -30.0), np.full(NUM_WORKFLOWS, 1.0)
     mean[3], std[5] = -20.0, 6.0
-    counts = np.bincount(spread(believed(mean, std), EVERY, 2.0, 240, np.random.default_rng(0)))
+    counts = np.bincount(deal(believed(mean, std), EVERY, 2.0, 240, np.random.default_rng(0)))
     assert {int(workflow_id) for workflow_id in np.flatnonzero(counts > 1)} == {3, 5}
 
 
 def test_equal_generators_spread_alike() -> None:
-    first, second = (spread(None, EVERY, 2.0, 50, np.random.default_rng(5)) for _ in range(2))
+    first, second = (deal(None, EVERY, 2.0, 50, np.random.default_rng(5)) for _ in range(2))
     assert np.array_equal(first, second)

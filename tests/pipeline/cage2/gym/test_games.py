@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium
+import numpy as np
 import pytest
 
 from pipeline.cage2.cyborg.env import UnknownRedAgentError
 from pipeline.cage2.gym import ENV_ID
 from pipeline.cage2.gym.env import Cage2GymEnv
 from pipeline.cage2.gym.games import OptionError
+from pipeline.cage2.gym.sb3 import Sb3VecEnv
+from pipeline.cage2.gym.vector import Cage2VectorEnv
 
 
 @pytest.mark.parametrize(
@@ -36,3 +39,34 @@ def test_what_else_can_t_be_made() -> None:
         gymnasium.make(ENV_ID, red_agent="Meander")
     with pytest.raises(OptionError, match="engine='fast'"):
         gymnasium.make(ENV_ID, engine="cyborg", profile="leaderboard")
+
+
+@pytest.mark.parametrize("engine", ["fast", "cyborg"])
+def test_a_reset_has_no_options(engine: str) -> None:
+    """`red_agent` once was ignored without a word."""
+    env = gymnasium.make(ENV_ID, engine=engine)
+    with pytest.raises(OptionError, match="reset has no option 'red_agent', none: a game is chosen when it is made"):
+        env.reset(options={"red_agent": "SleepAgent"})
+    for options in (None, {}):
+        env.reset(seed=0, options=options)
+
+
+@pytest.mark.parametrize("mode", ["vector_entry_point", "sync"])
+def test_a_reset_of_many_games_has_one(mode: str) -> None:
+    envs = gymnasium.make_vec(ENV_ID, 2, vectorization_mode=mode)
+    with pytest.raises(OptionError, match="reset has no option 'red_agent'"):
+        envs.reset(options={"red_agent": "SleepAgent"})
+    envs.reset()
+    envs.reset(options={"reset_mask": np.array([True, False])})
+
+
+def test_the_one_that_there_is_is_named() -> None:
+    with pytest.raises(OptionError, match="reset has no option 'mask', only reset_mask"):
+        Cage2VectorEnv(2).reset(options={"mask": np.array([True, False])})
+
+
+def test_options_that_stable_baselines3_keeps_for_the_next_reset_are_refused() -> None:
+    games = Sb3VecEnv(Cage2VectorEnv(2, autoreset_mode="SameStep"))
+    games.set_options({"red_agent": "SleepAgent"})
+    with pytest.raises(OptionError, match="reset has no option 'red_agent'"):
+        games.reset()

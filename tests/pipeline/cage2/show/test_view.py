@@ -14,6 +14,7 @@ from pipeline.cage2.cyborg.env import CyborgEnv, load_cyborg
 from pipeline.cage2.cyborg.view import cyborg_view
 from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.names import UnknownNameError
 from pipeline.cage2.show.fast_view import Origins, fast_view
 from pipeline.cage2.show.view import Session, View
 
@@ -138,6 +139,15 @@ def test_after_a_reset_nobody_has_acted() -> None:
         assert view.last_action("Blue") is view.last_action("Red") is view.red_target is None
         assert not any(map(any, view.reward_breakdown().values()))
         assert [host.name for host in view.hosts if host.access != "None"] == ["User0"]
+
+
+def test_an_agent_that_there_is_not_has_not_acted() -> None:
+    """Any other name once passed for Red's."""
+    both = Both("B_lineAgent")
+    both.reset(0)
+    for name in ("blue", "Green"):
+        with pytest.raises(UnknownNameError, match=f"unknown agent '{name}': choose one of Blue, Red"):
+            both.views()[0].last_action(name)
 
 
 def test_targets_and_decoys_have_names() -> None:
