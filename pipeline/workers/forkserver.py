@@ -17,6 +17,7 @@ from multiprocessing import context, forkserver, popen_forkserver, reduction, sp
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
+from pipeline.workers import semaphores
 from pipeline.workers.death import Handle, see_off
 
 if sys.platform == "linux":
@@ -134,3 +135,13 @@ class WorkerContext(_Context):
     """The context in which workers are made. Never fork: it copies other threads' locks."""
 
     Process = WorkerProcess
+
+    if sys.platform == "linux":
+
+        def Lock(self) -> semaphores.Lock:  # noqa: N802  # multiprocessing's name for it
+            """Return a lock by a name that tells whose it is."""
+            return semaphores.Lock(ctx=self)
+
+        def BoundedSemaphore(self, value: int = 1) -> semaphores.BoundedSemaphore:  # noqa: N802  # as above
+            """Return a semaphore by a name that tells whose it is."""
+            return semaphores.BoundedSemaphore(value, ctx=self)
