@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from pipeline.workers.birth import block_ctrl_c, ready
 from pipeline.workers.death import Handle, WorkersDiedError, dump_and_kill, see_off
 from pipeline.workers.forkserver import FORKSERVER, MAX_FORKSERVERS, ForkserverDiedError, WorkerContext, WorkerProcess
+from pipeline.workers.roll import Roll, initialize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ class Pool:
         self._initializer = initializer
         self._arguments = arguments
         self._processes: list[WorkerProcess] = []
+        self._roll = Roll()
         self._executor = self._new_executor()
         self._generation = 0
         self._casualties: frozenset[int] = frozenset()
@@ -95,6 +97,8 @@ class Pool:
         """
         async with self._replacing:  # a pool whose workers are being started is not to be given anything yet
             generation, executor = self._generation, self._executor
+            # looked for whenever there is something to do, for only then anybody is missed
+            await self._see_to(self._roll.missing(_handles(self._processes)))
         try:
             asked = asyncio.get_running_loop().run_in_executor(executor, function, *arguments)
             asked.add_done_callback(_look_at)
@@ -114,13 +118,9 @@ class Pool:
         Returns:
             Whether anybody was killed.
         """
-        suspects = [
-            handle for handle in _handles(self._processes) if pid in (None, handle.pid) and not handle.is_gone()
-        ]
-        for process in self._processes:
-            if process.handle in suspects:
-                process.terminate = _leave_alone  # type: ignore[method-assign]  # or the pool would, with the first gone
-        await dump_and_kill(suspects)
+        suspects = [handle for handle in _handles(self._processes) if pid in (None, handle.pid)]
+        suspects = [handle for handle in suspects if not handle.is_gone()]
+        await self._see_to(suspects)
         return bool(suspects)
 
     async def close(self) -> None:
@@ -133,6 +133,13 @@ class Pool:
             self._end = self._thread.submit(_shut_down, self._executor, self._processes)
             self._thread.shutdown(wait=False)
         await asyncio.shield(asyncio.wrap_future(self._end))
+
+    async def _see_to(self, suspects: list[Handle]) -> None:
+        """Have workers write down their stacks and end."""
+        for process in self._processes:
+            if process.handle in suspects:  # or the executor would, with the first gone: others have yet to write
+                process.terminate = _leave_alone  # type: ignore[method-assign]
+        await dump_and_kill(suspects)
 
     async def _start_workers(self) -> None:
         """Start them off the loop, and wait for the first that is ready."""
@@ -169,7 +176,7 @@ class Pool:
         """See off the workers, and make another executor, with nobody in it yet; return the workers that there were."""
         broken, processes = self._executor, self._processes
         await asyncio.get_running_loop().run_in_executor(self._thread, _shut_down, broken, processes)
-        self._processes = []
+        self._processes, self._roll = [], Roll()
         self._executor = self._new_executor()
         return processes
 
@@ -178,8 +185,8 @@ class Pool:
         return ProcessPoolExecutor(
             self._num_workers,
             mp_context=cast("BaseContext", recording),  # it is one in all that the executor asks of it
-            initializer=self._initializer,
-            initargs=self._arguments,
+            initializer=initialize,
+            initargs=(self._roll.tells, self._initializer, *self._arguments),
         )
 
 
