@@ -220,6 +220,17 @@ async def test_a_stopped_survivor_does_not_hold_up_the_next_workers() -> None:
         await deaths(*calls)
 
 
+async def test_ctrl_c_is_not_heard_from_birth_on() -> None:
+    """It reaches every process of a terminal, and would end a worker with a traceback there."""
+    pool = Pool(1, time.sleep, 0)  # which is all that it does first
+    try:
+        await soon(pool.start())
+        assert await soon(pool.call(signal.getsignal, signal.SIGINT)) == signal.SIG_IGN
+        assert await soon(pool.call(signal.pthread_sigmask, signal.SIG_BLOCK, ())) == set()
+    finally:
+        await soon(pool.close())
+
+
 async def test_close_ends_what_is_being_called() -> None:
     async with working(2) as pool:
         calls = [call(pool, time.sleep, ENDLESS_S) for _ in range(4)]
