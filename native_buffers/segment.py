@@ -15,6 +15,8 @@ Owners are told apart by process id and start time, since ids are used again, an
 file, which the kernel drops with its holder: a process in another container that shares /dev/shm has no id
 here, but its lock is seen. Systems without /dev/shm have neither the lock nor the sweep, and allocate when
 memory is touched.
+
+Semaphores that are named like that (`owned_name`) and held like that (`hold_semaphore`) are swept along.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ PREFIX = "c2p"
 """First part of every segment's name."""
 
 _SHM = Path("/dev/shm")  # noqa: S108 - where Linux keeps POSIX shared memory, not a temporary file of ours
-_NAME = re.compile(rf"{PREFIX}-(?P<pid>\d+)-(?P<start>\d+)-[a-z]+-[0-9a-f]{{8}}")
+_SEMAPHORE = "sem."
+"""What the C library puts before a semaphore's name."""
+_NAME = re.compile(rf"(?:{re.escape(_SEMAPHORE)})?{PREFIX}-(?P<pid>\d+)-(?P<start>\d+)-[a-z]+-[0-9a-f]{{8}}")
 _PATCH = threading.Lock()
 
 
@@ -97,8 +101,7 @@ class SharedSegment:
                 touches the part that is missing would be killed by SIGBUS, with no traceback.
             ValueError: Of a size or purpose other than said.
         """
-        owner = owner or Owner.current()
-        name = f"{PREFIX}-{owner.pid}-{owner.start_ticks}-{purpose}-{secrets.token_hex(4)}"
+        name = owned_name(purpose, owner)
         if not _NAME.fullmatch(name):
             raise ValueError(f"purpose must be a word of lower-case letters, not {purpose!r}")
         if size_bytes <= 0:
@@ -162,18 +165,39 @@ class SharedSegment:
             self.unlink()
 
 
-def sweep_stale() -> list[str]:
-    """Unlink the segments of this package that belong to this user and to no living process.
+def owned_name(purpose: str, owner: Owner | None = None) -> str:
+    """Return a name that nothing has yet, and that tells whose it is: this process's by default."""
+    owner = owner or Owner.current()
+    return f"{PREFIX}-{owner.pid}-{owner.start_ticks}-{purpose}-{secrets.token_hex(4)}"
 
-    A segment goes only when its owner's process is gone *and* nobody holds its lock. Elsewhere than on Linux,
-    where segments can't be listed, nothing is done.
+
+def hold_semaphore(name: str) -> int:
+    """Lock the file of a POSIX semaphore of this process's, so that nobody takes it for a stale one (Linux).
+
+    Args:
+        name: As it was made by, from `owned_name`, behind a slash.
+
+    Returns:
+        The descriptor that holds the lock until it is closed.
+    """
+    fd = os.open(_SHM / f"{_SEMAPHORE}{name.removeprefix('/')}", os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return fd
+
+
+def sweep_stale() -> list[str]:
+    """Unlink what belongs to this user and to no living process: segments of this package, semaphores so named.
+
+    One goes only when its owner's process is gone *and* nobody holds its lock. Elsewhere than on Linux,
+    where they can't be listed, nothing is done.
 
     Returns:
         The names of what was unlinked, sorted.
     """
     if sys.platform != "linux":
         return []
-    return sorted(path.name for path in _SHM.glob(f"{PREFIX}-*") if _is_stale(path) and _remove(path))
+    paths = [*_SHM.glob(f"{PREFIX}-*"), *_SHM.glob(f"{_SEMAPHORE}{PREFIX}-*")]
+    return sorted(path.name for path in paths if _is_stale(path) and _remove(path))
 
 
 class _Mapping(SharedMemory):

@@ -157,13 +157,13 @@ class Run:
         }
 
     def leftovers(self) -> list[str]:
-        """Return what it left behind: processes, shared memory, files that are not whole."""
+        """Return what it left behind: processes, shared memory and semaphores, files that are not whole."""
         deadline_s = time.monotonic() + 10
         while (alive := [pid for pid in self.pids if _runs(pid)]) and time.monotonic() < deadline_s:
             time.sleep(POLL_S)
         segments = [
             path.name
-            for path in Path("/dev/shm").glob("c2p-*")  # noqa: S108  # what is left there is what is asked
+            for path in Path("/dev/shm").glob("*c2p-*")  # noqa: S108  # what is left there is what is asked
             if int(path.name.split("-")[1]) in self.pids
         ]
         temporary = [str(path) for path in self.folder.rglob("*.tmp")]

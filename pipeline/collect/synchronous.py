@@ -34,12 +34,10 @@ from pipeline.play.player import Policies
 from pipeline.play.record import write_failures
 from pipeline.workers.birth import block_ctrl_c
 from pipeline.workers.death import WorkersDiedError, dump_and_kill
-from pipeline.workers.forkserver import FORKSERVER, MAX_FORKSERVERS, ForkserverDiedError, worker_context
+from pipeline.workers.forkserver import FORKSERVER, MAX_FORKSERVERS, ForkserverDiedError, WorkerContext, WorkerProcess
 from pipeline.workers.stepped import ACTING, GO, serve
 
 if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
-
     from native_buffers.ring import EpisodeRing
     from native_buffers.weights import WeightBoard
     from pipeline.workers.shared import WorkerSpec
@@ -97,7 +95,7 @@ class SynchronousCollector:
 
     async def kill(self, slots: tuple[int, ...]) -> bool:
         """Kill the environments that the others wait for; see `Collector.kill`."""
-        suspects = [environment.pid for environment in self._environments if environment.is_awaited()]
+        suspects = [environment.handle for environment in self._environments if environment.is_awaited()]
         if slots != self._playing or not suspects:
             return False
         await dump_and_kill(suspects)
@@ -154,7 +152,7 @@ class SynchronousCollector:
             generation = self._generation
             self._generation += not self._is_closing  # what `close` ends is not replaced
             self._bring_up()
-            raise WorkersDiedError(generation, frozenset(environment.pid for environment in dead))
+            raise WorkersDiedError(generation, frozenset(environment.handle.pid for environment in dead))
 
     def _step_together(self, slots: tuple[int, ...]) -> None:
         first = self._ring.header(slots[0])
@@ -197,25 +195,23 @@ class EnvironmentProcess:
         Raises:
             ForkserverDiedError: What starts processes died at it.
         """
-        context = worker_context()
-        self._pipe, far_end = context.Pipe()
-        self._process: BaseProcess = context.Process(  # type: ignore[attr-defined]  # all contexts have it
-            target=serve, args=(spec, far_end), name="cage2-environment", daemon=True
-        )
+        self._pipe, far_end = WorkerContext().Pipe()
+        self._process = WorkerProcess(target=serve, args=(spec, far_end), name="cage2-environment", daemon=True)
         try:
             self._process.start()
         except (EOFError, ConnectionError) as error:
             raise ForkserverDiedError from error
         finally:
             far_end.close()  # the process alone may hold one: its death then closes the pipe
-        self.pid = self._process.pid or 0
+        assert self._process.handle is not None, "started"  # noqa: S101
+        self.handle = self._process.handle
         self.is_gone = False
         """Whether it has been found dead."""
         self._is_answer_due = True
 
     def is_alive(self) -> bool:
         """Whether it runs now."""
-        return self._process.is_alive()
+        return not self.handle.is_gone()
 
     def is_awaited(self) -> bool:
         """Whether it has not answered yet; may be asked by any thread."""
@@ -241,8 +237,7 @@ class EnvironmentProcess:
 
     def kill(self) -> None:
         """End it at once, if it runs."""
-        if self.is_alive():  # the id of one that is dead may be another process's by now
-            self._process.kill()
+        self._process.kill()
 
     def end(self) -> None:
         """End it, if it runs, and wait until it is gone."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import sys
 import time
-from pathlib import Path
+import weakref
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,64 +33,69 @@ class WorkersDiedError(RuntimeError):
         """Process ids of those that died of themselves; others may have been ended with them."""
 
 
-async def dump_and_kill(pids: Sequence[int]) -> None:
+class Handle:
+    """A process, told apart from a later one with its id: a signal reaches it, or nobody.
+
+    By a descriptor of the process where there is one (Linux); elsewhere by the id, as well as that goes.
+    """
+
+    def __init__(self, pid: int) -> None:
+        """Args: pid: of a process that runs, or has ended a moment ago."""
+        self.pid = pid
+        self._fd: int | None = None  # as of one that is gone already
+        if sys.platform == "linux":
+            with contextlib.suppress(ProcessLookupError):
+                self._fd = os.pidfd_open(pid)
+                weakref.finalize(self, os.close, self._fd)
+
+    def is_gone(self) -> bool:
+        """Whether it has ended, waited for or not. May be asked on the loop, and by any thread."""
+        if sys.platform == "linux":
+            if self._fd is None:
+                return True
+            poll = select.poll()  # one for each call: it can't be shared by threads
+            poll.register(self._fd, select.POLLIN)  # which comes when the process ends
+            return bool(poll.poll(0))
+        try:
+            os.kill(self.pid, 0)
+        except OSError:
+            return True
+        return False
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it is still there."""
+        with contextlib.suppress(ProcessLookupError):
+            if sys.platform != "linux":
+                os.kill(self.pid, number)
+            elif self._fd is not None:
+                signal.pidfd_send_signal(self._fd, number)
+
+
+async def dump_and_kill(workers: Sequence[Handle]) -> None:
     """Have workers that hang write down their stacks, each when the one before has ended; kill those that don't.
 
     They write to one file: two at a time would mix their lines.
     """
     end_s = time.monotonic() + DUMPS_S
-    left = list(pids)
+    left = list(workers)
     try:
         while left:
-            _send(left[0], signal.SIGUSR1)
-            wake(left[:1])  # one that was stopped writes as well
+            left[0].send(signal.SIGUSR1)
+            left[0].send(signal.SIGCONT)  # one that was stopped writes as well
             own_end_s = (time.monotonic() + end_s) / 2
-            while exists(left[0]) and time.monotonic() < own_end_s:  # noqa: ASYNC110  # nothing tells a loop of an end
+            while time.monotonic() < own_end_s and not left[0].is_gone():  # noqa: ASYNC110  # it is over in no time
                 await asyncio.sleep(_POLL_S)
-            _send(left.pop(0), signal.SIGKILL)
+            left.pop(0).send(signal.SIGKILL)
     finally:  # cancelled, perhaps
-        for pid in left:
-            _send(pid, signal.SIGKILL)
+        for worker in left:
+            worker.send(signal.SIGKILL)
 
 
-def see_off(pids: Sequence[int]) -> None:
+def see_off(dying: Sequence[Handle]) -> None:
     """Wait until processes that are about to die are gone.
 
     When the forkserver dies, its workers' ends are told a moment before the kernel has ended them.
     """
     end_s = time.monotonic() + GONE_S
-    while any(map(is_running, pids)) and time.monotonic() < end_s:
-        time.sleep(0.001)
-
-
-def wake(pids: Sequence[int]) -> None:
-    """Have processes go on that were stopped."""
-    for pid in pids:
-        _send(pid, signal.SIGCONT)
-
-
-def is_running(pid: int) -> bool:
-    """Whether there is such a process that is no zombie, as far as the system tells."""
-    if sys.platform != "linux":
-        return exists(pid)
-    try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
-    except OSError:
-        return False
-
-
-def exists(pid: int) -> bool:
-    """Whether there is such a process. Reads no file, and so can be asked on the loop; a zombie counts as well.
-
-    Of the forkserver's children none stays one: it waits for each.
-    """
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True
-
-
-def _send(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
+    while not all(process.is_gone() for process in dying) and time.monotonic() < end_s:
+        time.sleep(_POLL_S)

@@ -10,7 +10,6 @@ Elsewhere than on Linux workers are spawned, as `multiprocessing` does it.
 from __future__ import annotations
 
 import io
-import multiprocessing
 import os
 import signal
 import sys
@@ -18,10 +17,17 @@ from multiprocessing import context, forkserver, popen_forkserver, reduction, sp
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
-from pipeline.workers.death import see_off
+from pipeline.workers import semaphores
+from pipeline.workers.death import Handle, see_off
+
+if sys.platform == "linux":
+    from multiprocessing.context import ForkServerContext as _Context
+    from multiprocessing.context import ForkServerProcess as _Process
+else:
+    from multiprocessing.context import SpawnContext as _Context
+    from multiprocessing.context import SpawnProcess as _Process
 
 if TYPE_CHECKING:
-    from multiprocessing.context import BaseContext
     from multiprocessing.process import BaseProcess
 
 PRELOAD = "pipeline.workers.preload"
@@ -68,7 +74,7 @@ class Forkserver(forkserver.ForkServer):
         for alive, however often it is asked.
         """
         if self.pid is not None:
-            see_off([self.pid])
+            see_off([Handle(self.pid)])
 
 
 FORKSERVER = Forkserver()
@@ -96,16 +102,46 @@ class _Popen(popen_forkserver.Popen):
         FORKSERVER.note_answer()
 
 
-class _Process(context.ForkServerProcess):
-    @staticmethod
-    def _Popen(process: BaseProcess) -> Any:  # noqa: N802  # multiprocessing's name for it
-        return _Popen(process)
+class WorkerProcess(_Process):
+    """A process for whom no other one is taken that has its id by now, as `multiprocessing` does."""
+
+    handle: Handle | None = None
+    """None until it is started."""
+
+    def start(self) -> None:
+        """Start it."""
+        super().start()
+        assert self.pid is not None, "started"  # noqa: S101
+        self.handle = Handle(self.pid)
+
+    def terminate(self) -> None:
+        """Have it end, if it runs."""
+        if self.handle is not None:
+            self.handle.send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once, if it runs."""
+        if self.handle is not None:
+            self.handle.send(signal.SIGKILL)
+
+    if sys.platform == "linux":
+
+        @staticmethod
+        def _Popen(process: BaseProcess) -> Any:  # noqa: N802  # multiprocessing's name for it
+            return _Popen(process)
 
 
-class _Context(context.ForkServerContext):
-    Process = _Process
+class WorkerContext(_Context):
+    """The context in which workers are made. Never fork: it copies other threads' locks."""
 
+    Process = WorkerProcess
 
-def worker_context() -> BaseContext:
-    """Return the context in which workers are made. Never fork: it copies other threads' locks."""
-    return _Context() if sys.platform == "linux" else multiprocessing.get_context("spawn")
+    if sys.platform == "linux":
+
+        def Lock(self) -> semaphores.Lock:  # noqa: N802  # multiprocessing's name for it
+            """Return a lock by a name that tells whose it is."""
+            return semaphores.Lock(ctx=self)
+
+        def BoundedSemaphore(self, value: int = 1) -> semaphores.BoundedSemaphore:  # noqa: N802  # as above
+            """Return a semaphore by a name that tells whose it is."""
+            return semaphores.BoundedSemaphore(value, ctx=self)

@@ -17,17 +17,17 @@ import asyncio
 import contextlib
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from signal import SIGTERM
+from signal import SIGCONT, SIGKILL, SIGTERM
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pipeline.workers.birth import block_ctrl_c, ready
-from pipeline.workers.death import WorkersDiedError, dump_and_kill, exists, see_off, wake
-from pipeline.workers.forkserver import FORKSERVER, MAX_FORKSERVERS, ForkserverDiedError, worker_context
+from pipeline.workers.death import Handle, WorkersDiedError, dump_and_kill, see_off
+from pipeline.workers.forkserver import FORKSERVER, MAX_FORKSERVERS, ForkserverDiedError, WorkerContext, WorkerProcess
+from pipeline.workers.roll import Roll, initialize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.context import BaseContext
-    from multiprocessing.process import BaseProcess
 
 Answer = TypeVar("Answer")
 
@@ -46,8 +46,8 @@ class Pool:
         self._num_workers = num_workers
         self._initializer = initializer
         self._arguments = arguments
-        self._context = worker_context()
-        self._processes: list[BaseProcess] = []
+        self._processes: list[WorkerProcess] = []
+        self._roll = Roll()
         self._executor = self._new_executor()
         self._generation = 0
         self._casualties: frozenset[int] = frozenset()
@@ -70,7 +70,7 @@ class Pool:
     def num_alive(self) -> int:
         """Worker processes that run now."""
         # not by asking the processes: of two threads that do, one gets the exit code and the other a wrong one
-        return sum(exists(process.pid) for process in self._processes if process.pid)
+        return sum(not handle.is_gone() for handle in _handles(self._processes))
 
     async def start(self) -> None:
         """Start the forkserver and the workers, and wait for the first that is ready.
@@ -97,6 +97,8 @@ class Pool:
         """
         async with self._replacing:  # a pool whose workers are being started is not to be given anything yet
             generation, executor = self._generation, self._executor
+            # looked for whenever there is something to do, for only then anybody is missed
+            await self._see_to(self._roll.missing(_handles(self._processes)))
         try:
             asked = asyncio.get_running_loop().run_in_executor(executor, function, *arguments)
             asked.add_done_callback(_look_at)
@@ -116,27 +118,28 @@ class Pool:
         Returns:
             Whether anybody was killed.
         """
-        suspects = {
-            process.pid: process
-            for process in self._processes
-            if process.pid and pid in (None, process.pid) and exists(process.pid)
-        }
-        for process in suspects.values():  # the pool ends all when the first is gone: the others have yet to write
-            process.terminate = _leave_alone  # type: ignore[method-assign]
-        await dump_and_kill(list(suspects))
+        suspects = [handle for handle in _handles(self._processes) if pid in (None, handle.pid)]
+        suspects = [handle for handle in suspects if not handle.is_gone()]
+        await self._see_to(suspects)
         return bool(suspects)
 
     async def close(self) -> None:
         """End all workers at once, whatever they do, and wait until they are gone. May be repeated."""
         if self._end is None:
-            for process in self._processes:
-                if process.is_alive():
-                    process.kill()
+            for handle in _handles(self._processes):
+                handle.send(SIGKILL)
             if not self._is_started:
                 FORKSERVER.abandon_start()  # or the thread would wait until it has compiled and imported everything
             self._end = self._thread.submit(_shut_down, self._executor, self._processes)
             self._thread.shutdown(wait=False)
         await asyncio.shield(asyncio.wrap_future(self._end))
+
+    async def _see_to(self, suspects: list[Handle]) -> None:
+        """Have workers write down their stacks and end."""
+        for process in self._processes:
+            if process.handle in suspects:  # or the executor would, with the first gone: others have yet to write
+                process.terminate = _leave_alone  # type: ignore[method-assign]
+        await dump_and_kill(suspects)
 
     async def _start_workers(self) -> None:
         """Start them off the loop, and wait for the first that is ready."""
@@ -169,21 +172,21 @@ class Pool:
         with contextlib.suppress(BrokenProcessPool):  # the next call will find it broken
             await self._start_workers()
 
-    async def _renew(self) -> list[BaseProcess]:
+    async def _renew(self) -> list[WorkerProcess]:
         """See off the workers, and make another executor, with nobody in it yet; return the workers that there were."""
         broken, processes = self._executor, self._processes
         await asyncio.get_running_loop().run_in_executor(self._thread, _shut_down, broken, processes)
-        self._processes = []
+        self._processes, self._roll = [], Roll()
         self._executor = self._new_executor()
         return processes
 
     def _new_executor(self) -> ProcessPoolExecutor:
-        recording = _Recording(self._context, self._processes)
+        recording = _Recording(self._processes)
         return ProcessPoolExecutor(
             self._num_workers,
             mp_context=cast("BaseContext", recording),  # it is one in all that the executor asks of it
-            initializer=self._initializer,
-            initargs=self._arguments,
+            initializer=initialize,
+            initargs=(self._roll.tells, self._initializer, *self._arguments),
         )
 
 
@@ -195,12 +198,12 @@ class _Recording:
     result: if it dies before, nobody notices.
     """
 
-    def __init__(self, context: BaseContext, processes: list[BaseProcess]) -> None:
-        self._context = context
+    def __init__(self, processes: list[WorkerProcess]) -> None:
+        self._context = WorkerContext()
         self._processes = processes
 
-    def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # noqa: N802  # the context's name for it
-        process: BaseProcess = self._context.Process(*args, **kwargs)  # type: ignore[attr-defined]  # all have it
+    def Process(self, *args: Any, **kwargs: Any) -> WorkerProcess:  # noqa: N802  # the context's name for it
+        process = WorkerProcess(*args, **kwargs)
         self._processes.append(process)
         return process
 
@@ -222,7 +225,13 @@ def _leave_alone() -> None:
     """Do nothing: who hangs is seen to elsewhere."""
 
 
-def _shut_down(executor: ProcessPoolExecutor, members: list[BaseProcess]) -> None:
-    wake([process.pid for process in members if process.pid])  # one that is stopped would not hear that it is to end
+def _handles(processes: list[WorkerProcess]) -> list[Handle]:
+    """Return those of processes that have been started."""
+    return [process.handle for process in processes if process.handle is not None]
+
+
+def _shut_down(executor: ProcessPoolExecutor, processes: list[WorkerProcess]) -> None:
+    for handle in _handles(processes):
+        handle.send(SIGCONT)  # one that is stopped would not hear that it is to end
     executor.shutdown(wait=True, cancel_futures=True)
-    see_off([process.pid for process in members if process.pid])
+    see_off(_handles(processes))

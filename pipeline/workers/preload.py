@@ -21,7 +21,8 @@ with contextlib.suppress(CyborgNotInstalledError):  # a worker that needs it say
 rollout.warm_up()
 gc.freeze()  # what is shared stays shared: the collector would write to every object's header
 
-if hasattr(signal, "pthread_sigmask"):  # a Ctrl-C meanwhile was blocked (`birth.block_ctrl_c`): let it pass unheard
-    _handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+if hasattr(signal, "pthread_sigmask") and signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+    # blocked by `birth.block_ctrl_c`. What came meanwhile passes unheard, and what comes later: workers are forked like
+    # this, and a Ctrl-C may come before `birth.become_worker`
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    signal.signal(signal.SIGINT, _handler)

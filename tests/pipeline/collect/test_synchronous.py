@@ -109,7 +109,7 @@ async def close(collector: SynchronousCollector) -> None:
 
 
 def worker_pids(collector: SynchronousCollector) -> list[int]:
-    return [environment.pid for environment in collector._environments]
+    return [environment.handle.pid for environment in collector._environments]
 
 
 def alive(pids: set[int]) -> set[int]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.workers import forkserver
-from pipeline.workers.forkserver import PRELOAD, Forkserver, worker_context
+from pipeline.workers.forkserver import PRELOAD, Forkserver, WorkerContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ def printed(*command: str, given: str | None = None, cwd: Path = ROOT) -> list[s
 
 
 def test_workers_come_from_a_forkserver_that_has_all_they_need() -> None:
-    assert worker_context().get_start_method() == "forkserver"
+    assert WorkerContext().get_start_method() == "forkserver"
     importlib.import_module(PRELOAD)
 
 
@@ -123,7 +123,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Forkserver]:
 
 
 def test_one_that_is_dying_is_waited_for_until_another_one_can_be_started(server: Forkserver, tmp_path: Path) -> None:
-    context = worker_context()
+    context = WorkerContext()
     server.ensure_running()
     dying = server.pid
     assert dying is not None
@@ -146,12 +146,12 @@ def test_one_that_is_dying_is_waited_for_until_another_one_can_be_started(server
 
 def test_only_one_that_is_not_up_is_abandoned(server: Forkserver) -> None:
     server.abandon_start()  # nothing is there yet
-    process = worker_context().Process(target=os.getpid)
+    process = WorkerContext().Process(target=os.getpid)
     process.start()
     process.join()
     up = server.pid
     server.abandon_start()
-    process = worker_context().Process(target=os.getpid)
+    process = WorkerContext().Process(target=os.getpid)
     process.start()
     process.join()
     assert (process.exitcode, server.pid) == (0, up)

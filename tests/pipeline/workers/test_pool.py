@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import operator
 import os
 import signal
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from pipeline.workers import forkserver
+from pipeline.workers import forkserver, roll
 from pipeline.workers import pool as pool_module
 from pipeline.workers.birth import become_worker
 from pipeline.workers.death import WorkersDiedError
@@ -137,6 +138,43 @@ async def test_one_that_hangs_is_killed_and_alone_a_casualty() -> None:
         assert {error.casualties for error in await deaths(*calls)} == {frozenset(everybody)}
 
 
+HANGS_ONCE = """
+import os, time
+from pipeline.workers.birth import become_worker
+
+def initialize(folder, faults_path):
+    become_worker(faults_path)
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        return
+    time.sleep(3600)
+"""
+
+
+async def test_one_that_hangs_while_it_starts_beside_others_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hangs_once.py").write_text(HANGS_ONCE)
+    monkeypatch.syspath_prepend(tmp_path)  # workers are told of it, too
+    faults = tmp_path / "faults"
+    pool = Pool(2, importlib.import_module("hangs_once").initialize, str(tmp_path / "hung"), str(faults))
+    try:
+        await soon(pool.start())
+        first = worker_pids(pool)
+        up = await soon(pool.call(os.getpid))  # time is left to the other one
+        assert pool.num_rebuilds == 0
+        with monkeypatch.context() as later:
+            later.setattr(roll, "START_TIMEOUT_S", 0.0)
+            (error,) = await deaths(call(pool, time.sleep, ENDLESS_S))
+        assert error.casualties == first - {up}
+        assert "in initialize" in faults.read_text()
+        assert await soon(pool.call(operator.add, 2, 3)) == 5
+        assert (pool.num_rebuilds, pool.num_alive) == (1, 2)
+    finally:
+        await soon(pool.close())
+
+
 async def test_a_call_waits_for_workers_that_are_being_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     async with working(1) as pool:
         gate, start_workers = asyncio.Event(), pool._start_workers
@@ -180,6 +218,17 @@ async def test_a_stopped_survivor_does_not_hold_up_the_next_workers() -> None:
         os.kill(stopped, signal.SIGSTOP)
         os.kill(killed, signal.SIGKILL)
         await deaths(*calls)
+
+
+async def test_ctrl_c_is_not_heard_from_birth_on() -> None:
+    """It reaches every process of a terminal, and would end a worker with a traceback there."""
+    pool = Pool(1, time.sleep, 0)  # which is all that it does first
+    try:
+        await soon(pool.start())
+        assert await soon(pool.call(signal.getsignal, signal.SIGINT)) == signal.SIG_IGN
+        assert await soon(pool.call(signal.pthread_sigmask, signal.SIG_BLOCK, ())) == set()
+    finally:
+        await soon(pool.close())
 
 
 async def test_close_ends_what_is_being_called() -> None:

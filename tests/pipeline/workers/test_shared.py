@@ -20,7 +20,7 @@ from native_buffers.slots import SlotState
 from pipeline.play.record import read_failure
 from pipeline.workers import birth
 from pipeline.workers import shared as worker
-from pipeline.workers.forkserver import worker_context
+from pipeline.workers.forkserver import WorkerContext
 from pipeline.workers.shared import Worker
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def start() -> Iterator[Any]:
 
     def start_one(spec: worker.WorkerSpec) -> ProcessPoolExecutor:
         pools.append(
-            ProcessPoolExecutor(1, mp_context=worker_context(), initializer=worker.initialize, initargs=(spec,))
+            ProcessPoolExecutor(1, mp_context=WorkerContext(), initializer=worker.initialize, initargs=(spec,))
         )
         return pools[-1]
 
@@ -199,7 +199,7 @@ from pipeline.collect.executor import ExecutorCollector
 from pipeline.play.game import GameSpec
 from pipeline.play.record import HEADER
 from pipeline.collect.transport import SharedMemory
-from pipeline.workers.forkserver import worker_context
+from pipeline.workers.forkserver import WorkerContext
 from pipeline.workers.shared import WorkerSpec
 
 NUM_STEPS = 100_000
