@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic import ValidationError
 
+from pipeline.cage2.facts.orders import order_name
 from pipeline.config import SPEED_FIELDS, Config, effect_of
 from pipeline.errors import SetupError
 from pipeline.printable import shown
@@ -83,6 +84,11 @@ def unknown_argument(argument: str, known: tuple[str, ...]) -> UsageError:
         known: Names of the configuration values that have an option here.
     """
     flag = argument.partition("=")[0]
+    if flag == "-":
+        return UsageError(
+            "unexpected '-': an order is one argument. Put it into quotes, else the shell takes each > for itself: "
+            f"--workflow '{order_name(0)}'"
+        )
     if not flag.startswith("-"):
         return UsageError(f"unexpected argument '{shown(argument)}' (see run.py --help)")
     flags = [_flag(name) for name in known]
@@ -148,6 +154,8 @@ def _metavar(name: str, field: FieldInfo) -> str:
         return "{" + ",".join(field.annotation) + "}"
     if field.annotation is Path:
         return "DIR"
+    if name == "workflow":
+        return "ORDER"
     if field.annotation is str or name.endswith("name"):
         return name.rpartition("_")[2].upper()
     return "X" if field.annotation is float else "N"

@@ -24,6 +24,7 @@ _SWITCH_INTERVAL_S = 0.0005
 def handle_signals(pipeline: Pipeline, note: Callable[[str], None]) -> None:
     """Let the first signal end the run after the update in progress, and a further one at once.
 
+    SIGUSR1 is what clusters send before they take a machine away.
     SIGHUP is left alone where it is ignored, as `nohup` wants it.
     """
     num_signals = 0
@@ -36,7 +37,7 @@ def handle_signals(pipeline: Pipeline, note: Callable[[str], None]) -> None:
         pipeline.stop(now=num_signals > 1)
 
     loop = asyncio.get_running_loop()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
         if hasattr(signal, name) and not (name == "SIGHUP" and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN):
             with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
                 loop.add_signal_handler(getattr(signal, name), stop)

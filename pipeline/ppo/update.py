@@ -13,7 +13,7 @@ The result is a function of the arguments, to the bit. torch's own random genera
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -64,7 +64,7 @@ class NoSuchDeviceError(SetupError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"--device {name}: torch {torch.__version__} sees no CUDA device. Use --device auto or cpu, or "
+            f"--device {name}: torch {torch.__version__} sees no CUDA device. Use --device cpu, or "
             "install a torch that was built for the machine's driver"
         )
 
@@ -86,16 +86,14 @@ class UpdateMetrics:
     learning_rate: float
 
 
-def resolve_device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
-    """Return the device to learn on; `auto` takes a GPU if there is one.
+def learning_device(name: str) -> torch.device:
+    """Return the device to learn on, `cpu` or `cuda`.
 
     Raises:
         NoSuchDeviceError: `cuda` was asked for and is not there.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise NoSuchDeviceError(name)
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)
 
 

@@ -30,7 +30,7 @@ from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolder
 from pipeline.play.record import HEADER
 from pipeline.policy.store import PolicyStore
-from pipeline.ppo.update import resolve_device
+from pipeline.ppo.update import learning_device
 from pipeline.run.checkpoint_writer import CheckpointWriter
 from pipeline.run.clock import Clock
 from pipeline.run.curriculum import curriculum
@@ -94,7 +94,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         require_ray()
     if config.collector in ("executor", "synchronous"):
         require_open_files(config.workers)
-    device = resolve_device(config.device)
+    device = learning_device(config.device)
     sweep_stale()
     game = game_spec(config)
     ring = stack.enter_context(EpisodeRing.create(HEADER, game.record, config.num_slots, debug=config.debug))

@@ -97,7 +97,7 @@ def test_the_parent_then_resume(reference: str, run_py: RunPy, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     "signals",
-    [(signal.SIGTERM,), (signal.SIGINT, signal.SIGHUP)],
+    [(signal.SIGTERM,), (signal.SIGUSR1,), (signal.SIGINT, signal.SIGHUP)],
     ids=lambda signals: str(len(signals)),
 )
 def test_a_stopped_run_says_how_to_go_on(signals: tuple[signal.Signals, ...], run_py: RunPy, tmp_path: Path) -> None:

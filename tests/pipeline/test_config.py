@@ -190,7 +190,7 @@ def test_what_changes_no_result_is_left_out_of_what_results_depend_on() -> None:
     assert recorded.keys() == {name for name in Config.model_fields if effect_of(name) is Effect.RECORD}
     base = Config(workers=2)
     assert what_results_depend_on(base.model_copy(update=faster | recorded)) == what_results_depend_on(base)
-    for change in ({"seed": 1}, {"recipe": "prototype"}, {"total_episodes": 5}, {"device": "cpu"}, {"gp_beta": 1.0}):
+    for change in ({"seed": 1}, {"recipe": "prototype"}, {"total_episodes": 5}, {"device": "cuda"}, {"gp_beta": 1.0}):
         assert what_results_depend_on(base.model_copy(update=change)) != what_results_depend_on(base)
 
 
@@ -198,3 +198,9 @@ def test_what_results_depend_on_is_json() -> None:
     depended = what_results_depend_on(Config())
     assert json.loads(json.dumps(depended)) == depended
     assert depended.keys() == {name for name in Config.model_fields if effect_of(name) is None}
+
+
+def test_the_device_is_chosen_once() -> None:
+    """A run that began on one is not gone on with on another because that one is there."""
+    assert Config().device == Config(device="auto").device == "cpu"
+    assert Config(device="cuda").device == "cuda"

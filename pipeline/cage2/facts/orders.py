@@ -6,6 +6,7 @@ read-only. NumPy is all that this module needs, so that workers can import it.
 
 from __future__ import annotations
 
+import re
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Final
 
@@ -78,15 +79,15 @@ def order_name(workflow_id: int) -> str:
 
 
 def parse_order(text: str) -> int:
-    """Return the id of the workflow that `text` names; the inverse of `order_name`, with any spacing.
+    """Return the id of the workflow that `text` names; the inverse of `order_name`.
 
     Args:
-        text: The five host types, highest priority first, with `->` between them.
+        text: The five host types, highest priority first, with `->`, `>`, commas or spaces between them.
 
     Raises:
         UnknownOrderError: A type is missing, repeated or unknown.
     """
-    names = [name.strip() for name in text.split("->")]
+    names = re.split(r"\s*(?:->|[>,])\s*|\s+", text.strip())
     if sorted(names) != sorted(HOST_TYPES):
         raise UnknownOrderError(text)
     return _ID_OF_ORDER[tuple(HOST_TYPES.index(name) for name in names)]

@@ -238,3 +238,9 @@ def test_any_command_line_is_parsed_or_a_mistake(arguments: list[str]) -> None:
     except UsageError:
         return
     assert options.keys() <= set(NAMES)
+
+
+def test_an_order_is_asked_for_by_name() -> None:
+    parser = Parser()
+    add_options(parser, ("workflow", "workers"))
+    assert "--workflow ORDER" in parser.format_help()

@@ -42,7 +42,7 @@ def test_a_name_leads_back_to_its_workflow(workflow_id: int) -> None:
         "defender -> enterprise -> op_server -> op_host",
         "defender -> enterprise -> op_server -> op_host -> op_host",
         "defender -> enterprise -> op_server -> op_host -> user -> user",
-        "defender, enterprise, op_server, op_host, user",
+        "defender; enterprise; op_server; op_host; user",
         "Defender -> enterprise -> op_server -> op_host -> user",
     ],
 )
@@ -129,3 +129,10 @@ def test_importing_orders_costs_a_worker_nothing_but_numpy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("between", [" -> ", "->", " > ", ">", ",", ", ", " ", "  ->\t"])
+def test_an_order_may_be_written_as_people_do(between: str) -> None:
+    for workflow_id in (0, 57, 119):
+        names = orders.order_name(workflow_id).split(" -> ")
+        assert orders.parse_order(f" {between.join(names)} ") == workflow_id
