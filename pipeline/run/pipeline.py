@@ -159,8 +159,12 @@ class Pipeline:
         return await asyncio.shield(self._running)
 
     def stop(self, *, now: bool = False) -> None:
-        """Ask the run to end: after the update in progress, or `now`, which keeps the state after the last one."""
+        """Ask the run to end: after the update in progress, or `now`, which keeps the state after the last one.
+
+        Where no update is in progress but an evaluation, that is now.
+        """
         running = self._running
+        now = now or self._parts.training.is_evaluating
         self._parts.training.stop_requested = True
         if now and not (self._stopping_now or self._finishing or running.done()):
             self._stopping_now = True

@@ -82,6 +82,8 @@ class Training:
         self._saved: dict[int, SavedPolicy] = {}
         self.stop_requested = False
         """Set it to end the run after the update in progress."""
+        self.is_evaluating = False
+        """Whether no update is in progress, but an evaluation, which may take minutes: `resume` makes it anew."""
         self.search_s = 0.0
         """Seconds spent in the search so far."""
         self.evaluation_s = 0.0
@@ -186,6 +188,8 @@ class Training:
         if outcome is None:
             return
         plan = self._curriculum.evaluation(outcome.result, self._config.total_episodes - self._learner.total_episodes)
+        if plan and self.stop_requested:
+            return
         worths = await self._evaluate(policy, visit.iteration, plan) if plan else []
         result, gp_updated, evaluated = self._curriculum.finish(self._search, outcome.result, plan, worths)
         self._visit = None
@@ -201,14 +205,18 @@ class Training:
 
     async def _evaluate(self, policy: PolicyState, iteration: int, plan: EvaluationPlan) -> list[list[Worth]]:
         started_s = time.monotonic()
-        worths = await evaluate(
-            self._intake,
-            policy.network.actor_weights(),
-            plan.workflow_ids,
-            num_episodes=plan.num_episodes,
-            evaluation_index=iteration,
-            greedy=plan.greedy,
-        )
+        self.is_evaluating = True
+        try:
+            worths = await evaluate(
+                self._intake,
+                policy.network.actor_weights(),
+                plan.workflow_ids,
+                num_episodes=plan.num_episodes,
+                evaluation_index=iteration,
+                greedy=plan.greedy,
+            )
+        finally:
+            self.is_evaluating = False
         self.evaluation_s += time.monotonic() - started_s
         self.num_evaluated += len(plan.workflow_ids) * plan.num_episodes * len(plan.greedy)
         return worths

@@ -192,6 +192,23 @@ async def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
             pass
 
 
+async def test_stop_ends_an_evaluation_at_once_and_resume_makes_it(tmp_path: Path) -> None:
+    shared = {**RUN, "policy": "shared", "total_episodes": 16, "evaluation_episodes": 50}  # of each of 120 orders
+    async with Pipeline(Config(**shared, log_dir=tmp_path, run_name="whole")) as pipeline:
+        whole = await pipeline.run()
+        num_evaluated = pipeline.statistics().collection.num_collected - whole.episodes
+    async with Pipeline(Config(**shared, log_dir=tmp_path, run_name="parts")) as pipeline:
+        async with asyncio.timeout(60):
+            while not pipeline._parts.training.is_evaluating:  # noqa: ASYNC110  # no event tells of it
+                await asyncio.sleep(0.001)
+        pipeline.stop()
+        stopped = await pipeline.run()
+        assert pipeline.statistics().collection.num_collected - stopped.episodes < num_evaluated
+    assert stopped.reason == "stopped"
+    async with Pipeline.resume(tmp_path / "parts") as resumed:
+        assert (await resumed.run()).digest == whole.digest
+
+
 async def test_a_run_that_is_alive_is_not_resumed(tmp_path: Path) -> None:
     async with Pipeline(Config(**RUN, log_dir=tmp_path)) as pipeline:
         with pytest.raises(RunFolderError, match="still alive"):
