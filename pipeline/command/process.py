@@ -22,7 +22,7 @@ _SWITCH_INTERVAL_S = 0.0005
 
 
 def handle_signals(pipeline: Pipeline, note: Callable[[str], None]) -> None:
-    """Let the first signal end the run after the update in progress, and a further one at once.
+    """Let the first signal end the run after the update in progress (an evaluation at once), and a further one at once.
 
     SIGUSR1 is what clusters send before they take a machine away.
     SIGHUP is left alone where it is ignored, as `nohup` wants it.
@@ -33,7 +33,7 @@ def handle_signals(pipeline: Pipeline, note: Callable[[str], None]) -> None:
         nonlocal num_signals
         num_signals += 1
         if num_signals == 1:
-            note("stopping after the update in progress; once more stops at once")
+            note("stopping after the update in progress, an evaluation at once; once more stops at once")
         pipeline.stop(now=num_signals > 1)
 
     loop = asyncio.get_running_loop()

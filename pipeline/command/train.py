@@ -29,7 +29,8 @@ examples:
   python run.py evaluate logs/tuesday
   python run.py info --workers 100
 
-Ctrl-C ends a run after the update in progress, a second Ctrl-C at once; either way `resume` goes on exactly.
+Ctrl-C ends a run after the update in progress (an evaluation at once), a second Ctrl-C at once; either way `resume`
+goes on exactly.
 """
 
 

@@ -136,7 +136,10 @@ class Pipeline:
         return await self._running.finished()
 
     def stop(self, *, now: bool = False) -> None:
-        """Ask the run to end: after the update in progress, or `now`, which keeps the state after the last one."""
+        """Ask the run to end: after the update in progress, or `now`, which keeps the state after the last one.
+
+        Where no update is in progress but an evaluation, that is now.
+        """
         self._running.stop(now=now)
 
     def statistics(self) -> PipelineStatistics:

@@ -84,9 +84,13 @@ class Run:
         return self._follow(self._parts.feed.listen())
 
     def stop(self, *, now: bool = False) -> None:
-        """Ask the run to end: after the update in progress, or `now`, which keeps the state after the last one."""
-        self._parts.training.stop_requested = True
-        if now:
+        """Ask the run to end: after the update in progress, or `now`, which keeps the state after the last one.
+
+        Where no update is in progress but an evaluation, that is now.
+        """
+        training = self._parts.training
+        training.stop_requested = True
+        if now or training.is_evaluating:
             self._stop_now.set()
 
     async def finished(self) -> RunFinished:

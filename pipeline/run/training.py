@@ -95,6 +95,8 @@ class Training:
         self._saved: dict[int, SavedPolicy] = {}
         self.stop_requested = False
         """Set it to end the run after the update in progress."""
+        self.is_evaluating = False
+        """Whether no update is in progress, but an evaluation, which may take minutes: `resume` makes it anew."""
         self._search_s = 0.0
         self.state = self._snapshot()
         """The run as it was after its last update: what a checkpoint holds. Replaced, never changed."""
@@ -196,6 +198,8 @@ class Training:
         if outcome is None:
             return
         plan = self._curriculum.evaluation(outcome.result, self._config.total_episodes - self._learner.total_episodes)
+        if plan and self.stop_requested:
+            return
         worths = await self._evaluate(policy, visit.iteration, plan) if plan else []
         verdict = self._curriculum.finish(outcome.result, plan, worths)
         self._visit = None
@@ -211,13 +215,17 @@ class Training:
         await self._note(policy, outcome.last_update, *evaluated, finished)
 
     async def _evaluate(self, policy: PolicyState, iteration: int, plan: EvaluationPlan) -> list[list[Worth]]:
-        return await self._evaluator.evaluate(
-            policy.network.actor_weights(),
-            plan.workflow_ids,
-            num_episodes=plan.num_episodes,
-            evaluation_index=iteration,
-            greedy=plan.greedy,
-        )
+        self.is_evaluating = True
+        try:
+            return await self._evaluator.evaluate(
+                policy.network.actor_weights(),
+                plan.workflow_ids,
+                num_episodes=plan.num_episodes,
+                evaluation_index=iteration,
+                greedy=plan.greedy,
+            )
+        finally:
+            self.is_evaluating = False
 
     def _policy(self, visit: Visit) -> PolicyState:
         return self._store.get_or_create(visit.workflow_id, warm_start=self._config.warm_start)

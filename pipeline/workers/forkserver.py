@@ -64,8 +64,9 @@ class Forkserver(forkserver.ForkServer):
 
     def abandon_start(self) -> None:
         """Kill it if it is not up yet. Who waits for it is told that it died, and starts another one if it likes to."""
-        if self.pid is not None and self.pid != self._answered_pid:
-            os.kill(self.pid, signal.SIGKILL)
+        with self._lock:  # type: ignore[attr-defined]  # under which one that is dead is waited for
+            if self.pid is not None and self.pid != self._answered_pid:
+                os.kill(self.pid, signal.SIGKILL)
 
     def see_off(self) -> None:
         """Wait until one that could not be reached is gone, so that another one is started.

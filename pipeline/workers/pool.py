@@ -52,7 +52,7 @@ class Pool:
         self._generation = 0
         self._casualties: frozenset[int] = frozenset()
         self._replacing = asyncio.Lock()
-        self._is_started = False
+        self._is_starting = False
         self._end: Future[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cage2-pool")
 
@@ -83,7 +83,6 @@ class Pool:
         """
         with contextlib.suppress(BrokenProcessPool):
             await self._start_workers()
-        self._is_started = True
 
     async def call(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """Have a worker call a function, which workers can import, and return what it answers.
@@ -128,7 +127,7 @@ class Pool:
         if self._end is None:
             for handle in _handles(self._processes):
                 handle.send(SIGKILL)
-            if not self._is_started:
+            if self._is_starting:
                 FORKSERVER.abandon_start()  # or the thread would wait until it has compiled and imported everything
             self._end = self._thread.submit(_shut_down, self._executor, self._processes)
             self._thread.shutdown(wait=False)
@@ -152,9 +151,11 @@ class Pool:
             # is killed in the midst of a long answer would leave the pool waiting for its end for ever
             executor._result_queue._writer.close()  # type: ignore[attr-defined]  # noqa: SLF001
 
+        self._is_starting = True
         for attempt in range(MAX_FORKSERVERS):
             try:
                 await asyncio.get_running_loop().run_in_executor(self._thread, start)
+                self._is_starting = False
                 return
             except (EOFError, ConnectionError) as error:  # another one is started when it is asked again
                 if attempt == MAX_FORKSERVERS - 1:

@@ -121,6 +121,23 @@ async def test_a_run_is_not_overwritten(make_config: MakeConfig, tmp_path: Path)
             pass
 
 
+async def test_stop_ends_an_evaluation_at_once_and_resume_makes_it(make_config: MakeConfig, tmp_path: Path) -> None:
+    shared = {"policy": "shared", "total_episodes": 16, "evaluation_episodes": 50}  # of each of 120 orders
+    async with Pipeline(make_config(**shared, run_name="whole")) as pipeline:
+        whole = await pipeline.run()
+        num_evaluated = pipeline.statistics().collection.num_collected - whole.episodes
+    async with Pipeline(make_config(**shared, run_name="parts")) as pipeline:
+        async with asyncio.timeout(60):
+            while not pipeline._running._parts.training.is_evaluating:  # noqa: ASYNC110  # no event tells of it
+                await asyncio.sleep(0.001)
+        pipeline.stop()
+        stopped = await pipeline.run()
+        assert pipeline.statistics().collection.num_collected - stopped.episodes < num_evaluated
+    assert stopped.reason == "stopped"
+    async with Pipeline.resume(tmp_path / "parts") as resumed:
+        assert (await resumed.run()).digest == whole.digest
+
+
 async def test_a_run_that_is_alive_is_not_resumed(make_config: MakeConfig) -> None:
     async with Pipeline(make_config()) as pipeline:
         with pytest.raises(RunFolderError, match="still alive"):
