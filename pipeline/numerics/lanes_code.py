@@ -33,7 +33,7 @@ class _LanesModel(models.PrimitiveModel):
     """A vector register, or as many as it takes."""
 
     def __init__(self, manager: _Context, lanes_type: _LanesType) -> None:
-        super().__init__(manager, lanes_type, _VECTOR)  # type: ignore[no-untyped-call]
+        super().__init__(manager, lanes_type, _VECTOR)
 
 
 def _place(context: _Context, builder: _Context, array_type: _Context, array: _Context, start: _Context) -> _Context:
@@ -44,7 +44,7 @@ def _place(context: _Context, builder: _Context, array_type: _Context, array: _C
 def _fused(builder: _Context, first: _Context, second: _Context, added: _Context) -> _Context:
     function_type = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
     name = f"llvm.fma.v{WIDTH}f32"
-    fused = cgutils.get_or_insert_function(builder.module, function_type, name)  # type: ignore[no-untyped-call]
+    fused = cgutils.get_or_insert_function(builder.module, function_type, name)
     return builder.call(fused, [first, second, added])
 
 

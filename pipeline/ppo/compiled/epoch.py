@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 
-from pipeline.numerics.compiled import int64, kernel
+from pipeline.numerics.compiled import inlined, int64, kernel
 from pipeline.numerics.elementary import exp
 from pipeline.ppo.compiled.adam import step
 from pipeline.ppo.compiled.loss_gradient import lose_policy, lose_value, normalise, rule_out
@@ -21,8 +20,6 @@ from pipeline.ppo.compiled.steps import Room, Steps, group
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-inlined = numba.njit(error_model="numpy", nogil=True, inline="always")
-"""Of functions that are called once: each level of calls is optimised on its own, and again as part of the next."""
 WATCHED = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
 """What is watched while training, by its names in `UpdateMetrics`."""
 EVALUATE, TRAIN = int64(0), int64(1)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from pipeline.numerics.compiled import COMPILED, compiled
-from pipeline.policy import params
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -17,25 +14,10 @@ if TYPE_CHECKING:
     from pipeline.ppo.recipe import Recipe
 
 
-def _digest() -> str:
-    here = Path(__file__).parent
-    numerics = here.parents[1] / "numerics"
-    digest = hashlib.sha256()
-    for path in (
-        *(here / f"{name}.py" for name in ("adam", "epoch", "loss_gradient", "mlp", "steps")),
-        *(numerics / f"{name}.py" for name in ("elementary", "lanes_code", "matrix")),
-    ):
-        digest.update(path.read_bytes())
-    digest.update(Path(params.__file__).read_bytes())
-    return digest.hexdigest()[:12]
-
-
 SETTINGS = np.dtype(
     [
         *((name, np.float64) for name in ("learning_rate", "beta_1", "beta_2", "adam_eps", "max_grad_norm")),
         *((name, np.float64) for name in ("clip_coef", "ent_coef", "vf_coef", "max_importance")),
-        # makes kept machine code stale when one of these files changes: numba looks at the kernels' own only
-        (f"epoch_{_digest()}", np.uint8),
     ],
     align=True,
 )

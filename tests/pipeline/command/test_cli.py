@@ -20,6 +20,7 @@ from pipeline.command import cli
 from pipeline.command.cli import FAILED, INTERRUPTED, OK, USAGE, main
 from pipeline.config import Config, num_cores
 from pipeline.errors import PipelineError
+from pipeline.numerics import cache
 from pipeline.persist.runs import RunFolder
 from pipeline.types import Estimate, RunFinished, TiedOrder, WorkflowFinished, WorkflowResult
 
@@ -279,6 +280,11 @@ def test_notes_say_what_will_not_help() -> None:
     assert list(cli._notes(Config(workers=1000, episodes_per_update=10)))[-1] == (
         "at most 20 of 1000 workers can be busy: raise --episodes-per-update to use them all"
     )
+
+
+def test_a_note_says_that_machine_code_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "why_not_kept", lambda: "machine code is compiled anew at every start")
+    assert list(cli._notes(Config(workers=1))) == ["machine code is compiled anew at every start"]
 
 
 def test_notes_are_json_among_json(capsys: pytest.CaptureFixture[str]) -> None:
