@@ -122,7 +122,10 @@ def _play(
     from pipeline.evaluate.pooled import evaluate_in_pool
     from pipeline.evaluate.progress import progress
     from pipeline.evaluate.report import Report
+    from pipeline.numerics.cache import why_not_kept
 
+    if reason := why_not_kept():
+        sys.stderr.write(f"note: {reason}\n")
     if config.engine == "cyborg":
         require_cyborg(config.cyborg)
     agent = Policy(trained.weights, trained.workflow_id, options.greedy) if trained else options.agent

@@ -24,7 +24,11 @@ _REASONS: Final = {
 
 
 def notes(config: Config) -> Iterator[str]:
-    """Yield what the user should know about a configuration that is valid but won't do what it seems to."""
+    """Yield what the user should know: what of a valid configuration won't do what it seems to, or what takes long."""
+    from pipeline.numerics.cache import why_not_kept  # with numba, which takes a second
+
+    if reason := why_not_kept():
+        yield reason
     if config.workflow or config.policy == "shared":
         unused = [
             f"--{name.replace('_', '-')}"

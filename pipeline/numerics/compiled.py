@@ -1,16 +1,17 @@
-"""How the engine's functions are compiled: numba, without exceptions on the way and without the interpreter's lock.
+"""How functions are compiled: by numba, without exceptions on the way and without the interpreter's lock.
 
 With `NUMBA_DISABLE_JIT=1` in the environment every function stays the plain Python that it is written in.
 """
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
+import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
 import numpy as np
+
+from pipeline.numerics.cache import KernelCache, NotKeptError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ _Function = TypeVar("_Function", bound="Callable[..., object]")
 _njit: Callable[..., Callable[[_Function], _Function]] = numba.njit  # whose own types leave out some options
 
 COMPILED: bool = not numba.config.DISABLE_JIT  # type: ignore[attr-defined] # set by numba from the environment
-"""Whether the engine runs as machine code in this process."""
+"""Whether there is machine code in this process."""
 
 int64: Callable[[Any], int] = np.int64  # type: ignore[assignment] # in all that is done with it here, it is one
 """`np.int64`, as an int to the type checker.
@@ -31,28 +32,27 @@ compilation of its own. Machine words are widened by it before anything is compu
 
 
 def compiled(function: _Function) -> _Function:
-    """Compile a part of the game, to be called by other compiled code only.
+    """Compile a function that other compiled code alone calls.
 
-    It can't be called from Python unless the engine runs uncompiled: to compile what such a call needs, for each part,
+    It can't be called from Python unless nothing is compiled: to compile what such a call needs, for each function,
     would take as long again.
     """
     return _njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
 
 
-def kernel(function: _Function) -> _Function:
-    """Compile an entry point, to be called from Python; its machine code is kept on disk for the next process.
+def inlined(function: _Function) -> _Function:
+    """Compile a function as a part of the one that calls it.
 
-    Numba looks at the file of the kernel itself to tell whether kept code is stale, not at what the kernel calls.
-    That is made good by `source_digest`, which is part of the type of every game.
+    For those that are called once: each level of calls is optimised on its own, and again as part of the next.
     """
-    return _njit(error_model="numpy", nogil=True, cache=True)(function)
+    return _njit(error_model="numpy", nogil=True, inline="always")(function)
 
 
-def source_digest() -> str:
-    """Return 12 hexadecimal digits that change whenever the engine's sources or the facts that they use do."""
-    digest = hashlib.sha256()
-    cage2 = Path(__file__).parents[1] / "cage2"
-    facts = [cage2 / "facts" / f"{name}.py" for name in ("images", "spec", "table")]
-    for path in [Path(__file__), *facts, *sorted((cage2 / "engine").rglob("*.py"))]:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
+def kernel(function: _Function) -> _Function:
+    """Compile an entry point, to be called from Python; its machine code is kept on disk for the next process."""
+    dispatcher: Any = _njit(error_model="numpy", nogil=True)(function)
+    if COMPILED:
+        with contextlib.suppress(NotKeptError):
+            dispatcher._cache = KernelCache(function)  # noqa: SLF001  # where numba's own `enable_caching` puts its own
+    compiled_function: _Function = dispatcher
+    return compiled_function

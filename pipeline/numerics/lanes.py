@@ -26,8 +26,8 @@ Lanes: TypeAlias = Any
 """Sixteen float32; `[16]` float32 where nothing is compiled."""
 
 
-def keep_apart() -> None:
-    """Keep the function that calls this one from being copied into its callers, which takes seconds to compile."""
+def noinline() -> None:
+    """Keep the compiler from copying the function that calls this one into its callers: each copy takes seconds."""
 
 
 def load(values: npt.NDArray[np.float32], start: int) -> Lanes:
@@ -40,8 +40,8 @@ def store(values: npt.NDArray[np.float32], start: int, lanes: Lanes) -> None:
     values[start : start + WIDTH] = lanes
 
 
-def spread(value: Any) -> Lanes:
-    """Return sixteen times the same; `value` is a float32."""
+def broadcast(value: Any) -> Lanes:
+    """Return sixteen times the same float32."""
     return np.full(WIDTH, value, np.float32)
 
 
@@ -60,7 +60,7 @@ def add_products(sums: Lanes, lanes: Lanes, others: Lanes) -> Lanes:
     return (sums + lanes.astype(np.float64) * others).astype(np.float32)
 
 
-def transpose(
+def transpose_tile(
     values: npt.NDArray[np.float32],
     start: int,
     row_step: int,
@@ -83,12 +83,12 @@ def transpose(
             transposed[transposed_start + j * transposed_step + i] = values[start + i * row_step + j]
 
 
-def highest(lanes: Lanes, others: Lanes) -> Lanes:
+def maximum(lanes: Lanes, others: Lanes) -> Lanes:
     """Return the larger of each pair; of a pair with a NaN, the second."""
     return np.where(lanes > others, lanes, others)
 
 
-def sum_of(lanes: Lanes) -> Any:
+def reduce_sum(lanes: Lanes) -> Any:
     """Return the sum, by halves: 16 to 8 to 4 to 2 to 1; float32."""
     width = WIDTH
     while width > 1:
@@ -97,7 +97,7 @@ def sum_of(lanes: Lanes) -> Any:
     return lanes[0]
 
 
-def highest_of(lanes: Lanes) -> Any:
+def reduce_max(lanes: Lanes) -> Any:
     """Return the largest, by halves; float32."""
     width = WIDTH
     while width > 1:
@@ -107,8 +107,8 @@ def highest_of(lanes: Lanes) -> Any:
 
 
 _FUNCTIONS = (
-    *("add", "add_product", "add_products", "highest", "highest_of", "keep_apart"),
-    *("load", "spread", "store", "sum_of", "transpose"),
+    *("add", "add_product", "add_products", "broadcast", "load", "maximum"),
+    *("noinline", "reduce_max", "reduce_sum", "store", "transpose_tile"),
 )
 if COMPILED:  # to compiled code these names mean the same functions as instructions; to type checkers, those above
     globals().update({name: getattr(lanes_code, name) for name in _FUNCTIONS})

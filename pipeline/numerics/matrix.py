@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.numerics.compiled import compiled
-from pipeline.numerics.lanes import add, add_product, keep_apart, load, store, transpose
+from pipeline.numerics.lanes import add, add_product, load, noinline, store, transpose_tile
 from pipeline.numerics.lanes_code import WIDTH
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def add_matrix_product(
         num_rows: A multiple of 4.
         num_terms: Terms of each sum.
     """
-    keep_apart()
+    noinline()
     for i in range(0, num_rows, ROWS):
         a_0 = i * row_step
         a_1, a_2, a_3 = a_0 + row_step, a_0 + 2 * row_step, a_0 + 3 * row_step
@@ -91,10 +91,10 @@ def add_rows(sums: npt.NDArray[np.float32], rows: npt.NDArray[np.float32], num_r
 
 
 @compiled
-def lay_across(
+def transpose(
     values: npt.NDArray[np.float32], num_rows: int, columns: int, transposed: npt.NDArray[np.float32]
 ) -> None:
     """Write the transpose of `[num_rows, columns]` float32; both are multiples of `WIDTH`."""
     for i in range(0, num_rows, WIDTH):
         for j in range(0, columns, WIDTH):
-            transpose(values, i * columns + j, columns, transposed, j * num_rows + i, num_rows)
+            transpose_tile(values, i * columns + j, columns, transposed, j * num_rows + i, num_rows)

@@ -10,26 +10,24 @@ from __future__ import annotations
 import hashlib
 import platform
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-import native_buffers
 from pipeline.cage2.facts.compliance import Verdicts
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS
 from pipeline.machine import EPISODE_PACKAGES, package_version, processor
+from pipeline.numerics.sources import source_digest
 from pipeline.play.record import HEADER
 from pipeline.play.rollout import EnginePlayer
 from pipeline.policy.forward import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pipeline.play.game import GameSpec
 
-_FOLDERS = ("cage2", "numerics", "play", "policy", "workers")
+_ROOTS = ("pipeline.workers.ray", "pipeline.play.game")
+"""What an actor imports: its own class, and that of the game that it is given."""
 _WORKFLOW_ID = 37
 _SEED = 20220722
 _UNLISTED = "not listed"
@@ -44,7 +42,7 @@ class Fingerprint:
     layout: str
     """Digest of a slot's header and record."""
     sources: str
-    """Digest of the sources that workers run."""
+    """Digest of the sources that actors run (`numerics.sources`)."""
     episode: str
     """Digest of the reference episode."""
     machine: str
@@ -76,16 +74,13 @@ def take_fingerprint(game: GameSpec) -> Fingerprint:
     The reference episode is played on the fast engine whatever the game's: both give the same bits, and CybORG would
     draw from this process's global generator.
     """
-    digest = hashlib.sha256()
-    for path in _source_paths():
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return Fingerprint(
         versions={
             "Python": platform.python_version(),
             **{name: package_version(name) or "not installed" for name in EPISODE_PACKAGES},
         },
         layout=hashlib.sha256((HEADER.digest + game.record.digest).encode()).hexdigest(),
-        sources=digest.hexdigest(),
+        sources=source_digest(*_ROOTS),
         episode=_reference_episode(game),
         machine=f"{platform.machine()}, {processor()}, {' '.join(platform.libc_ver()) or platform.system()}",
     )
@@ -112,11 +107,3 @@ def _reference_episode(game: GameSpec) -> str:
     digest.update(np.ascontiguousarray(state["log_probs"][:num_kept, :num_actions]).tobytes())
     digest.update(np.ascontiguousarray(state["cumulative"][:num_kept, :num_actions]).tobytes())
     return digest.hexdigest()
-
-
-def _source_paths() -> Iterator[Path]:
-    yield from sorted(Path(native_buffers.__file__).parent.glob("*.py"))
-    package = Path(__file__).parents[1]
-    yield package / "seeding.py"
-    for folder in _FOLDERS:
-        yield from sorted((package / folder).rglob("*.py"))

@@ -10,18 +10,14 @@ workflow, as log-probabilities and as a cumulative distribution, and nearly ever
 
 from __future__ import annotations
 
-import hashlib
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cage2.facts import orders
 from pipeline.cage2.facts.orders import NUM_HOST_TYPES, ORDER_SIZE, ORDERS
 from pipeline.cage2.facts.spec import NUM_ACTIONS
 from pipeline.numerics.compiled import COMPILED, compiled, kernel
-from pipeline.policy import params
 from pipeline.policy.params import HIDDEN_SIZE, USELESS
 
 if TYPE_CHECKING:
@@ -42,7 +38,6 @@ _WORKFLOW_SHIFT = np.uint64(MAX_OBSERVATION_SIZE - 2 * _WORD_BITS)
 _ONE = np.uint64(1)
 _NO_BIT = -1
 _ORDERS = ORDERS.astype(np.int64)
-_SOURCES = (Path(__file__), Path(orders.__file__), Path(params.__file__))
 
 ACTOR_STATE = np.dtype(
     [
@@ -65,8 +60,6 @@ ACTOR_STATE = np.dtype(
         ("keys", np.uint64, (MAX_MEMO, _NUM_WORDS)),  # what each distribution is of
         ("log_probs", np.float32, (MAX_MEMO, NUM_ACTIONS)),  # nats
         ("cumulative", np.float64, (MAX_MEMO, NUM_ACTIONS)),  # from the last action on it is 1
-        # makes kept machine code stale when this changes: numba looks at the callers' files only
-        (f"forward_{hashlib.sha256(b''.join(p.read_bytes() for p in _SOURCES)).hexdigest()[:12]}", np.uint8),
     ],
     align=True,
 )

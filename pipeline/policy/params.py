@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.cage2.blue.interface import Interface, Mask
 
 HIDDEN_SIZE = 64
+"""Units of each hidden layer; a multiple of `numerics.matrix.TILE`. Machine code is made for it."""
 USELESS: Final = -1e4
 """The logit of an action that is masked: its probability is 0, and times its logarithm still 0."""
 
@@ -34,19 +35,17 @@ class MlpShape:
 
     num_outputs: int
     observation_size: int = OBSERVATION_SIZE
-    order_size: int = ORDER_SIZE
-    hidden_size: int = HIDDEN_SIZE
 
     @property
     def table(self) -> dict[str, tuple[int, ...]]:
         """Name to shape, in the order of the flat vector."""
-        inputs = self.observation_size + self.order_size
+        inputs = self.observation_size + ORDER_SIZE
         return {
-            "hidden_1.weight": (self.hidden_size, inputs),
-            "hidden_1.bias": (self.hidden_size,),
-            "hidden_2.weight": (self.hidden_size, self.hidden_size),
-            "hidden_2.bias": (self.hidden_size,),
-            "head.weight": (self.num_outputs, self.hidden_size),
+            "hidden_1.weight": (HIDDEN_SIZE, inputs),
+            "hidden_1.bias": (HIDDEN_SIZE,),
+            "hidden_2.weight": (HIDDEN_SIZE, HIDDEN_SIZE),
+            "hidden_2.bias": (HIDDEN_SIZE,),
+            "head.weight": (self.num_outputs, HIDDEN_SIZE),
             "head.bias": (self.num_outputs,),
         }
 

@@ -105,7 +105,8 @@ def _alone_on_this_machine() -> Iterator[None]:
         return
     import fcntl
 
-    with open(__file__, "rb") as file:  # noqa: PTH123  # a path of its own is not needed
-        with contextlib.suppress(OSError):  # on a file system without locks, as without this
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # in a zip file or on a file system without locks, as without this
+            file = stack.enter_context(open(__file__, "rb"))  # noqa: PTH123  # a path of its own is not needed
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

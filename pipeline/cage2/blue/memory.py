@@ -19,13 +19,10 @@ shell, and that leaves a file.
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cage2.blue import interface as _interface
 from pipeline.cage2.blue.interface import (
     DECOYS_OF_HOST,
     FIRST_BIT,
@@ -37,12 +34,11 @@ from pipeline.cage2.blue.interface import (
 )
 from pipeline.cage2.engine.tables import BASE_PORTS, DECOY_FREE_PORT, DECOY_HOSTS, DECOY_PORT
 from pipeline.cage2.facts.spec import ANALYSE, BITS_PER_HOST, DECOY, NUM_HOSTS, OBSERVATION_SIZE, RESTORE
-from pipeline.numerics.compiled import COMPILED, compiled, kernel, source_digest
+from pipeline.numerics.compiled import COMPILED, compiled, kernel
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_SOURCES = (Path(__file__), Path(_interface.__file__))
 _HOSTS = np.array(HOSTS_THAT_MATTER)
 _DECOY_HOST = np.array([host for host in range(NUM_HOSTS) for _ in DECOYS_OF_HOST[host]])
 _DECOY_KIND = np.array([kind for kinds in DECOYS_OF_HOST for kind in kinds])
@@ -73,11 +69,6 @@ MEMORY = np.dtype(
         ("analysed", np.int64),  # the host that Blue's last action analysed, as a mask
         ("faked_first", np.int64, (NUM_HOSTS,)),  # `faked` when the host was first scanned or exploited
         ("faked", np.int64, (NUM_HOSTS,)),  # ports that decoys of each host listen on (`tables.PORTS`)
-        # makes kept machine code stale when what this depends on changes: numba looks at the callers' files only
-        (
-            f"memory_{hashlib.sha256(b''.join(p.read_bytes() for p in _SOURCES)).hexdigest()[:12]}_{source_digest()}",
-            np.uint8,
-        ),
     ],
     align=True,
 )

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from pipeline.cage2.engine.mersenne import NUM_WORDS
 from pipeline.cage2.engine.tables import MAX_STARTING_SESSIONS, NUM_DECOYS
 from pipeline.cage2.facts import spec
-from pipeline.numerics.compiled import COMPILED, int64, source_digest
+from pipeline.numerics.compiled import COMPILED, int64
 
 Games = npt.NDArray[np.void]
 """`[B]` of `GAME`."""
@@ -104,7 +104,6 @@ GAME = np.dtype(
         ("word_index", np.int64),  # in words; 624: all are used
         ("words", np.uint32, (NUM_WORDS,)),
         ("used_ports", np.uint32, (spec.NUM_HOSTS, PORT_WORDS)),  # bit per ephemeral port
-        (f"engine_{source_digest()}", np.uint8),  # makes kept machine code stale when the engine changes
     ],
     align=True,
 )

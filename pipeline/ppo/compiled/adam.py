@@ -1,4 +1,4 @@
-"""A gradient step, compiled: the gradient's length is limited, then Adam's step is taken.
+"""A gradient step, compiled: the gradient's norm is limited, then Adam's step is taken.
 
 As `torch.nn.utils.clip_grad_norm_` and `torch.optim.Adam` do it (Kingma and Ba 2015, arXiv:1412.6980), to rounding.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.numerics.compiled import compiled
-from pipeline.numerics.lanes import add_products, load, spread, sum_of
+from pipeline.numerics.lanes import add_products, broadcast, load, reduce_sum
 from pipeline.numerics.lanes_code import WIDTH
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.ppo.compiled.mlp import Mlp
 
 _CLIP_EPS = 1e-6
-"""Keeps a gradient of length 0 from a division by 0."""
+"""Keeps a gradient of norm 0 from a division by 0."""
 
 
 @compiled
@@ -32,8 +32,8 @@ def step(mlp: Mlp, num_steps: int, settings: Any) -> None:
         num_steps: Adam's steps so far, this one included.
         settings: `learning_rate`, `beta_1`, `beta_2`, `adam_eps` and `max_grad_norm`, float64.
     """
-    longest = settings.max_grad_norm / (length(mlp.gradient) + _CLIP_EPS)
-    scale = np.float32(min(longest, 1.0))
+    limit = settings.max_grad_norm / (norm(mlp.gradient) + _CLIP_EPS)
+    scale = np.float32(min(limit, 1.0))
     keep_2 = np.float32(settings.beta_2)
     new_1, new_2 = np.float32(1.0 - settings.beta_1), np.float32(1.0 - settings.beta_2)
     rate = np.float32(settings.learning_rate / (1.0 - power(settings.beta_1, num_steps)))
@@ -48,13 +48,13 @@ def step(mlp: Mlp, num_steps: int, settings: Any) -> None:
 
 
 @compiled
-def length(values: npt.NDArray[np.float32]) -> float:
-    """Return the Euclidean norm of `[...]` float32, a multiple of `WIDTH` of them."""
-    squares = spread(np.float32(0.0))
+def norm(values: npt.NDArray[np.float32]) -> float:
+    """Return the Euclidean norm of `[...]` float32, as many as a multiple of `WIDTH`."""
+    squares = broadcast(np.float32(0.0))
     for i in range(0, len(values), WIDTH):
         lanes = load(values, i)
         squares = add_products(squares, lanes, lanes)
-    return math.sqrt(sum_of(squares))
+    return np.float64(np.sqrt(reduce_sum(squares)))  # the root of a float32 is one: `math.sqrt`'s is not, uncompiled
 
 
 @compiled

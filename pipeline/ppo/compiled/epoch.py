@@ -1,30 +1,26 @@
 """An epoch of PPO as machine code: minibatch by minibatch, loss, gradient and step, on the distinct inputs alone.
 
-minibatch of steps --grouped by input--> blocks of distinct inputs --forward--> logits, values
--> per step: clipped surrogate, squared error; per input: entropy -> gradient --backward--> sum -> Adam
+steps of a minibatch --group_steps--> its distinct inputs, in blocks
+a block --forward--> logits, values --policy_gradient_at, value_gradient_at--> gradient at both --backward--> sum
+sum over the blocks --Adam--> weights
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 
-from pipeline.numerics.compiled import int64, kernel
+from pipeline.numerics.compiled import inlined, int64, kernel
 from pipeline.numerics.elementary import exp
 from pipeline.ppo.compiled.adam import step
-from pipeline.ppo.compiled.loss_gradient import lose_policy, lose_value, normalise, rule_out
-from pipeline.ppo.compiled.mlp import BLOCK, Mlp, backward, forward, turn
-from pipeline.ppo.compiled.steps import Room, Steps, group
+from pipeline.ppo.compiled.loss_gradient import mask_logits, policy_gradient_at, softmax_terms, value_gradient_at
+from pipeline.ppo.compiled.mlp import BLOCK, Mlp, backward, forward, padded_rows, update_transposes
+from pipeline.ppo.compiled.steps import Steps, Workspace, group_steps
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-inlined = numba.njit(error_model="numpy", nogil=True, inline="always")
-"""Of functions that are called once: each level of calls is optimised on its own, and again as part of the next."""
-WATCHED = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
-"""What is watched while training, by its names in `UpdateMetrics`."""
 EVALUATE, TRAIN = int64(0), int64(1)
 """What `run` may be asked for."""
 
@@ -35,7 +31,7 @@ def run(
     networks: tuple[Mlp, Mlp],
     num_adam_steps: npt.NDArray[np.int64],
     steps: Steps,
-    room: Room,
+    workspace: Workspace,
     permutation: npt.NDArray[np.int64],
     num_minibatches: int,
     settings: npt.NDArray[np.void],
@@ -51,44 +47,44 @@ def run(
         networks: Actor and critic.
         num_adam_steps: `[2]` int64, theirs so far; counted on.
         steps: What was seen, done and answered.
-        room: Room.
+        workspace: Memory to work in.
         permutation: `[N]` int64, all steps in the order of the minibatches.
         num_minibatches: How many. Where they don't divide, the first ones have one step more.
         settings: `[1]` of `SETTINGS`.
-        means: `[5]` float64, written by `TRAIN`: means over the minibatches of what `WATCHED` names.
+        means: `[5]` float64, written by `TRAIN`: means over the minibatches of `loss_gradient.METRICS`.
     """
     if task == EVALUATE:
-        _evaluate(networks, steps, room, permutation, settings[0])
+        _evaluate(networks, steps, workspace, permutation, settings[0])
     else:
-        _train(networks, num_adam_steps, steps, room, permutation, num_minibatches, settings[0], means)
+        _train(networks, num_adam_steps, steps, workspace, permutation, num_minibatches, settings[0], means)
 
 
 @inlined
 def _evaluate(
-    networks: tuple[Mlp, Mlp], steps: Steps, room: Room, permutation: npt.NDArray[np.int64], settings: Any
+    networks: tuple[Mlp, Mlp], steps: Steps, workspace: Workspace, permutation: npt.NDArray[np.int64], settings: Any
 ) -> None:
     actor, critic = networks
     most = np.float32(settings.max_importance)
     for network in networks:
-        turn(network)
-    num_rows = group(steps.row, permutation, room)
+        update_transposes(network)
+    num_rows = group_steps(steps.row, permutation, workspace)
     for first in range(0, num_rows, BLOCK):
         block = min(BLOCK, num_rows - first)
-        forward(actor, room.rows, first, block, steps.starts, steps.ones)
+        forward(actor, workspace.rows, first, block, steps.starts, steps.ones)
         for i in range(block):
             logits = actor.outputs[i * actor.num_columns : (i + 1) * actor.num_columns]
-            rule_out(logits, steps.masked, room.rows[first + i])
-            log_total, _total, _entropy = normalise(logits, actor.num_outputs, room.exps)
-            for k in range(room.bounds[first + i], room.bounds[first + i + 1]):
-                s = room.order[k]
+            mask_logits(logits, steps.masked, workspace.rows[first + i])
+            log_total, _total, _entropy = softmax_terms(logits, actor.num_outputs, workspace.exps)
+            for k in range(workspace.bounds[first + i], workspace.bounds[first + i + 1]):
+                s = workspace.order[k]
                 steps.log_prob_old[s] = logits[steps.action[s]] - log_total
                 importance = exp(steps.log_prob_old[s] - steps.log_prob_behavior[s])
                 steps.importance[s] = min(importance, most)
-    for i in range(len(steps.values)):  # there are inputs that no step saw: what came after the last one
-        room.rows[i] = i
+    for i in range(len(steps.values)):  # all inputs, those after an episode's last step too, which no step saw
+        workspace.rows[i] = i
     for first in range(0, len(steps.values), BLOCK):
         block = min(BLOCK, len(steps.values) - first)
-        forward(critic, room.rows, first, block, steps.starts, steps.ones)
+        forward(critic, workspace.rows, first, block, steps.starts, steps.ones)
         for i in range(block):
             steps.values[first + i] = critic.outputs[i * critic.num_columns]
 
@@ -98,7 +94,7 @@ def _train(
     networks: tuple[Mlp, Mlp],
     num_adam_steps: npt.NDArray[np.int64],
     steps: Steps,
-    room: Room,
+    workspace: Workspace,
     permutation: npt.NDArray[np.int64],
     num_minibatches: int,
     settings: Any,
@@ -109,11 +105,11 @@ def _train(
     start = 0
     for minibatch in range(num_minibatches):
         end = start + size + (1 if minibatch < rest else 0)
-        _add_gradient(networks, steps, room, permutation[start:end], settings, means)
+        _add_gradient(networks, steps, workspace, permutation[start:end], settings, means)
         for i in range(len(networks)):
             num_adam_steps[i] += 1
             step(networks[i], num_adam_steps[i], settings)
-            turn(networks[i])
+            update_transposes(networks[i])
         start = end
     for i in range(len(means)):
         means[i] /= num_minibatches
@@ -123,29 +119,29 @@ def _train(
 def _add_gradient(
     networks: tuple[Mlp, Mlp],
     steps: Steps,
-    room: Room,
+    workspace: Workspace,
     minibatch: npt.NDArray[np.int64],
     settings: Any,
     sums: npt.NDArray[np.float64],
 ) -> None:
-    """Compute a minibatch's gradient at both networks, and add what is watched to `sums`."""
+    """Compute a minibatch's gradient at both networks' weights, and add its metrics to `sums`."""
     actor, critic = networks
     for network in networks:
         network.gradient[:] = 0
-    num_rows = group(steps.row, minibatch, room)
+    num_rows = group_steps(steps.row, minibatch, workspace)
     for first in range(0, num_rows, BLOCK):
         block = min(BLOCK, num_rows - first)
         for network in networks:
-            forward(network, room.rows, first, block, steps.starts, steps.ones)
+            forward(network, workspace.rows, first, block, steps.starts, steps.ones)
         for i in range(block):
-            begin, end = room.bounds[first + i], room.bounds[first + i + 1]
+            begin, end = workspace.bounds[first + i], workspace.bounds[first + i + 1]
             logits = actor.outputs[i * actor.num_columns : (i + 1) * actor.num_columns]
-            rule_out(logits, steps.masked, room.rows[first + i])
-            lose_policy(logits, actor.num_outputs, steps, room, begin, end, len(minibatch), settings, sums)
+            mask_logits(logits, steps.masked, workspace.rows[first + i])
+            policy_gradient_at(logits, actor.num_outputs, steps, workspace, begin, end, len(minibatch), settings, sums)
             value = critic.outputs[i * critic.num_columns : (i + 1) * critic.num_columns]
-            lose_value(value, steps, room, begin, end, len(minibatch), settings, sums)
-        for i in range(block, min(BLOCK, (block + 3) // 4 * 4)):  # what `forward` computed beyond the block
+            value_gradient_at(value, steps, workspace, begin, end, len(minibatch), settings, sums)
+        for i in range(block, padded_rows(block)):  # what `forward` computed beyond the block
             actor.outputs[i * actor.num_columns : (i + 1) * actor.num_columns] = 0
             critic.outputs[i * critic.num_columns : (i + 1) * critic.num_columns] = 0
         for network in networks:
-            backward(network, room.rows, first, block, steps.starts, steps.ones)
+            backward(network, workspace.rows, first, block, steps.starts, steps.ones)

@@ -1,15 +1,12 @@
-"""What the kernel of an update is given: settings, a batch's steps, and room to work in."""
+"""What the kernel of an update is given: settings, a batch's steps, and memory to work in."""
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from pipeline.numerics.compiled import COMPILED, compiled
-from pipeline.policy import params
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -17,25 +14,10 @@ if TYPE_CHECKING:
     from pipeline.ppo.recipe import Recipe
 
 
-def _digest() -> str:
-    here = Path(__file__).parent
-    numerics = here.parents[1] / "numerics"
-    digest = hashlib.sha256()
-    for path in (
-        *(here / f"{name}.py" for name in ("adam", "epoch", "loss_gradient", "mlp", "steps")),
-        *(numerics / f"{name}.py" for name in ("elementary", "lanes_code", "matrix")),
-    ):
-        digest.update(path.read_bytes())
-    digest.update(Path(params.__file__).read_bytes())
-    return digest.hexdigest()[:12]
-
-
 SETTINGS = np.dtype(
     [
         *((name, np.float64) for name in ("learning_rate", "beta_1", "beta_2", "adam_eps", "max_grad_norm")),
         *((name, np.float64) for name in ("clip_coef", "ent_coef", "vf_coef", "max_importance")),
-        # makes kept machine code stale when one of these files changes: numba looks at the kernels' own only
-        (f"epoch_{_digest()}", np.uint8),
     ],
     align=True,
 )
@@ -46,9 +28,9 @@ class Steps(NamedTuple):
     """A batch as an epoch reads it: `N` steps that saw `U` distinct inputs."""
 
     starts: npt.NDArray[np.int64]
-    """`[U + 1]`, where each input's ones begin."""
+    """`[U + 1]`, where each input's part of `ones` begins; the last is where they end."""
     ones: npt.NDArray[np.int64]
-    """`[...]`, which values of each input are 1, one input after the other; the others are 0."""
+    """`[...]`, which values of each input are 1, one input after the other; all others are 0."""
     masked: npt.NDArray[np.bool_]
     """`[U, A]`, which actions are useless at each input; `[U, 0]` if none ever is."""
     row: npt.NDArray[np.int64]
@@ -69,8 +51,8 @@ class Steps(NamedTuple):
     """`[U]`, of the critic that the update begins with."""
 
 
-class Room(NamedTuple):
-    """Room to sort steps by their inputs in, and for one distribution."""
+class Workspace(NamedTuple):
+    """Memory to sort steps by their inputs in, and for one distribution."""
 
     num_steps: npt.NDArray[np.int64]
     """`[U]`, steps of a minibatch that saw each input; 0 between minibatches."""
@@ -80,8 +62,8 @@ class Room(NamedTuple):
     """`[U + 1]`, where the steps that saw each of `rows` begin in `order`."""
     order: npt.NDArray[np.int64]
     """`[N]`, the steps of a minibatch by their inputs."""
-    pulls: npt.NDArray[np.float32]
-    """`[N]`, the gradient at each of `order`'s log-probabilities."""
+    d_log_prob: npt.NDArray[np.float32]
+    """`[N]`, the gradient at the log-probability of each of `order`'s actions."""
     exps: npt.NDArray[np.float32]
     """`[C]`, e to the logits, less the highest of them."""
 
@@ -96,9 +78,9 @@ def settings_of(recipe: Recipe, learning_rate: float) -> npt.NDArray[np.void]:
     return settings if COMPILED else settings.view(np.recarray)
 
 
-def room_for(num_rows: int, num_steps: int, num_columns: int) -> Room:
-    """Return room for `U` inputs, `N` steps and `C` logits."""
-    return Room(
+def new_workspace(num_rows: int, num_steps: int, num_columns: int) -> Workspace:
+    """Return what batches of up to `N` steps that saw `U` inputs need, for `C` logits each."""
+    return Workspace(
         np.zeros(num_rows, np.int64),
         np.empty(num_rows, np.int64),
         np.empty(num_rows + 1, np.int64),
@@ -109,23 +91,32 @@ def room_for(num_rows: int, num_steps: int, num_columns: int) -> Room:
 
 
 @compiled
-def group(row: npt.NDArray[np.int64], minibatch: npt.NDArray[np.int64], room: Room) -> int:
-    """Sort a minibatch's steps by their inputs, in `room`; return how many inputs it saw."""
+def group_steps(row: npt.NDArray[np.int64], minibatch: npt.NDArray[np.int64], workspace: Workspace) -> int:
+    """Sort a minibatch's steps by their inputs: a counting sort, which keeps the order of those that saw the same.
+
+    Args:
+        row: `[N]`, which input each step saw.
+        minibatch: `[...]`, distinct steps.
+        workspace: `rows`, `bounds` and `order` are written.
+
+    Returns:
+        How many inputs the minibatch saw.
+    """
     for s in minibatch:
-        room.num_steps[row[s]] += 1
+        workspace.num_steps[row[s]] += 1
     num_rows, end = 0, 0
-    for r in range(len(room.num_steps)):
-        if room.num_steps[r] > 0:
-            room.rows[num_rows] = r
-            room.bounds[num_rows] = end
-            end += room.num_steps[r]
-            room.num_steps[r] = end  # where its last step will lie, plus 1
+    for r in range(len(workspace.num_steps)):
+        if workspace.num_steps[r] > 0:
+            workspace.rows[num_rows] = r
+            workspace.bounds[num_rows] = end
+            end += workspace.num_steps[r]
+            workspace.num_steps[r] = end  # counted down to where its steps begin
             num_rows += 1
-    room.bounds[num_rows] = end
+    workspace.bounds[num_rows] = end
     for k in range(len(minibatch) - 1, -1, -1):
         s = minibatch[k]
-        room.num_steps[row[s]] -= 1
-        room.order[room.num_steps[row[s]]] = s
+        workspace.num_steps[row[s]] -= 1
+        workspace.order[workspace.num_steps[row[s]]] = s
     for i in range(num_rows):
-        room.num_steps[room.rows[i]] = 0
+        workspace.num_steps[workspace.rows[i]] = 0
     return num_rows

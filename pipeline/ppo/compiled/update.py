@@ -1,6 +1,6 @@
 """The compiled form of an update: the policy's vectors in the kernels' order, trained there, and handed back.
 
-    policy (torch) --spread--> Mlp --evaluate, train--> Mlp --gather--> policy (torch)
+    policy (torch) --from_flat--> Mlp --evaluate, train--> Mlp --to_flat--> policy (torch)
 
 The kernels don't hold the interpreter's lock: an event loop goes on while they run.
 """
@@ -14,8 +14,9 @@ import torch
 
 from pipeline.policy.network import useless
 from pipeline.ppo.compiled import mlp
-from pipeline.ppo.compiled.epoch import EVALUATE, TRAIN, WATCHED, run
-from pipeline.ppo.compiled.steps import Steps, room_for, settings_of
+from pipeline.ppo.compiled.epoch import EVALUATE, TRAIN, run
+from pipeline.ppo.compiled.loss_gradient import METRICS
+from pipeline.ppo.compiled.steps import Steps, new_workspace, settings_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -45,9 +46,9 @@ class CompiledUpdate:
         self._num_adam_steps = np.zeros(2, np.int64)
         self._settings = settings_of(recipe, learning_rate)
         bits = samples.inputs.bits
-        self._inputs = np.flatnonzero(bits.any(axis=0) | self._moved())  # [I]
+        self._inputs = np.flatnonzero(bits.any(axis=0) | self._has_moments())  # [I]
         bits = bits[:, self._inputs]
-        self._networks = (self._spread(0), self._spread(1))
+        self._networks = (self._new_mlp(0), self._new_mlp(1))
         starts = np.zeros(len(bits) + 1, np.int64)
         np.cumsum(np.count_nonzero(bits, axis=1), out=starts[1:])
         self._steps = Steps(
@@ -63,7 +64,7 @@ class CompiledUpdate:
             samples.target,
             np.zeros(len(bits), np.float32),
         )
-        self._room = room_for(len(bits), len(samples), self._networks[0].num_columns)
+        self._workspace = new_workspace(len(bits), len(samples), self._networks[0].num_columns)
 
     def evaluate(self) -> npt.NDArray[np.float32]:
         """Write `log_prob_old` and `importance` of the samples; return the values of the inputs, `[U]` float32."""
@@ -80,7 +81,7 @@ class CompiledUpdate:
         Returns:
             Means over the minibatches, by their names in `UpdateMetrics`.
         """
-        return dict(zip(WATCHED, self._run(TRAIN, permutation, num_minibatches).tolist(), strict=True))
+        return dict(zip(METRICS, self._run(TRAIN, permutation, num_minibatches).tolist(), strict=True))
 
     def not_finite(self) -> str | None:
         """Return what of the trained policy is not a number that is finite, if anything."""
@@ -98,10 +99,10 @@ class CompiledUpdate:
             self._parts(), self._networks, self._num_adam_steps.tolist(), strict=True
         ):
             flat = parameter.detach().numpy().copy()
-            mlp.gather(shape, self._inputs, network.weights, flat)
+            mlp.to_flat(shape, self._inputs, network.weights, flat)
             moments = np.zeros((2, len(flat)), np.float32)
-            mlp.gather(shape, self._inputs, network.mean, moments[0])
-            mlp.gather(shape, self._inputs, network.mean_square, moments[1])
+            mlp.to_flat(shape, self._inputs, network.mean, moments[0])
+            mlp.to_flat(shape, self._inputs, network.mean_square, moments[1])
             mean, mean_square = (torch.from_numpy(moment.copy()) for moment in moments)
             state = {"step": torch.tensor(float(num_steps)), "exp_avg": mean, "exp_avg_sq": mean_square}
             states.append((name, parameter, torch.from_numpy(flat), state))
@@ -110,13 +111,13 @@ class CompiledUpdate:
             self._policy.adam[name] = state
 
     def _run(self, task: int, permutation: npt.NDArray[np.int64], num_minibatches: int) -> npt.NDArray[np.float64]:
-        means = np.zeros(len(WATCHED))
+        means = np.zeros(len(METRICS))
         run(
             task,
             self._networks,
             self._num_adam_steps,
             self._steps,
-            self._room,
+            self._workspace,
             permutation,
             num_minibatches,
             self._settings,
@@ -137,22 +138,22 @@ class CompiledUpdate:
         masked: npt.NDArray[np.bool_] = useless(mask, torch.from_numpy(observation)).numpy()
         return masked
 
-    def _moved(self) -> npt.NDArray[np.bool_]:
+    def _has_moments(self) -> npt.NDArray[np.bool_]:
         """Return which inputs, `[K + 25]`, Adam has moments of."""
-        moved = np.zeros(sum(self._policy.network.shape.actor.table[mlp.FIRST][1:]), np.bool_)
+        has_moments = np.zeros(sum(self._policy.network.shape.actor.table[mlp.FIRST][1:]), np.bool_)
         for name, shape, _ in self._parts():
             state = self._policy.adam.get(name, {})
             for moment in ("exp_avg", "exp_avg_sq") if state else ():
-                moved |= shape.views(state[moment].numpy())[mlp.FIRST].any(axis=0)
-        return moved
+                has_moments |= shape.views(state[moment].numpy())[mlp.FIRST].any(axis=0)
+        return has_moments
 
-    def _spread(self, which: int) -> Mlp:
+    def _new_mlp(self, which: int) -> Mlp:
         name, shape, parameter = self._parts()[which]
-        network = mlp.room_for(shape, len(self._inputs))
-        mlp.spread(shape, self._inputs, parameter.detach().numpy(), network.weights)
+        network = mlp.new_mlp(shape, len(self._inputs))
+        mlp.from_flat(shape, self._inputs, parameter.detach().numpy(), network.weights)
         state = self._policy.adam.get(name, {})
         if state:
-            mlp.spread(shape, self._inputs, state["exp_avg"].numpy(), network.mean)
-            mlp.spread(shape, self._inputs, state["exp_avg_sq"].numpy(), network.mean_square)
+            mlp.from_flat(shape, self._inputs, state["exp_avg"].numpy(), network.mean)
+            mlp.from_flat(shape, self._inputs, state["exp_avg_sq"].numpy(), network.mean_square)
             self._num_adam_steps[which] = int(state["step"])
         return network

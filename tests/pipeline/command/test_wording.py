@@ -9,6 +9,7 @@ import pytest
 from pipeline.command.wording import headline, in_one_line, notes, resume_command, summary
 from pipeline.config import Config
 from pipeline.machine import num_cores
+from pipeline.numerics import cache
 from pipeline.types import Estimate, RunFinished, TiedOrder, WorkflowFinished, WorkflowResult
 
 ORDER = "op_server -> defender -> enterprise -> op_host -> user"
@@ -27,6 +28,11 @@ def test_notes_say_what_will_not_help() -> None:
     assert list(notes(Config(workers=1000, episodes_per_update=10)))[-1] == (
         "at most 20 of 1000 workers can be busy: raise --episodes-per-update to use them all"
     )
+
+
+def test_a_note_says_that_machine_code_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "why_not_kept", lambda: "machine code is compiled anew at every start")
+    assert list(notes(Config(workers=1))) == ["machine code is compiled anew at every start"]
 
 
 @pytest.mark.parametrize(

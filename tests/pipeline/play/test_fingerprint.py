@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts.compliance import Compromised
+from pipeline.numerics import sources
 from pipeline.play import fingerprint
 from pipeline.play.fingerprint import Fingerprint, take_fingerprint
 from pipeline.play.game import GameSpec
@@ -72,10 +73,9 @@ def test_the_last_bit_of_one_probability_shows(here: Fingerprint, monkeypatch: p
     assert take_fingerprint(GAME).episode != here.episode
 
 
-def test_a_changed_source_shows(here: Fingerprint, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    paths = [*fingerprint._source_paths()]
-    assert {path.name for path in paths} >= {"ring.py", "seeding.py", "rollout.py", "forward.py", "placeholders.py"}
-    changed = tmp_path / paths[-1].name
-    changed.write_bytes(paths[-1].read_bytes() + b"\n")
-    monkeypatch.setattr(fingerprint, "_source_paths", lambda: iter([*paths[:-1], changed]))
-    assert take_fingerprint(GAME).sources != here.sources
+def test_it_covers_what_actors_import_and_nothing_of_the_learner(here: Fingerprint) -> None:
+    followed = sources.followed(*fingerprint._ROOTS)
+    expected = {"native_buffers.block", "pipeline.seeding", "pipeline.play.rollout", "pipeline.policy.forward"}
+    assert followed >= expected | {"pipeline.workers.ray", "pipeline.cage2.cyborg.env", "pipeline.cage2.engine.red"}
+    assert not {name for name in followed if name.startswith(("pipeline.learn", "pipeline.ppo", "pipeline.run"))}
+    assert here.sources == sources.source_digest(*fingerprint._ROOTS)

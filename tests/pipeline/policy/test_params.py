@@ -18,7 +18,7 @@ def test_actor_and_critic_of_a_policy_see_the_same() -> None:
 
 
 def test_views_cover_the_vector_once_in_the_order_of_the_table() -> None:
-    shape = MlpShape(num_outputs=3, observation_size=2, order_size=1, hidden_size=4)
+    shape = MlpShape(num_outputs=3, observation_size=2)
     flat = np.arange(shape.num_values, dtype=np.float32)
 
     views = shape.views(flat)

@@ -205,7 +205,7 @@ def test_loss_and_gradient_are_those_of_the_plain_computation(
     for which, (gradient, parameter) in enumerate(zip(plain, autograd._network.parameters(), strict=True)):
         flat = np.zeros(len(gradient), np.float32)
         sizes = compiled._parts()[which][1]
-        mlp.gather(sizes, compiled._inputs, compiled._networks[which].gradient, flat)
+        mlp.to_flat(sizes, compiled._inputs, compiled._networks[which].gradient, flat)
         limit = min(1.0, recipe.max_grad_norm / (float(gradient.norm()) + 1e-6))
         assert flat == pytest.approx(gradient.numpy(), abs=PLAIN_GRADIENT)
         assert parameter.grad.numpy() == pytest.approx(limit * gradient.numpy(), abs=PLAIN_GRADIENT)
