@@ -16,6 +16,7 @@ from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.engine.mersenne import seed_generator_64
 from pipeline.cage2.engine.red import NO_TARGET
 from pipeline.cage2.facts.compliance import Compromised, Verdicts
+from pipeline.cage2.facts.orders import NUM_WORKFLOWS
 from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_TYPES, NETWORKS_OF_RESET
 from pipeline.numerics.compiled import compiled, kernel
 from pipeline.play.record import record_layout
@@ -48,6 +49,7 @@ class EnginePlayer:
     def __init__(self, red_agent: str, profile: Profile, interface: Interface, num_steps: int = EPISODE_STEPS) -> None:
         self._batch = GameBatch(1, red_agent, profile, room=num_steps)
         self._memory = Memory(interface)
+        self._shape = interface.observation_size, interface.num_actions
         self._num_steps = num_steps
 
     def play(
@@ -64,12 +66,10 @@ class EnginePlayer:
         """Play one episode and write it down; see `episode.play_episode`.
 
         Raises:
-            ValueError: The record is longer than `num_steps`.
+            ValueError: The record is longer than `num_steps`, it or the actor is not for this interface, or there is no
+                such workflow.
         """
-        if len(record["action"]) > self._num_steps:
-            raise ValueError(
-                f"an episode of {len(record['action'])} steps needs a player of as many, not {self._num_steps}"
-            )
+        self._check(actor, workflow_id, record)
         batch = self._batch
         play(
             batch.games,
@@ -88,6 +88,19 @@ class EnginePlayer:
             record["reward_tenths"],
             record["fix"],
         )
+
+    def _check(self, actor: Actor, workflow_id: int, record: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Refuse what compiled code would read or write beyond its end."""
+        num_steps = len(record["action"])
+        if num_steps > self._num_steps:
+            raise ValueError(f"an episode of {num_steps} steps needs a player of as many, not {self._num_steps}")
+        shapes = [record[name].shape for name in ("observation", "log_prob", "reward_tenths", "fix")]
+        if shapes != [(num_steps + 1, self._shape[0]), *[(num_steps,)] * 3]:
+            raise ValueError(f"not the record of {num_steps} steps that show {self._shape[0]} bits each: {shapes}")
+        if (actor.shape.observation_size, actor.shape.num_actions) != self._shape:
+            raise ValueError(f"the actor is for another interface: {actor.shape}")
+        if not 0 <= workflow_id < NUM_WORKFLOWS:
+            raise ValueError(f"workflow {workflow_id} is none of 0 to {NUM_WORKFLOWS - 1}")
 
 
 @compiled

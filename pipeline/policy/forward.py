@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cage2.facts.orders import NUM_HOST_TYPES, ORDER_SIZE, ORDERS
+from pipeline.cage2.facts.orders import NUM_HOST_TYPES, NUM_WORKFLOWS, ORDER_SIZE, ORDERS
 from pipeline.cage2.facts.spec import NUM_ACTIONS
 from pipeline.numerics.compiled import COMPILED, compiled, kernel
 from pipeline.policy.params import HIDDEN_SIZE, USELESS
@@ -100,7 +100,7 @@ class Actor:
             for action, (cause, spent) in enumerate(zip(shape.mask.cause, shape.mask.spent, strict=True)):
                 state["cause"][action] = _NO_BIT if cause is None else cause
                 state["spent"][action] = _NO_BIT if spent is None else spent
-        self._num_actions = num_actions
+        self.shape = shape
 
     def distribution(
         self, observation: npt.NDArray[np.int8], workflow_id: int
@@ -113,12 +113,15 @@ class Actor:
 
         Returns:
             `(log_probs, cumulative)`: `[A]` float32 in nats, and `[A]` float64 whose last value is exactly 1.
+
+        Raises:
+            ValueError: The observation is of another size, or there is no such workflow.
         """
+        self._check(observation, workflow_id)
         place = place_of(self.state, observation, workflow_id)
         state = self.state[0]
-        return state["log_probs"][place, : self._num_actions].copy(), state["cumulative"][
-            place, : self._num_actions
-        ].copy()
+        num_actions = self.shape.num_actions
+        return state["log_probs"][place, :num_actions].copy(), state["cumulative"][place, :num_actions].copy()
 
     def sample(
         self, observation: npt.NDArray[np.int8], workflow_id: int, uniform: float, *, greedy: bool = False
@@ -133,9 +136,20 @@ class Actor:
 
         Returns:
             `(action, log_prob)`: its log-probability under the policy is a float32's, in nats.
+
+        Raises:
+            ValueError: As `distribution`.
         """
+        self._check(observation, workflow_id)
         action, log_prob = sample_action(self.state, observation, workflow_id, uniform, greedy)
         return int(action), float(log_prob)
+
+    def _check(self, observation: npt.NDArray[np.int8], workflow_id: int) -> None:
+        if observation.shape != (self.shape.observation_size,) or not 0 <= workflow_id < NUM_WORKFLOWS:
+            raise ValueError(
+                f"an observation of [{self.shape.observation_size}] and a workflow from 0 to {NUM_WORKFLOWS - 1}, not "
+                f"{observation.shape} and {workflow_id}"
+            )
 
 
 @compiled

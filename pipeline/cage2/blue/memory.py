@@ -86,6 +86,7 @@ class Memory:
         zeros: npt.NDArray[np.void] = np.zeros(1, dtype=MEMORY)
         self.state = zeros if COMPILED else zeros.view(np.recarray)
         """`[1]` of `MEMORY`: what kernels take."""
+        self._num_actions, self._observation_size = interface.num_actions, interface.observation_size
         self.state["is_merged"] = interface.actions == "merged"
         self.state["is_seen"] = interface.observation_memory
 
@@ -96,7 +97,11 @@ class Memory:
             num_steps: Of the episode that begins.
             table: `[52]` int8 in {0, 1}, as `Cage2Env.reset` returns it.
             row: `[observation_size]` int8: what the policy sees, written.
+
+        Raises:
+            ValueError: An array is of another shape.
         """
+        self._check(table, row)
         _begin(self.state, num_steps, table, row)
 
     def act(self, choice: int) -> int:
@@ -104,7 +109,12 @@ class Memory:
 
         Args:
             choice: Index among the interface's actions.
+
+        Raises:
+            ValueError: There is no such action.
         """
+        if not 0 <= choice < self._num_actions:
+            raise ValueError(f"choice {choice} is not one of the interface's {self._num_actions} actions")
         return int(_act(self.state, choice))
 
     def see(self, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> None:
@@ -113,8 +123,17 @@ class Memory:
         Args:
             table: `[52]` int8 in {0, 1}, as `Cage2Env.step` returns it.
             row: `[observation_size]` int8: what the policy sees, written.
+
+        Raises:
+            ValueError: An array is of another shape.
         """
+        self._check(table, row)
         _see(self.state, table, row)
+
+    def _check(self, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> None:
+        shapes = (OBSERVATION_SIZE,), (self._observation_size,)
+        if (table.shape, row.shape) != shapes:
+            raise ValueError(f"table and row are {shapes}, not {table.shape, row.shape}")
 
 
 @compiled

@@ -62,8 +62,14 @@ def show(bits: npt.NDArray[np.int8], red_hosts: npt.NDArray[np.int64], listening
         bits: `[B, 52]`, the observations as the engine has them.
         red_hosts: `[B]`, hosts with a Red session as masks.
         listening: `[B, 13]`, ports that something listens on as masks (`tables.PORTS`).
+
+    Raises:
+        ValueError: The shapes don't fit.
     """
     num_games = len(bits)
+    shapes = bits.shape, red_hosts.shape, listening.shape
+    if shapes != ((num_games, OBSERVATION_SIZE), (num_games,), (num_games, NUM_HOSTS)):
+        raise ValueError(f"bits [B, {OBSERVATION_SIZE}], red_hosts [B] and listening [B, {NUM_HOSTS}], not {shapes}")
     observations = np.empty((num_games, OBSERVATION_SIZE), dtype=np.float32)
     held = np.empty((num_games, NUM_HOSTS), dtype=np.bool_)
     masks = np.empty((num_games, NUM_ACTIONS), dtype=np.int8)
