@@ -103,8 +103,12 @@ class CyborgEnv:
         with _generator_kept():
             self._main = cyborg.main(cyborg.scenario, "sim", agents={"Red": getattr(cyborg.agents, red_agent)})
         self._controller = self._main.environment_controller
-        for wanted in self._controller.INFO_DICT["True"].values():
-            del wanted["Processes"], wanted["User info"]  # a reset describes them to Red, which decides by neither
+        # A reset describes all of these to Red, which takes its time. Red decides by none of them, but for an address
+        # that a process of Defender has (`network.draw_addresses`).
+        for host, described in self._controller.INFO_DICT["True"].items():
+            del described["User info"]
+            if host != spec.HOST_NAMES[spec.DEFENDER_INDEX]:
+                del described["Processes"]
         self.red = self._controller.agent_interfaces["Red"]
         self._monitor = cyborg.actions.Monitor(session=0, agent="Blue")
         self._actions = [

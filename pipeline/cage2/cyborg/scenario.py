@@ -1,8 +1,8 @@
 """Scenario 2 as CybORG's dictionary, written from the table in `spec`.
 
 It has what CybORG's simulation acts on. Left out is what it only carries along or never reads: paths, parent
-process ids, user ids, groups and passwords, cloud details. Games played on this dictionary and on the
-challenge's full one are the same, draw by draw.
+process ids, user ids, groups and passwords, cloud details. `bench/scenario.py` compares it with the challenge's own
+files, field by field, and has the reason for each that differs.
 """
 
 from __future__ import annotations
@@ -163,10 +163,7 @@ def _account(account: Account) -> dict[str, Any]:
 def _process(process: Process) -> dict[str, Any]:
     description: dict[str, Any] = {"PID": process.pid, "Process Name": process.name, "Username": process.user}
     if process.ports:
-        description["Connections"] = [
-            {"local_address": "0.0.0.0", "local_port": port}  # noqa: S104 - a game's address; nothing is bound
-            for port in process.ports
-        ]
+        description["Connections"] = [{"local_address": process.address, "local_port": port} for port in process.ports]
     if process.type is not ProcessType.OTHER:
         description["Process Type"] = _TYPE_NAMES[process.type]
     if process.type is ProcessType.WEB:

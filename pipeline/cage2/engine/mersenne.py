@@ -158,14 +158,17 @@ def draw_uniform(game: Any) -> float:
     return (high * 67108864.0 + low) / 9007199254740992.0
 
 
+HOST_ORDER = int64(0xCBA9876543210)
+"""The 13 hosts in the order of their indices: 4 bits each, the first in the lowest."""
+
+
 @compiled
-def shuffle_hosts(game: Any) -> int:
-    """Return the 13 hosts as `random.shuffle` leaves them: 4 bits each, the first in the lowest.
+def shuffle_hosts(game: Any, order: int) -> int:
+    """Return the 13 hosts as `random.shuffle` leaves a list of them: 4 bits each, as in `HOST_ORDER`.
 
     Twelve draws, `draw_below(i + 1)` for i = 12 to 1, each followed by a swap of entries i and j. They are written out,
     without a branch on rejection, because Meander spends most of its words here: a rejected word swaps nothing.
     """
-    order = int64(0xCBA9876543210)
     words = game.words
     index = game.word_index
     i = 12

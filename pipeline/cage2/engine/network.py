@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cage2.engine.mersenne import draw_below, draw_only
+from pipeline.cage2.engine.mersenne import HOST_ORDER, draw_below, draw_only
 from pipeline.cage2.engine.state import ATTRIBUTE, DECOYS, PID_MASK, SESSIONS
 from pipeline.cage2.engine.tables import (
     BASE_PIDS,
@@ -12,10 +12,13 @@ from pipeline.cage2.engine.tables import (
     CLOSED_HOSTS,
     DECOY_PORT,
     ENTERPRISE_HOSTS,
+    MEMBERS_OF_SUBNET,
     NUM_BASE_PIDS,
     NUM_DECOYS,
     NUM_HOSTS_OF_SUBNET,
     OT_PID,
+    RECORDED_PLACE,
+    RECORDED_RANGE,
     STARTING_HOSTS,
     USER,
 )
@@ -45,9 +48,9 @@ UNPRIVILEGED, PRIVILEGED = int64(0), int64(1)
 def draw_network(game: Any, lists: Lists) -> None:
     """Draw a fresh network, as building CybORG, wrapping it and each reset do.
 
-    Pitfall: addresses mean nothing to the game, but their draws have to be made; and the number of draws for process
-    ids depends on the ids that a host already has.
+    Pitfall: the number of draws for process ids depends on the ids that a host already has.
     """
+    game.address_order = HOST_ORDER
     first = draw_below(game, NUM_RANGES, RANGE_BITS)
     second = draw_below(game, NUM_RANGES, RANGE_BITS)
     while second == first:
@@ -55,16 +58,43 @@ def draw_network(game: Any, lists: Lists) -> None:
     third = draw_below(game, NUM_RANGES, RANGE_BITS)
     while third in (first, second):
         third = draw_below(game, NUM_RANGES, RANGE_BITS)
+    ranges = (first, second, third)
     for subnet in range(len(NUM_HOSTS_OF_SUBNET)):
-        draw_only(game)
-        for taken in range(NUM_HOSTS_OF_SUBNET[subnet]):
-            draw_below(game, NUM_ADDRESSES - taken, ADDRESS_BITS)
+        draw_addresses(game, subnet, ranges[subnet])
     game.num_starting_pids[:] = 0
     for place in range(len(STARTING_HOSTS)):
         host = STARTING_HOSTS[place]
         pid = draw_pid(game, lists, host)
         game.starting_pids[host, game.num_starting_pids[host]] = pid
         game.num_starting_pids[host] += 1
+
+
+@compiled
+def draw_addresses(game: Any, subnet: int, address_range: int) -> None:
+    """Draw the addresses of a subnet's hosts, as `random.sample` does.
+
+    Pitfall: what they are means nothing, but for one. A process of Defender has an address that isn't of this game
+    (`images.RECORDED_ADDRESS`), and what a reset tells Red begins with Defender's processes. That address is struck out
+    again, unless a host happens to have drawn it: then Red lists it before all others, and Meander shuffles that list.
+    """
+    draw_only(game)
+    recorded = RECORDED_PLACE if address_range == RECORDED_RANGE else -1
+    for taken in range(NUM_HOSTS_OF_SUBNET[subnet]):
+        num_left = NUM_ADDRESSES - taken
+        place = draw_below(game, num_left, ADDRESS_BITS)
+        if place == recorded:
+            game.address_order = put_first(MEMBERS_OF_SUBNET[subnet, taken])
+            recorded = -1
+        elif recorded == num_left - 1:  # the last one that is left takes the place of the one that was drawn
+            recorded = place
+
+
+@compiled
+def put_first(host: int) -> int:
+    """Return `mersenne.HOST_ORDER` with one host moved to its front."""
+    before = (1 << (4 * host)) - 1
+    behind = ~((16 << (4 * host)) - 1)
+    return (HOST_ORDER & behind) | ((HOST_ORDER & before) << 4) | host
 
 
 @compiled

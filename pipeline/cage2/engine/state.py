@@ -59,6 +59,7 @@ GAME = np.dtype(
         ("decoy_kinds", np.int64, (spec.NUM_HOSTS,)),  # decoys that stand on each host
         ("listening", np.int64, (spec.NUM_HOSTS,)),  # ports that something listens on
         ("decoy_pid", np.int64, (spec.NUM_HOSTS, NUM_DECOYS)),  # on record as each decoy's service; -1 for none
+        ("address_order", np.int64),  # hosts as Red lists their addresses; in the form of mersenne.HOST_ORDER
         ("num_starting_pids", np.int64, (spec.NUM_HOSTS,)),
         ("starting_pids", np.int64, (spec.NUM_HOSTS, MAX_STARTING_SESSIONS)),
         ("ot_running", np.int64),  # the OT service's process exists

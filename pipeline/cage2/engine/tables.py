@@ -6,12 +6,13 @@ in `spec.DECOYS`) and exploits (place in `spec.EXPLOITS`).
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.cage2.facts import spec
-from pipeline.cage2.facts.images import OT_SERVICE_PID
+from pipeline.cage2.facts.images import OT_SERVICE_PID, RECORDED_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -68,6 +69,12 @@ REVEALED_SUBNETS = _table(
     [(1 << int(SUBNET_OF_HOST[index])) if host.reveals_itself else 0 for index, host in enumerate(spec.HOSTS)]
 )
 """`[13]`: the subnets that Red learns by escalating on each host."""
+_recorded_address = int(IPv4Address(RECORDED_ADDRESS)) & 0xFFFF
+RECORDED_RANGE = _recorded_address >> spec.HOST_BITS
+RECORDED_PLACE = (_recorded_address & ((1 << spec.HOST_BITS) - 1)) - 1
+"""The range that `images.RECORDED_ADDRESS` is in, and its place among the addresses for hosts there."""
+MEMBERS_OF_SUBNET = _ragged([subnet.hosts for subnet in spec.SUBNETS])
+"""`[3, 5]`: the hosts of each subnet in the order in which addresses are given out, -1 where there are fewer."""
 GUESSABLE_HOSTS = _mask(i for i, host in enumerate(spec.HOSTS) if any(a.guessable for a in host.image.accounts))
 """Hosts with an account that SSH brute force gets in through."""
 

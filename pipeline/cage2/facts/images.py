@@ -43,6 +43,8 @@ class Process:
     """Ports it listens on, in order; a repeated port counts twice in a scan."""
     user: str
     name: str
+    address: str = "0.0.0.0"  # noqa: S104 - a game's; nothing is bound
+    """That it listens on. Of no matter but for `RECORDED_ADDRESS`."""
 
     @property
     def privileged(self) -> bool:
@@ -150,6 +152,14 @@ LINUX_USER_2 = Image(
 )
 
 
+RECORDED_ADDRESS = "10.0.11.88"
+"""Where Defender's network daemon listens, whatever addresses a game draws.
+
+In one game in 4,779 it is the address of another host, which changes what RedMeanderAgent does
+(`engine.network.draw_addresses`).
+"""
+
+
 def _daemon(pid: int, user: str, name: str) -> Process:
     return Process(pid, ProcessType.OTHER, (), user, name)
 
@@ -182,8 +192,8 @@ DEFENDER = Image(
         _daemon(1432, "root", "systemd-hostnamed"),
         Process(2288, ProcessType.SSH, (), "root", "sshd"),
         Process(879, ProcessType.SSH, (22,), "root", "sshd"),
-        Process(656, ProcessType.OTHER, (53, 53), "systemd+", "systemd-resolved"),
-        Process(634, ProcessType.OTHER, (68,), "systemd+", "systemd-networkd"),
+        Process(656, ProcessType.OTHER, (53, 53), "systemd+", "systemd-resolved", "127.0.0.53"),
+        Process(634, ProcessType.OTHER, (68,), "systemd+", "systemd-networkd", RECORDED_ADDRESS),
     ),
     (Account("root"), Account("ubuntu")),
 )

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Origins:
     """Where the generator of each game stood when its episode began.
 
-    Addresses influence nothing, so the engine makes their draws and forgets them. From here they can be drawn once
-    more, by whoever wants to see them.
+    All but one of the addresses influence nothing (`network.draw_addresses`), so the engine makes their draws and
+    forgets them. From here they can be drawn once more, by whoever wants to see them.
 
     Args:
         batch: The games.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.cage2.engine.mersenne import shuffle_hosts
+from pipeline.cage2.engine.mersenne import HOST_ORDER, shuffle_hosts
 from pipeline.cage2.engine.red import ESCALATE, EXPLOIT, IMPACT, SCAN, SWEEP
 from pipeline.cage2.engine.tables import ENTERPRISE_HOSTS, OPERATIONAL_HOSTS
 from pipeline.cage2.facts.spec import NUM_HOSTS, OP_SERVER_INDEX, SUBNETS
@@ -29,8 +29,9 @@ def reset(game: Any) -> None:
 def choose(game: Any) -> tuple[int, int]:
     """Return the first action that is left to do, and its target.
 
-    Pitfalls: both shuffles cover all 13 hosts, known or not. Escalation and exploits include its own User0. A subnet
-    counts as swept and a host as scanned whatever came of it. It never runs out of options, since Defender resists.
+    Pitfalls: both shuffles cover all 13 hosts, known or not; that of addresses starts from another order in one game in
+    4,779 (`network.draw_addresses`). Escalation and exploits include its own User0. A subnet counts as swept and a host
+    as scanned whatever came of it. It never runs out of options, since Defender resists.
     """
     judge_last_action(game)
     if (game.escalated >> OP_SERVER_INDEX) & 1:
@@ -40,13 +41,13 @@ def choose(game: Any) -> tuple[int, int]:
         if ((game.known_subnets & ~game.swept) >> subnet) & 1:
             game.swept |= 1 << subnet
             return SWEEP, subnet
-    addresses = shuffle_hosts(game)
+    addresses = shuffle_hosts(game, game.address_order)
     host = first_host(addresses, game.known_addresses & ~game.scanned)
     if host >= 0:
         game.scanned |= 1 << host
         return SCAN, host
     lost = game.mapped & ~game.exploited
-    host = first_host(shuffle_hosts(game), game.known_names & ~game.escalated & ~lost)
+    host = first_host(shuffle_hosts(game, HOST_ORDER), game.known_names & ~game.escalated & ~lost)
     if host >= 0:
         game.escalated |= 1 << host
         game.last_escalation = host

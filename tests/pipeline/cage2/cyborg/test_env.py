@@ -18,6 +18,7 @@ from pipeline.cage2.cyborg.env import (
 )
 from pipeline.cage2.env import Cage2Env
 from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.images import RECORDED_ADDRESS
 from pipeline.cage2.facts.names import UnknownNameError
 
 Policy = Callable[[random.Random, Any], int]
@@ -73,6 +74,18 @@ def play_in_lockstep(env: CyborgEnv, wrapper: Any, policy: Policy, seed: int) ->
         expected, expected_reward, *_ = wrapper.step(action)
         observation, reward = env.step(action)
         assert reward / 10 == expected_reward, where
+
+
+@pytest.mark.parametrize(("seed", "host"), [(1097, "Op_Server0"), (3082, "User1")])
+def test_red_lists_the_address_first_that_a_process_of_defender_names(seed: int, host: str) -> None:
+    """Where a host has it: one game in 4,779."""
+    env, wrapper = CyborgEnv("RedMeanderAgent"), stock("RedMeanderAgent")
+    env.reset(seed)
+    [first, *others] = env.red.action_space.get_action_space()["ip_address"]
+    assert str(first) == RECORDED_ADDRESS
+    assert env.simulator.ip_addresses[first] == host
+    assert [env.simulator.ip_addresses[other] for other in others] == [name for name in spec.HOST_NAMES if name != host]
+    play_in_lockstep(env, wrapper, anything, seed)
 
 
 @pytest.mark.parametrize("red_agent", spec.RED_AGENTS)

@@ -33,6 +33,7 @@ def test_cyborg_reads_the_processes_as_they_are_meant(network: Any) -> None:
         for process, fact in zip(built, host.image.processes, strict=True):
             assert process.process_type.name == NAMES.get(fact.type, fact.type.name)
             assert tuple(connection["local_port"] for connection in process.connections) == fact.ports
+            assert {str(connection["local_address"]) for connection in process.connections} <= {fact.address}
             assert (process.user in {"root", "SYSTEM"}) is fact.privileged
 
 

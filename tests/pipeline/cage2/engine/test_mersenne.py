@@ -36,7 +36,7 @@ def draw(games: Any, kind: int, limit: int, num_bits: int) -> float:
     if kind == 2:
         return mersenne.draw_uniform(game)
     if kind == 3:
-        return float(mersenne.shuffle_hosts(game))
+        return float(mersenne.shuffle_hosts(game, mersenne.HOST_ORDER))
     mersenne.draw_only(game)
     return 0.0
 

@@ -32,6 +32,13 @@ def test_what_runs_as_root_or_system_is_privileged() -> None:
     assert privileged == {832, 4400, 4}
 
 
+def test_only_defender_names_addresses() -> None:
+    everywhere = {process.address for image in IMAGES if image is not images.DEFENDER for process in image.processes}
+    of_defender = {process.address for process in images.DEFENDER.processes}
+    assert everywhere == {"0.0.0.0"}  # noqa: S104 - nothing is bound
+    assert of_defender == everywhere | {"127.0.0.53", images.RECORDED_ADDRESS}
+
+
 def test_every_exploit_has_a_victim() -> None:
     types = {process.type for image in IMAGES for process in image.processes}
     assert {exploit.victim for exploit in spec.EXPLOITS} == types - {ProcessType.OTHER}
