@@ -164,15 +164,11 @@ class Collection:
         plan, row = assignment.plan, assignment.row
         environment, actions = self._seeds[plan.batch_index]
         header = self._ring.header(slot)
-        header["batch_index"][...] = plan.batch_index
-        header["row"][...] = row
-        header["attempt"][...] = assignment.attempt
-        header["episode_index"][...] = plan.first_episode + row
         header["workflow_id"][...] = plan.workflow_ids[row]
         header["weight_version"][...] = plan.weight_version
-        header["greedy"][...] = plan.greedy
         header["environment_seed"][...] = environment[row]
         header["actions_seed"][...] = actions[row]
+        header["greedy"][...] = plan.greedy
         header["worker_pid"][...] = 0
         header["started_s"][...] = header["finished_s"][...] = 0.0
         header["failed"][...] = 0
@@ -203,7 +199,6 @@ class Collection:
     def _hand_over(self, slot: int, assignment: Assignment) -> None:
         self._ring.consume(slot)
         header = self._ring.header(slot)
-        assert int(header["batch_index"]) == assignment.plan.batch_index, "the slot is the assignment's"  # noqa: S101
         if self._scheduler.filled(assignment):
             self._busy_s += float(header["busy_s"])
             self._deadline.note(float(header["finished_s"]) - float(header["started_s"]))

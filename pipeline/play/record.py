@@ -13,10 +13,6 @@ UNTOLD = -1
 HEADER = Layout(
     (
         # written by the parent, when it leases the slot
-        Field("batch_index", (), "int64", "serial"),
-        Field("row", (), "int32", "episodes, from the batch's first"),
-        Field("attempt", (), "int32", "times that the episode was lost before"),
-        Field("episode_index", (), "int64", "episodes, of the workflow's training or of the run's evaluations"),
         Field("workflow_id", (), "int16", "0 to 119"),
         Field("weight_version", (), "int64", "serial"),
         Field("environment_seed", (), "uint64", "seed"),

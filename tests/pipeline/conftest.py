@@ -71,7 +71,6 @@ class Stage:
         assert slot is not None
         environment, actions = seeding.episode_seeds(RUN_SEED, workflow_id, [episode_index])
         asked = {
-            "episode_index": episode_index,
             "workflow_id": workflow_id,
             "weight_version": weight_version,
             "environment_seed": environment[0],

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from native_buffers.slots import SlotState
+from pipeline import seeding
 from pipeline.collect import collection, deadline
 from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, Collection, WorkersKeepDyingError
 from pipeline.collect.executor import ExecutorCollector
@@ -185,17 +186,17 @@ async def test_a_slot_says_what_is_played_in_it(stage: Stage, collector: Executo
             headers.append((plan, row, {name: view.item() for name, view in stage.ring.header(slot).items()}))
 
         run.collection._take = take
-        plan = BatchPlan(3, (8,) * 4, 50, weight_version=1)
+        plan = BatchPlan(3, (8, 8, 61, 8), 50, weight_version=1)
         run.collection.open(plan)
         await run.until(lambda: len(headers) == 4)
     assert sorted(row for _, row, _ in headers) == [0, 1, 2, 3]
+    environment, actions = seeding.episode_seeds(RUN_SEED, plan.workflow_ids, range(50, 54))
     for given, row, header in headers:
         assert given is plan
-        assert header["batch_index"] == 3
-        assert header["row"] == row
-        assert header["episode_index"] == 50 + row
-        assert (header["workflow_id"], header["weight_version"], header["attempt"]) == (8, 1, 0)
-        assert header["started_s"] < header["finished_s"]
+        assert (header["workflow_id"], header["weight_version"]) == (plan.workflow_ids[row], 1)
+        assert (header["environment_seed"], header["actions_seed"]) == (environment[row], actions[row])
+        assert (header["greedy"], header["failed"]) == (0, 0)
+        assert 0 < header["started_s"] < header["finished_s"]
 
 
 async def test_tasks_are_few_and_as_long_as_asked(stage: Stage) -> None:
@@ -271,12 +272,13 @@ async def test_an_episode_whose_worker_was_killed_is_played_again_the_same(open_
 async def test_an_episode_that_kills_its_worker_every_time_is_given_up(endless: Stage) -> None:
     async with started(endless, 1) as collector, collecting(endless, collector) as run:
         run.collection.open(BatchPlan(0, (2,) * 2, 70, 0))
+        environment, _ = seeding.episode_seeds(RUN_SEED, 2, [70, 71])
         for attempt in range(MAX_ATTEMPTS):
             await run.until(run.playing)
             (slot,) = run.slots_playing()
             header = endless.ring.header(slot)
             # only the one that was being played is to blame, and only it is given up
-            assert (header["row"], header["attempt"]) == (0, attempt)
+            assert header["environment_seed"] == environment[0]
             os.kill(int(header["worker_pid"]), signal.SIGKILL)
             await run.until_lost_or_failed(attempt + 1)
         error = await failure(run)

@@ -42,10 +42,6 @@ def test_nothing_that_an_episode_can_hold_is_poison() -> None:
 @given(
     st.fixed_dictionaries(
         {
-            "batch_index": st.integers(0, 2**63 - 1),
-            "row": st.integers(0, 100_000),
-            "attempt": st.integers(0, 3),
-            "episode_index": st.integers(0, 2**63 - 1),
             "workflow_id": st.integers(0, 119),
             "weight_version": st.integers(0, 2**63 - 1),
             "environment_seed": st.integers(0, 2**64 - 1),

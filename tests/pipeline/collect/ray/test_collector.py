@@ -159,7 +159,6 @@ async def test_actors_play_the_same_bits_as_this_process(stage: Stage, collector
         for slot, one in zip(slots, task, strict=True):
             header = stage.ring.header(slot)
             assert int(header["worker_pid"]) in {actor.pid for actor in collector._crew._roster._known}
-            assert int(header["episode_index"]) == one["episode_index"]
             assert 0 < float(header["busy_s"]) <= float(header["finished_s"]) - float(header["started_s"])
             assert same(stage.take(slot), stage.expected(**one))
 
@@ -284,7 +283,6 @@ async def test_a_task_beyond_what_ray_sends_with_a_call(
     slots = tuple(stage.lease(episode_index=index) for index in range(5))
     await collector.play(slots)
     for index, slot in enumerate(slots):
-        assert int(stage.ring.header(slot)["episode_index"]) == index
         assert same(stage.take(slot), stage.expected(episode_index=index))
 
 
