@@ -10,6 +10,7 @@ import asyncio
 import json
 import pickle
 import sys
+from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -29,16 +30,18 @@ from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
 from pipeline.config import Config
 from pipeline.errors import PipelineError
+from pipeline.filling import BatchPlan
 from pipeline.play.record import HEADER
 from pipeline.policy import network
 from pipeline.policy.params import PLAIN
 from pipeline.ppo.batch import Batch
-from pipeline.types import BatchPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import numpy.typing as npt
+
+    from pipeline.filling import Filling
 
 WORKFLOW_ID = 65
 RUN_SEED = 0
@@ -63,15 +66,15 @@ def config_of(job: Job) -> Config:
     )
 
 
-class Intake:
-    """Stands in for the learner: keeps plans open, and copies what arrives into batches."""
+class Demand:
+    """Stands in for the learner: keeps batches open, and uses those that are full again."""
 
     def __init__(self, meter: Meter, num_steps: int, plan_size: int) -> None:
         """Args: meter: is told of each episode. num_steps: per episode. plan_size: episodes per plan."""
         self._meter = meter
         self._num_steps = num_steps
         self._plan_size = plan_size
-        self._batches: dict[int, Batch] = {}
+        self._fillings: deque[Filling[Batch]] = deque()
         # as a learner would, memory is used again: a page's first touch costs more than an episode
         self._spare = [self._new_batch() for _ in range(3)]
         self._num_opened = 0
@@ -80,21 +83,18 @@ class Intake:
         """Keep at least a plan's worth of episodes waiting, on top of those in flight."""
         self._collection = collection
         while self._num_opened * self._plan_size < self._meter.num_episodes + 2 * self._plan_size:
-            index = self._num_opened
-            first_episode = index * self._plan_size
-            collection.open(BatchPlan(index, (WORKFLOW_ID,) * self._plan_size, first_episode, weight_version=0))
+            first_episode = self._num_opened * self._plan_size
+            plan = BatchPlan((WORKFLOW_ID,) * self._plan_size, first_episode, weight_version=0)
+            batch = self._spare.pop() if self._spare else self._new_batch()
+            self._fillings.append(collection.open(plan, batch))
             self._num_opened += 1
 
-    def take(self, plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        """Take an episode, as `Collection` hands it over."""
-        batch = self._batches.get(plan.batch_index)
-        if batch is None:
-            batch = self._batches[plan.batch_index] = self._spare.pop() if self._spare else self._new_batch()
-        batch.put(row, record, WORKFLOW_ID)
-        if batch.num_filled == plan.num_episodes:
+    def count(self) -> None:
+        """Count an episode that `Collection` has put into its row."""
+        while self._fillings and self._fillings[0].full.is_set():
+            batch = self._fillings.popleft().rows
             batch.clear()
-            self._spare.append(self._batches.pop(plan.batch_index))
-            self._collection.close(plan.batch_index)
+            self._spare.append(batch)
         self._meter.count()
         self._meter.busy_s = self._collection.statistics().busy_s
         self.ask(self._collection)
@@ -126,7 +126,7 @@ async def measure_product(job: Job) -> Row:
     if job.engine == "synthetic":
         game = synthetic_game(job.num_steps, job.step_ms, job.spread)
     task_size = config.task_size
-    intake = Intake(meter, job.num_steps, -(-max(MIN_PLAN, config.num_slots) // task_size) * task_size)
+    demand = Demand(meter, job.num_steps, -(-max(MIN_PLAN, config.num_slots) // task_size) * task_size)
     with (
         EpisodeRing.create(HEADER, game.record, config.num_slots) as ring,
         WeightBoard.create(game.shape.actor.num_values, config.num_slabs) as board,
@@ -134,11 +134,11 @@ async def measure_product(job: Job) -> Row:
         board.publish(_weights())
         collector = make_collector(config, game, ring, board)
         collection = Collection(
-            ring, collector, run_seed=RUN_SEED, episodes_per_task=task_size, take=intake.take, on_lost=_refuse
+            ring, collector, run_seed=RUN_SEED, episodes_per_task=task_size, on_episode=demand.count, on_lost=_refuse
         )
         try:
             await collector.start()
-            intake.ask(collection)
+            demand.ask(collection)
             async with asyncio.TaskGroup() as group:
                 collecting = group.create_task(collection.run())
                 window, pss = await _time(

@@ -7,29 +7,6 @@ from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
-class BatchPlan:
-    """Episodes to be played with one version of one policy, as the learning side asks the collector for them."""
-
-    batch_index: int
-    """Unique in the run, counted from 0 over all workflows."""
-    workflow_ids: tuple[int, ...]
-    """Each episode's workflow, 0 to 119."""
-    first_episode: int
-    """Index of its first episode among the policy's own; of an evaluation's, among all evaluation episodes."""
-    weight_version: int
-    """Which version on the weight board all its episodes are played with."""
-    evaluation: bool = False
-    """Not learned from: played with seeds apart from those of training."""
-    greedy: bool = False
-    """Played without sampling: the likeliest action at each step."""
-
-    @property
-    def num_episodes(self) -> int:
-        """Episodes in the batch; `B`."""
-        return len(self.workflow_ids)
-
-
-@dataclass(frozen=True, slots=True)
 class Estimate:
     """A mean and how far it can be trusted."""
 

@@ -1,9 +1,12 @@
-"""The collecting side of the loop: leases slots, submits their indices, and hands over what comes back.
+"""The collecting side of the loop: leases slots, submits their indices, and puts what comes back into rows.
 
 ```
-BatchPlan -> Scheduler -(assignments)-> lease, header -> collector.play(slots) -> FILLED -> take(slot, row) -> FREE
-                 ^                                             |
-                 +------------- lost, to be played again ------+
+open(BatchPlan, rows) -> Filling <------------------------- put(row, record), unless it was closed meanwhile
+           |                                                                         |
+           v                                                                         |
+       Scheduler -(assignments)-> lease, header -> collector.play(slots) -> FILLED --+-> FREE
+           ^                                                |
+           +-------------- lost, to be played again --------+
 ```
 """
 
@@ -12,26 +15,25 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from native_buffers.slots import SlotState
 from pipeline import seeding
 from pipeline.collect.deadline import Deadline
 from pipeline.collect.scheduler import Assignment, Scheduler
 from pipeline.errors import PipelineError
+from pipeline.filling import Filling
 from pipeline.play.player import read_failure
 from pipeline.play.record import UNTOLD
 from pipeline.workers.processes import WorkersDiedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import numpy as np
-    import numpy.typing as npt
+    from collections.abc import Callable
 
     from native_buffers.ring import EpisodeRing
     from pipeline.collect.collector import Collector
-    from pipeline.types import BatchPlan
+    from pipeline.filling import BatchPlan, RowsT
 
 WATCH_INTERVAL_S = 1.0
 """Between two looks for workers that hang."""
@@ -54,7 +56,7 @@ class CollectionStatistics:
     """What the collection has done so far."""
 
     num_collected: int
-    """Episodes handed over."""
+    """Episodes put into their rows."""
     num_discarded: int
     """Episodes played ahead for a workflow whose visit then ended; no result depends on them."""
     num_lost: int
@@ -62,7 +64,16 @@ class CollectionStatistics:
     num_in_flight: int
     num_waiting: int
     busy_s: float
-    """Worker seconds spent in the episodes handed over."""
+    """Worker seconds spent in the episodes collected."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A batch that is not full yet, and the seeds of its episodes by row."""
+
+    filling: Filling[Any]
+    environment_seeds: list[int]
+    actions_seeds: list[int]
 
 
 class Collection:
@@ -75,7 +86,7 @@ class Collection:
         *,
         run_seed: int,
         episodes_per_task: int,
-        take: Callable[[BatchPlan, int, Mapping[str, npt.NDArray[np.generic]]], None],
+        on_episode: Callable[[], None],
         on_lost: Callable[[int], None],
     ) -> None:
         """Prepare to collect.
@@ -85,16 +96,17 @@ class Collection:
             collector: Who plays.
             run_seed: The run's seed.
             episodes_per_task: The most that one task may hold.
-            take: Called with plan, row and record views for each episode that its batch wants; must copy them.
+            on_episode: Called for each episode that was put into its row.
             on_lost: Called with the number of episodes to be played again after workers died.
         """
         self._ring = ring
         self._collector = collector
         self._run_seed = run_seed
-        self._take = take
+        self._on_episode = on_episode
         self._on_lost = on_lost
         self._scheduler = Scheduler(episodes_per_task)
-        self._seeds: dict[int, tuple[list[int], list[int]]] = {}
+        self._open: dict[int, _Open] = {}
+        """By batch index, in the order in which they were asked for."""
         self._tasks: dict[tuple[int, ...], float] = {}
         """Tasks in flight by their slots, each with when it was submitted."""
         self._deadline = Deadline()
@@ -105,22 +117,34 @@ class Collection:
         self._num_collected = self._num_discarded = self._num_lost = 0
         self._busy_s = 0.0
 
-    def open(self, plan: BatchPlan) -> None:
-        """Ask for the episodes of a plan, after those that were asked for before."""
+    def open(self, plan: BatchPlan, rows: RowsT) -> Filling[RowsT]:
+        """Ask for the episodes of a plan, after those that were asked for before.
+
+        Args:
+            plan: Which episodes.
+            rows: What they are put into; empty, with a row for each.
+
+        Returns:
+            The batch that they fill. It is full once all are there; close it if they are no longer wanted.
+        """
         environment, actions = seeding.episode_seeds(
             self._run_seed,
             plan.workflow_ids,
             range(plan.first_episode, plan.first_episode + plan.num_episodes),
             seeding.Purpose.EVALUATION if plan.evaluation else seeding.Purpose.TRAINING,
         )
-        self._seeds[plan.batch_index] = environment.tolist(), actions.tolist()
-        self._scheduler.open(plan)
+        batch_index = self._scheduler.open(plan)
+        filling = Filling(plan, rows, batch_index, partial(self._close, batch_index))
+        self._open[batch_index] = _Open(filling, environment.tolist(), actions.tolist())
         self._work.set()
+        return filling
 
-    def close(self, batch_index: int) -> None:
-        """Forget a plan: its batch is full, or its workflow's visit is over."""
-        self._scheduler.close(batch_index)
-        self._seeds.pop(batch_index, None)
+    def filling(self) -> tuple[int, int, int] | None:
+        """Return `(batch_index, num_filled, num_episodes)` of the oldest training batch that is filling, or None."""
+        for batch_index, batch in self._open.items():
+            if not batch.filling.plan.evaluation:
+                return batch_index, batch.filling.rows.num_filled, batch.filling.plan.num_episodes
+        return None
 
     def statistics(self) -> CollectionStatistics:
         """Return what was done so far."""
@@ -153,6 +177,10 @@ class Collection:
                     tasks.create_task(self._play(leased))
                     await asyncio.sleep(0)  # a submission may start a process, which takes milliseconds
 
+    def _close(self, batch_index: int) -> None:
+        self._scheduler.close(batch_index)
+        self._open.pop(batch_index, None)
+
     def _lease(self) -> list[tuple[int, Assignment]]:
         return [
             (self._lease_one(assignment), assignment) for assignment in self._scheduler.next_task(self._ring.num_free)
@@ -161,13 +189,12 @@ class Collection:
     def _lease_one(self, assignment: Assignment) -> int:
         slot = self._ring.lease()
         assert slot is not None, "as many assignments were asked for as slots are free"  # noqa: S101
-        plan, row = assignment.plan, assignment.row
-        environment, actions = self._seeds[plan.batch_index]
+        plan, row, batch = assignment.plan, assignment.row, self._open[assignment.batch_index]
         header = self._ring.header(slot)
         header["workflow_id"][...] = plan.workflow_ids[row]
         header["weight_version"][...] = plan.weight_version
-        header["environment_seed"][...] = environment[row]
-        header["actions_seed"][...] = actions[row]
+        header["environment_seed"][...] = batch.environment_seeds[row]
+        header["actions_seed"][...] = batch.actions_seeds[row]
         header["greedy"][...] = plan.greedy
         header["worker_pid"][...] = 0
         header["started_s"][...] = header["finished_s"][...] = 0.0
@@ -187,7 +214,7 @@ class Collection:
         lost: list[tuple[Assignment, str | None]] = []
         for slot, assignment in leased:
             if self._ring.state(slot) == SlotState.FILLED:
-                self._hand_over(slot, assignment)
+                self._put(slot, assignment)
                 continue
             lost.append((assignment, self._blame(slot, died, hung)))
             self._ring.lose(slot)
@@ -196,14 +223,16 @@ class Collection:
             self._note_loss(lost, died)
         self._work.set()
 
-    def _hand_over(self, slot: int, assignment: Assignment) -> None:
+    def _put(self, slot: int, assignment: Assignment) -> None:
+        """Copy a filled slot into its row, if its batch is still wanted, and free the slot."""
         self._ring.consume(slot)
-        header = self._ring.header(slot)
         if self._scheduler.filled(assignment):
+            header = self._ring.header(slot)
             self._busy_s += float(header["busy_s"])
             self._deadline.note(float(header["finished_s"]) - float(header["started_s"]))
-            self._take(assignment.plan, assignment.row, self._ring.record(slot))
+            self._open[assignment.batch_index].filling.put(assignment.row, self._ring.record(slot))
             self._num_collected += 1
+            self._on_episode()
         else:
             self._num_discarded += 1
         self._fruitless.clear()

@@ -1,7 +1,7 @@
 """Which episode is played next: a pure state machine. It is told what happened and answers what to do; it does no I/O.
 
 ```
-open(plan) ->  waiting  -> next_task() ->  in flight  -> filled() -> row of the batch, or nothing if cancelled
+open(plan) ->  waiting  -> next_task() ->  in flight  -> filled() -> row of the batch, or nothing if closed
                   ^                            |
                   +--------- lost() -----------+    the same episode again, same seeds, same weights
 ```
@@ -18,7 +18,7 @@ from pipeline.errors import PipelineError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipeline.types import BatchPlan
+    from pipeline.filling import BatchPlan
 
 MAX_ATTEMPTS = 3
 """Times that one episode may take its worker down, or raise in it, before it is given up.
@@ -41,8 +41,9 @@ class EpisodeGivenUpError(PipelineError):
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One episode to play: a row of a plan, and how often it was lost before."""
+    """One episode to play: a row of a batch, and how often it was lost before."""
 
+    batch_index: int
     plan: BatchPlan
     row: int
     attempt: int = 0
@@ -56,6 +57,7 @@ class Scheduler:
         self._episodes_per_task = episodes_per_task
         self._fresh: dict[int, tuple[BatchPlan, int]] = {}
         """Open plans in order, by batch index, each with its next row that was never handed out."""
+        self._num_opened = 0
         self._again: deque[Assignment] = deque()
         self._in_flight: set[tuple[int, int]] = set()
         self._is_alone = False
@@ -68,44 +70,37 @@ class Scheduler:
 
     @property
     def num_in_flight(self) -> int:
-        """Episodes being played, those of cancelled plans included."""
+        """Episodes being played, those of closed batches included."""
         return len(self._in_flight)
 
-    def open(self, plan: BatchPlan) -> None:
-        """Add a plan's episodes behind those that wait already.
-
-        Raises:
-            ValueError: If a plan of that batch index is open.
-        """
-        if plan.batch_index in self._fresh:
-            msg = f"batch {plan.batch_index} is open already"
-            raise ValueError(msg)
-        self._fresh[plan.batch_index] = plan, 0
+    def open(self, plan: BatchPlan) -> int:
+        """Add a plan's episodes behind those that wait already; return the index of its batch, counted from 0."""
+        batch_index = self._num_opened
+        self._num_opened += 1
+        self._fresh[batch_index] = plan, 0
+        return batch_index
 
     def close(self, batch_index: int) -> None:
-        """Forget a plan whose batch is full or no longer wanted: drop what waits, and later what is in flight."""
+        """Forget a batch that is full or no longer wanted: drop what waits, and later what is in flight."""
         self._fresh.pop(batch_index, None)
-        self._again = deque(a for a in self._again if a.plan.batch_index != batch_index)
+        self._again = deque(a for a in self._again if a.batch_index != batch_index)
 
     def next_task(self, max_episodes: int) -> tuple[Assignment, ...]:
-        """Take the next task: up to `max_episodes` waiting episodes of one plan (so of one weight version), or none.
+        """Take the next task: up to `max_episodes` waiting episodes of one batch (so of one weight version), or none.
 
         There is none while an episode has its last chance, nor before it until all others have landed.
         """
         if self._is_alone or max_episodes < 1:
             return ()
         limit = min(max_episodes, self._episodes_per_task)
-        if self._again:
-            task = self._take_lost(limit)
-        else:
-            task = next((self._take_fresh(*rest, limit) for rest in self._fresh.values() if _has_rows(*rest)), ())
-        self._in_flight.update((a.plan.batch_index, a.row) for a in task)
+        task = self._take_lost(limit) if self._again else self._take_fresh(limit)
+        self._in_flight.update((a.batch_index, a.row) for a in task)
         return task
 
     def filled(self, assignment: Assignment) -> bool:
         """Note that an episode is complete. True if its batch wants it, False if the batch was closed meanwhile."""
         self._land(assignment)
-        return assignment.plan.batch_index in self._fresh
+        return assignment.batch_index in self._fresh
 
     def lost(self, assignments: Iterable[tuple[Assignment, str | None]]) -> int:
         """Note that episodes were lost, and queue them again.
@@ -115,7 +110,7 @@ class Scheduler:
                 that died. None if it only shared the task or the pool of one that is.
 
         Returns:
-            How many will be played again (those of closed plans won't).
+            How many will be played again (those of closed batches won't).
 
         Raises:
             EpisodeGivenUpError: If one is to blame for the third time.
@@ -123,7 +118,7 @@ class Scheduler:
         num_again = 0
         for assignment, blame in assignments:
             self._land(assignment)
-            if assignment.plan.batch_index not in self._fresh:
+            if assignment.batch_index not in self._fresh:
                 continue
             if blame is not None and assignment.attempt + 1 >= MAX_ATTEMPTS:
                 raise EpisodeGivenUpError(assignment, blame)
@@ -137,24 +132,23 @@ class Scheduler:
                 return ()
             self._is_alone = True
             return (self._again.popleft(),)
-        plan = self._again[0].plan
+        again, batch_index = self._again, self._again[0].batch_index
         task: list[Assignment] = []
-        while self._again and len(task) < limit and self._again[0].plan is plan and not _is_last_chance(self._again[0]):
-            task.append(self._again.popleft())
+        while again and len(task) < limit and again[0].batch_index == batch_index and not _is_last_chance(again[0]):
+            task.append(again.popleft())
         return tuple(task)
 
-    def _take_fresh(self, plan: BatchPlan, row: int, limit: int) -> tuple[Assignment, ...]:
-        end = min(row + limit, plan.num_episodes)
-        self._fresh[plan.batch_index] = plan, end
-        return tuple(Assignment(plan, each) for each in range(row, end))
+    def _take_fresh(self, limit: int) -> tuple[Assignment, ...]:
+        for batch_index, (plan, row) in self._fresh.items():
+            if row < plan.num_episodes:
+                end = min(row + limit, plan.num_episodes)
+                self._fresh[batch_index] = plan, end
+                return tuple(Assignment(batch_index, plan, each) for each in range(row, end))
+        return ()
 
     def _land(self, assignment: Assignment) -> None:
-        self._in_flight.remove((assignment.plan.batch_index, assignment.row))
+        self._in_flight.remove((assignment.batch_index, assignment.row))
         self._is_alone = False
-
-
-def _has_rows(plan: BatchPlan, row: int) -> bool:
-    return row < plan.num_episodes
 
 
 def _is_last_chance(assignment: Assignment) -> bool:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.cage2.facts.compliance import episode_compliance
+from pipeline.filling import BatchPlan
 from pipeline.ppo.batch import RowFilledError
 from pipeline.types import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
-    from pipeline.learn.intake import Intake
+    from native_buffers.weights import WeightBoard
+    from pipeline.filling import Filling
 
 _STRIDE = 1 << 20
 """Indices between the first episodes of two evaluations, so that no two share a seed: room for all 120 orders."""
@@ -75,50 +78,74 @@ class Tally:
         return Worth(Estimate(int(returns.sum()) / (10 * num), spread / num**0.5), float(self.compliance[rows].mean()))
 
 
-async def evaluate(
-    intake: Intake,
-    weights: npt.NDArray[np.float32],
-    workflow_ids: Sequence[int],
-    *,
-    num_episodes: int,
-    evaluation_index: int,
-    greedy: Sequence[bool] = (False,),
-) -> list[list[Worth]]:
-    """Play fresh episodes with one actor for several orders.
+@dataclass(frozen=True, slots=True)
+class EvaluationStatistics:
+    """What evaluations took so far, in this process."""
 
-    Seeds are apart from those of training (`seeding.Stream`), and the same with and without sampling.
+    num_episodes: int
+    """Of evaluations that are over."""
+    wait_s: float
+    """Seconds waiting for them."""
 
-    Args:
-        intake: Where episodes are asked for.
-        weights: The actor, flat float32.
-        workflow_ids: The orders.
-        num_episodes: Per order, up to `config.MAX_EVALUATION_EPISODES`.
-        evaluation_index: Unique in the run: no two evaluations play the same episodes.
-        greedy: Whether to take the likeliest action at each step instead of sampling; for each value all is played.
 
-    Returns:
-        For each value of `greedy` the worth of each order.
-    """
-    version = intake.publish(weights)
-    tallies = [Tally(len(workflow_ids) * num_episodes) for _ in greedy]
-    fillings = [
-        intake.open(
-            tally,
-            [workflow_id for workflow_id in workflow_ids for _ in range(num_episodes)],
-            first_episode=evaluation_index * _STRIDE,
-            weight_version=version,
-            evaluation=True,
-            greedy=is_greedy,
-        )
-        for tally, is_greedy in zip(tallies, greedy, strict=True)
-    ]
-    try:
-        for filling in fillings:
-            await filling.full.wait()
-    finally:
-        for filling in fillings:
-            intake.forget(filling)
-    return [
-        [tally.worth(slice(i * num_episodes, (i + 1) * num_episodes)) for i in range(len(workflow_ids))]
-        for tally in tallies
-    ]
+class Evaluator:
+    """Has fresh episodes played, and says what they were like."""
+
+    def __init__(self, board: WeightBoard, open_batch: Callable[[BatchPlan, Tally], Filling[Tally]]) -> None:
+        """Args: board: where weights are published. open_batch: asks for the episodes of a plan, for an empty tally."""
+        self._board = board
+        self._open_batch = open_batch
+        self._num_episodes = 0
+        self._wait_s = 0.0
+
+    def statistics(self) -> EvaluationStatistics:
+        """Return what evaluations took so far."""
+        return EvaluationStatistics(self._num_episodes, self._wait_s)
+
+    async def evaluate(
+        self,
+        weights: npt.NDArray[np.float32],
+        workflow_ids: Sequence[int],
+        *,
+        num_episodes: int,
+        evaluation_index: int,
+        greedy: Sequence[bool] = (False,),
+    ) -> list[list[Worth]]:
+        """Play fresh episodes with one actor for several orders.
+
+        Seeds are apart from those of training (`seeding.Stream`), and the same with and without sampling.
+
+        Args:
+            weights: The actor, flat float32.
+            workflow_ids: The orders.
+            num_episodes: Per order, up to `config.MAX_EVALUATION_EPISODES`.
+            evaluation_index: Unique in the run: no two evaluations play the same episodes.
+            greedy: Whether to take the likeliest action at each step instead of sampling; for each value all is played.
+
+        Returns:
+            For each value of `greedy` the worth of each order.
+        """
+        version = self._board.publish(weights)
+        started_s = time.monotonic()
+        fillings: list[Filling[Tally]] = []
+        try:
+            for is_greedy in greedy:
+                plan = BatchPlan(
+                    tuple(workflow_id for workflow_id in workflow_ids for _ in range(num_episodes)),
+                    first_episode=evaluation_index * _STRIDE,
+                    weight_version=version,
+                    evaluation=True,
+                    greedy=is_greedy,
+                )
+                fillings.append(self._open_batch(plan, Tally(plan.num_episodes)))
+            for filling in fillings:
+                await filling.full.wait()
+        finally:
+            for filling in fillings:
+                filling.close()
+        self._wait_s += time.monotonic() - started_s
+        self._num_episodes += sum(filling.plan.num_episodes for filling in fillings)
+        return [
+            [filling.rows.worth(slice(i * num_episodes, (i + 1) * num_episodes)) for i in range(len(workflow_ids))]
+            for filling in fillings
+        ]

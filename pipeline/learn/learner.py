@@ -1,7 +1,7 @@
 """The learning side of the loop: episodes into batches, batches into weights.
 
 ```
-Intake -(full Batch)-> PPO on a thread -> weights -> Intake.publish(version) -> Intake.open(next Batch)
+full Batch -> PPO on a thread -> weights -(publish)-> version -(open_batch)-> Filling -(its episodes come)-> full Batch
 ```
 
 Update `k` of a visit learns from episodes that were played with the weights after update `max(0, k - lag)`, whatever
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline import seeding
 from pipeline.errors import PipelineError
+from pipeline.filling import BatchPlan
 from pipeline.policy.store import policy_name
 from pipeline.ppo import update as ppo
 from pipeline.ppo.batch import Batch, BatchStatistics
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
-    from pipeline.learn.intake import Filling, Intake
+    from native_buffers.weights import WeightBoard
+    from pipeline.filling import Filling
     from pipeline.learn.visit import Visit, VisitLimits
     from pipeline.policy.store import PolicyState
     from pipeline.ppo.recipe import Recipe
@@ -59,6 +61,16 @@ class LearnerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnerStatistics:
+    """Where a learner's time went so far, in this process."""
+
+    update_s: float
+    """Seconds in PPO."""
+    wait_s: float
+    """Seconds waiting for episodes."""
+
+
+@dataclass(frozen=True, slots=True)
 class VisitOutcome:
     """How a visit ended: its last update, and what the search is to know."""
 
@@ -69,26 +81,35 @@ class VisitOutcome:
 class Learner:
     """Trains one workflow's policy at a time."""
 
-    def __init__(self, settings: LearnerSettings, intake: Intake, thread: Executor) -> None:
+    def __init__(
+        self,
+        settings: LearnerSettings,
+        board: WeightBoard,
+        open_batch: Callable[[BatchPlan, Batch], Filling[Batch]],
+        thread: Executor,
+    ) -> None:
         """Prepare to learn.
 
         Args:
             settings: What all visits have in common.
-            intake: Where weights are published and episodes asked for.
+            board: Where weights are published.
+            open_batch: Asks for the episodes of a plan, to be put into an empty batch.
             thread: A single thread on which PPO runs.
         """
         self._settings = settings
-        self._intake = intake
+        self._board = board
+        self._open_batch = open_batch
         self._thread = thread
         self._spare: list[Batch] = []
+        self._update_s = self._wait_s = 0.0
         self.total_episodes = 0
-        """Episodes learned from so far, over all workflows of the run."""
+        """Episodes learned from so far, over all workflows of the run: state that a checkpoint holds."""
         self.total_updates = 0
-        """Updates so far, over all workflows of the run."""
-        self.update_s = 0.0
-        """Seconds spent in PPO so far."""
-        self.wait_s = 0.0
-        """Seconds spent waiting for episodes so far."""
+        """Updates so far, over all workflows of the run: state that a checkpoint holds."""
+
+    def statistics(self) -> LearnerStatistics:
+        """Return where the time went so far."""
+        return LearnerStatistics(self._update_s, self._wait_s)
 
     async def prepare(self) -> None:
         """Compile what updates call, while the workers start. An update that comes first waits for it."""
@@ -122,9 +143,7 @@ class Learner:
             TrainingDivergedError: An update met a number that is not finite.
             UpdateFailedError: An update raised. Either way the policy stays as it was before that update.
         """
-        versions = deque(
-            (self._intake.publish(weights) for weights in behavior_weights), maxlen=behavior_weights.maxlen
-        )
+        versions = deque(map(self._board.publish, behavior_weights), maxlen=behavior_weights.maxlen)
         newest = visit.num_updates  # the update after which the newest version was taken
         queue: deque[Filling[Batch]] = deque()
         try:
@@ -134,11 +153,11 @@ class Learner:
                 filling = queue[0]
                 waiting_s = time.monotonic()
                 await filling.full.wait()
-                self.wait_s += time.monotonic() - waiting_s
+                self._wait_s += time.monotonic() - waiting_s
                 statistics = await self._on_thread(filling.rows.statistics, self._settings.alignment_lambda)
                 visit = visit.after(statistics)
                 reason = limits.reason_to_stop(visit, statistics.compliance)
-                self._intake.forget(queue.popleft())
+                queue.popleft()
                 if reason:
                     self._drop(queue)
                 else:
@@ -147,7 +166,7 @@ class Learner:
                 result = await self._update(policy, filling, statistics)
                 self._keep(filling.rows)
                 behavior_weights.append(policy.network.actor_weights())
-                versions.append(self._intake.publish(behavior_weights[-1]))
+                versions.append(self._board.publish(behavior_weights[-1]))
                 newest = visit.num_updates
                 if reason:
                     return VisitOutcome(
@@ -185,18 +204,17 @@ class Learner:
                 return
             behavior_update = max(0, update - settings.policy_lag)
             batch = self._spare.pop() if self._spare and num_episodes == settings.episodes_per_update else None
-            queue.append(
-                self._intake.open(
-                    batch or Batch(num_episodes, settings.num_steps, settings.observation_size),
-                    orders(update, num_episodes),
-                    first_episode=visit.first_episode + first,
-                    weight_version=versions[behavior_update - newest - 1],
-                )
+            plan = BatchPlan(
+                tuple(orders(update, num_episodes)),
+                first_episode=visit.first_episode + first,
+                weight_version=versions[behavior_update - newest - 1],
             )
+            batch = batch or Batch(num_episodes, settings.num_steps, settings.observation_size)
+            queue.append(self._open_batch(plan, batch))
 
     def _drop(self, queue: deque[Filling[Batch]]) -> None:
         for ahead in queue:
-            self._intake.forget(ahead)
+            ahead.close()
             self._keep(ahead.rows)
         queue.clear()
 
@@ -232,7 +250,7 @@ class Learner:
         except Exception as error:
             raise ppo.UpdateFailedError(policy.workflow_id, update, error) from error
         update_s = time.monotonic() - started_s
-        self.update_s += update_s
+        self._update_s += update_s
         self.total_updates += 1
         return UpdateResult(
             update=update,

@@ -18,7 +18,7 @@ from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray.cluster import require_ray
-from pipeline.learn.intake import Intake
+from pipeline.learn.evaluation import Evaluator
 from pipeline.learn.learner import Learner, LearnerSettings
 from pipeline.observe.run_logs import RunLogs
 from pipeline.observe.tensorboard import require_tensorboard
@@ -32,16 +32,13 @@ from pipeline.ppo.update import resolve_device
 from pipeline.run.training import Training
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
-
-    import numpy as np
-    import numpy.typing as npt
 
     from pipeline.collect.collector import Collector
     from pipeline.config import Config
     from pipeline.persist.checkpoint import Checkpoint
-    from pipeline.types import BatchPlan, Event
+    from pipeline.types import Event
 
 
 WORKER_FAULTS = "worker_faults.log"
@@ -60,8 +57,8 @@ class Parts:
     ring: EpisodeRing
     collector: Collector
     collection: Collection
-    intake: Intake
     learner: Learner
+    evaluator: Evaluator
     training: Training
 
 
@@ -117,12 +114,13 @@ async def assemble(
     collector = make_collector(config, game, ring, board, str(faults_path.resolve()))
     stack.push_async_callback(collector.close)
 
-    def take(plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        on_episode()
-        intake.take(plan, row, record)
-
     collection = Collection(
-        ring, collector, run_seed=config.seed, episodes_per_task=config.task_size, take=take, on_lost=on_lost
+        ring,
+        collector,
+        run_seed=config.seed,
+        episodes_per_task=config.task_size,
+        on_episode=on_episode,
+        on_lost=on_lost,
     )
     recipe = RECIPES[config.recipe]
     settings = LearnerSettings(
@@ -136,13 +134,13 @@ async def assemble(
         recipe=recipe,
         device=device,
     )
-    intake = Intake(board, collection)
-    learner = Learner(settings, intake, learner_thread)
+    learner = Learner(settings, board, collection.open, learner_thread)
+    evaluator = Evaluator(board, collection.open)
     training = Training(
         config,
         PolicyStore(config.seed, recipe.initialisation, game.shape),
         learner,
-        intake,
+        evaluator,
         search_thread=search_thread,
         emit=emit,
         log_sizes=logs.sizes,
@@ -154,7 +152,7 @@ async def assemble(
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             msg = f"{checkpoints.path} holds a state that can't be ({error!r}): go on with the version that wrote it"
             raise CheckpointError(msg) from error
-    return Parts(folder, checkpoints, logs, disk_thread, ring, collector, collection, intake, learner, training)
+    return Parts(folder, checkpoints, logs, disk_thread, ring, collector, collection, learner, evaluator, training)
 
 
 def _remove_if_empty(path: Path) -> None:

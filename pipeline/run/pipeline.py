@@ -174,12 +174,13 @@ class Pipeline:
             return self._final_statistics
         _ = self._running  # which there is, or it says so
         parts = self._parts
+        learner = parts.learner.statistics()
         wall_s = time.monotonic() - self._entered_s
         seconds = {
-            "collection": parts.learner.wait_s,
-            "learner": parts.learner.update_s,
+            "collection": learner.wait_s,
+            "learner": learner.update_s,
             "search": parts.training.search_s,
-            "evaluation": parts.training.evaluation_s,
+            "evaluation": parts.evaluator.statistics().wait_s,
         }
         return PipelineStatistics(
             total_episodes=parts.training.state.total_episodes,
@@ -268,7 +269,7 @@ class Pipeline:
         reported = None
         while True:
             await asyncio.sleep(PROGRESS_INTERVAL_S)
-            filling = self._parts.intake.filling()
+            filling = self._parts.collection.filling()
             if filling is not None and filling != reported:
                 reported = filling
                 self._emit(EpisodesCollected(*filling))
@@ -314,7 +315,7 @@ class Pipeline:
             "first_episode_s": statistics.first_episode_s,
             "seconds": statistics.seconds,
             "workers_busy_s": statistics.collection.busy_s,
-            "episodes_evaluated": training.num_evaluated,
+            "episodes_evaluated": self._parts.evaluator.statistics().num_episodes,
             "episodes_discarded": statistics.collection.num_discarded,
             "episodes_replayed": statistics.collection.num_lost,
             "configuration": self.config.model_dump(mode="json"),

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pipeline.learn.evaluation import evaluate
 from pipeline.learn.visit import Visit
 from pipeline.persist.checkpoint import Checkpoint, SavedPolicy
 from pipeline.policy.store import policy_name
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.config import Config
-    from pipeline.learn.evaluation import Worth
-    from pipeline.learn.intake import Intake
+    from pipeline.learn.evaluation import Evaluator, Worth
     from pipeline.learn.learner import Learner
     from pipeline.policy.store import PolicyState, PolicyStore
     from pipeline.run.curriculum import EvaluationPlan
@@ -48,7 +46,7 @@ class Training:
         config: Config,
         store: PolicyStore,
         learner: Learner,
-        intake: Intake,
+        evaluator: Evaluator,
         *,
         search_thread: Executor,
         emit: Callable[[Event], None],
@@ -61,7 +59,7 @@ class Training:
             config: The run's configuration.
             store: Its policies.
             learner: Trains them.
-            intake: Where the learner asks for episodes; evaluations ask there too.
+            evaluator: Tells what they are worth.
             search_thread: A single thread on which the Gaussian process is fitted.
             emit: Told of everything that happens.
             log_sizes: Returns the bytes of each log that belong to the state so far.
@@ -70,7 +68,7 @@ class Training:
         self._config = config
         self._store = store
         self._learner = learner
-        self._intake = intake
+        self._evaluator = evaluator
         self._search_thread = search_thread
         self._emit = emit
         self._log_sizes = log_sizes
@@ -84,10 +82,6 @@ class Training:
         """Set it to end the run after the update in progress."""
         self.search_s = 0.0
         """Seconds spent in the search so far."""
-        self.evaluation_s = 0.0
-        """Seconds spent waiting for episodes of evaluations so far."""
-        self.num_evaluated = 0
-        """Episodes of evaluations so far, in this process."""
         self.state = self._snapshot()
         """The run as it was after its last update: what a checkpoint holds. Replaced, never changed."""
 
@@ -200,18 +194,13 @@ class Training:
         await self._note(policy, outcome.last_update, *([evaluated] if evaluated else []), finished)
 
     async def _evaluate(self, policy: PolicyState, iteration: int, plan: EvaluationPlan) -> list[list[Worth]]:
-        started_s = time.monotonic()
-        worths = await evaluate(
-            self._intake,
+        return await self._evaluator.evaluate(
             policy.network.actor_weights(),
             plan.workflow_ids,
             num_episodes=plan.num_episodes,
             evaluation_index=iteration,
             greedy=plan.greedy,
         )
-        self.evaluation_s += time.monotonic() - started_s
-        self.num_evaluated += len(plan.workflow_ids) * plan.num_episodes * len(plan.greedy)
-        return worths
 
     def _policy(self, visit: Visit) -> PolicyState:
         return self._store.get_or_create(visit.workflow_id, warm_start=self._config.warm_start)

@@ -10,7 +10,7 @@ import pytest
 from pipeline import Config, Pipeline
 from pipeline.command.cli import FAILED, main
 from pipeline.errors import PipelineError
-from pipeline.learn.intake import Intake
+from pipeline.filling import Filling
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.ppo.compiled.update import CompiledUpdate
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from conftest import DigestOf, RunPy
-
-    from pipeline.types import BatchPlan
 
 RUN: dict[str, Any] = {
     "total_episodes": 48,
@@ -41,16 +39,16 @@ def reference(digest_of: DigestOf) -> str:
 
 def corrupt(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
     """Let one step of the failing update's batch arrive as a number that is none."""
-    take = Intake.take
+    put = Filling.put
 
-    def taking(intake: Intake, plan: BatchPlan, row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        if plan.first_episode == FAILS_IN * RUN["episodes_per_update"] and row == 3:
+    def putting(filling: Filling[Any], row: int, record: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        if filling.plan.first_episode == FAILS_IN * RUN["episodes_per_update"] and row == 3:
             log_prob = record["log_prob"].copy()
             log_prob[50] = value
             record = {**record, "log_prob": log_prob}
-        take(intake, plan, row, record)
+        put(filling, row, record)
 
-    monkeypatch.setattr(Intake, "take", taking)
+    monkeypatch.setattr(Filling, "put", putting)
 
 
 def break_the_learner(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:

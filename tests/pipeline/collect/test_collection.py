@@ -18,8 +18,8 @@ from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, Collection, Work
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.scheduler import MAX_ATTEMPTS, EpisodeGivenUpError
 from pipeline.collect.transport import Pickled, SharedMemory
+from pipeline.filling import BatchPlan
 from pipeline.play.player import write_failure
-from pipeline.types import BatchPlan
 from pipeline.workers.processes import WorkersDiedError
 from pipeline.workers.shared import Worker
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from conftest import OpenStage, Stage
 
     from pipeline.collect.collector import Collector
+    from pipeline.filling import Filling
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TIMEOUT_S = 60
@@ -64,29 +66,52 @@ async def started(stage: Stage, num_workers: int, transport: str = "shm") -> Asy
         await collector.close()
 
 
+class Kept:
+    """Rows that keep all of their episodes, and call somebody at each."""
+
+    def __init__(self, num_rows: int, on_put: Callable[[int], None]) -> None:
+        self.records: dict[int, dict[str, np.ndarray[Any, Any]]] = {}
+        self._num_rows = num_rows
+        self._on_put = on_put
+
+    @property
+    def num_filled(self) -> int:
+        return len(self.records)
+
+    @property
+    def full(self) -> bool:
+        return self.num_filled == self._num_rows
+
+    def put(self, row: int, record: Mapping[str, np.ndarray[Any, Any]], workflow_id: int) -> None:
+        assert row not in self.records
+        self.records[row] = {name: view.copy() for name, view in record.items()}
+        self._on_put(row)
+
+
 class Collecting:
-    """A collection that runs, and what it handed over."""
+    """A collection that runs, and what it collected."""
 
     def __init__(self, stage: Stage, collector: Collector, episodes_per_task: int) -> None:
         self.stage = stage
-        self.taken: dict[tuple[int, int], dict[str, np.ndarray[Any, Any]]] = {}
         self.order: list[tuple[int, int]] = []
+        """Batch index and row of each episode, as they were put."""
+        self.told: list[int] = []
+        """How many had been put whenever the collection told of one."""
         self.lost: list[int] = []
         self.collection = Collection(
             stage.ring,
             collector,
             run_seed=RUN_SEED,
             episodes_per_task=episodes_per_task,
-            take=self.take,
+            on_episode=lambda: self.told.append(len(self.order)),
             on_lost=self.lost.append,
         )
         self.running = asyncio.create_task(self.collection.run())
 
-    def take(self, plan: BatchPlan, row: int, record: Mapping[str, np.ndarray[Any, Any]]) -> None:
-        key = plan.batch_index, row
-        assert key not in self.taken
-        self.taken[key] = {name: view.copy() for name, view in record.items()}
-        self.order.append(key)
+    def open(self, plan: BatchPlan) -> Filling[Kept]:
+        rows = Kept(plan.num_episodes, lambda row: self.order.append((filling.batch_index, row)))
+        filling = self.collection.open(plan, rows)
+        return filling
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for a condition; what ends the run first is raised."""
@@ -113,16 +138,15 @@ class Collecting:
         """Return the processes that play them."""
         return {int(self.stage.ring.header(slot)["worker_pid"]) for slot in self.slots_playing()}
 
-    def assert_taken(self, plan: BatchPlan) -> None:
-        """Every row is there, once, as this process plays it."""
-        assert {row for batch_index, row in self.taken if batch_index == plan.batch_index} == set(
-            range(plan.num_episodes)
-        )
-        for row in range(plan.num_episodes):
+    def assert_full(self, filling: Filling[Kept]) -> None:
+        """Every row is there, as this process plays it."""
+        assert filling.full.is_set()
+        plan = filling.plan
+        assert filling.rows.records.keys() == set(range(plan.num_episodes))
+        for row, record in filling.rows.records.items():
             expected = self.stage.expected(plan.workflow_ids[row], plan.first_episode + row, plan.weight_version)
-            taken = self.taken[plan.batch_index, row]
-            assert taken.keys() == expected.keys()
-            for name, field in taken.items():
+            assert record.keys() == expected.keys()
+            for name, field in record.items():
                 assert field.tobytes() == expected[name].tobytes(), (plan, row, name)
 
 
@@ -149,50 +173,52 @@ async def test_every_episode_is_handed_over_once_with_its_bits(
     stage: Stage, collector: Collector, episodes_per_task: int
 ) -> None:
     plans = [
-        BatchPlan(4, (17,) * 11, 30, weight_version=0),
-        BatchPlan(5, (17,) * 4, 41, 1),
-        BatchPlan(6, (90,) * 2, 0, 1),
+        BatchPlan((17,) * 11, 30, weight_version=0),
+        BatchPlan((17,) * 4, 41, 1),
+        BatchPlan((90,) * 2, 0, 1),
     ]
     async with collecting(stage, collector, episodes_per_task) as run:
-        for plan in plans:
-            run.collection.open(plan)
-        await run.until(lambda: len(run.taken) == 17)
+        fillings = [run.open(plan) for plan in plans]
+        await run.until(lambda: len(run.order) == 17)
         await run.until_landed()
         statistics = run.collection.statistics()
-    for plan in plans:
-        run.assert_taken(plan)
+    for filling in fillings:
+        run.assert_full(filling)
     assert (statistics.num_collected, statistics.num_waiting) == (17, 0)
     assert (statistics.num_discarded, statistics.num_lost, run.lost) == (0, 0, [])
     assert statistics.busy_s > 0
+    assert run.told == list(range(1, 18))  # of each, once it is in its row
     assert stage.ring.num_free == stage.ring.num_slots
 
 
 async def test_the_fast_engine_hands_over_what_cyborg_plays(stage: Stage) -> None:
-    plan = BatchPlan(0, (64,) * 20, 100, weight_version=1)
+    plan = BatchPlan((64,) * 20, 100, weight_version=1)
     fast = stage.playing(engine="fast")
     async with started(fast, 2) as collector, collecting(fast, collector, episodes_per_task=4) as run:
-        run.collection.open(plan)
-        await run.until(lambda: len(run.taken) == 20)
+        filling = run.open(plan)
+        await run.until(filling.full.is_set)
         await run.until_landed()
-    run.assert_taken(plan)  # by CybORG, in this process
+    run.assert_full(filling)  # by CybORG, in this process
 
 
 async def test_a_slot_says_what_is_played_in_it(stage: Stage, collector: ExecutorCollector) -> None:
-    headers = []
-    async with collecting(stage, collector) as run:
+    headers: dict[int, dict[str, Any]] = {}
 
-        def take(plan: BatchPlan, row: int, record: object) -> None:
+    class Headers(Kept):
+        def put(self, row: int, record: Mapping[str, np.ndarray[Any, Any]], workflow_id: int) -> None:
+            assert workflow_id == plan.workflow_ids[row]
             slot = next(slot for slot in range(stage.ring.num_slots) if stage.ring.record(slot) is record)
-            headers.append((plan, row, {name: view.item() for name, view in stage.ring.header(slot).items()}))
+            headers[row] = {name: view.item() for name, view in stage.ring.header(slot).items()}
+            super().put(row, record, workflow_id)
 
-        run.collection._take = take
-        plan = BatchPlan(3, (8, 8, 61, 8), 50, weight_version=1)
-        run.collection.open(plan)
-        await run.until(lambda: len(headers) == 4)
-    assert sorted(row for _, row, _ in headers) == [0, 1, 2, 3]
+    plan = BatchPlan((8, 8, 61, 8), 50, weight_version=1)
+    async with collecting(stage, collector) as run:
+        filling = run.collection.open(plan, Headers(4, lambda _: None))
+        await asyncio.wait_for(filling.full.wait(), TIMEOUT_S)
+        await run.until_landed()
+    assert headers.keys() == {0, 1, 2, 3}
     environment, actions = seeding.episode_seeds(RUN_SEED, plan.workflow_ids, range(50, 54))
-    for given, row, header in headers:
-        assert given is plan
+    for row, header in headers.items():
         assert (header["workflow_id"], header["weight_version"]) == (plan.workflow_ids[row], 1)
         assert (header["environment_seed"], header["actions_seed"]) == (environment[row], actions[row])
         assert (header["greedy"], header["failed"]) == (0, 0)
@@ -214,8 +240,8 @@ async def test_tasks_are_few_and_as_long_as_asked(stage: Stage) -> None:
     counted = Counted(SharedMemory(stage.spec, stage.ring), 1)
     try:
         async with collecting(stage, counted, episodes_per_task=3) as run:
-            run.collection.open(BatchPlan(0, (0,) * 11, 0, 0))
-            await run.until(lambda: len(run.taken) == 11)
+            run.open(BatchPlan((0,) * 11, 0, 0))
+            await run.until(lambda: len(run.order) == 11)
     finally:
         await counted.close()
     assert counted.most_tasks == counted.max_tasks == 2
@@ -225,45 +251,70 @@ async def test_tasks_are_few_and_as_long_as_asked(stage: Stage) -> None:
 
 async def test_what_is_asked_for_while_all_rest_is_played(stage: Stage, collector: ExecutorCollector) -> None:
     async with collecting(stage, collector) as run:
-        for index in range(3):
+        for workflow_id in range(3):
             await run.until_landed()
-            plan = BatchPlan(index, (index,) * 1, 0, 0)
-            run.collection.open(plan)
-            await run.until(lambda index=index: len(run.taken) == index + 1)
-            run.assert_taken(plan)
+            filling = run.open(BatchPlan((workflow_id,), 0, 0))
+            await run.until(filling.full.is_set)
+            run.assert_full(filling)
 
 
 async def test_a_closed_batch_is_dropped_unseen(stage: Stage, collector: ExecutorCollector) -> None:
     async with collecting(stage, collector) as run:
-        run.collection.open(BatchPlan(0, (1,) * 30, 0, 0))
+        unwanted = run.open(BatchPlan((1,) * 30, 0, 0))
         await run.until(lambda: run.collection.statistics().num_in_flight)
-        run.collection.close(0)
-        num_taken = len(run.taken)
-        wanted = BatchPlan(1, (2,) * 5, 0, 1)
-        run.collection.open(wanted)
-        await run.until(lambda: len(run.taken) == num_taken + 5)
+        unwanted.close()
+        num_put = unwanted.rows.num_filled
+        filling = run.open(BatchPlan((2,) * 5, 0, 1))
+        await run.until(filling.full.is_set)
         await run.until_landed()
         statistics = run.collection.statistics()
-    run.assert_taken(wanted)
+    run.assert_full(filling)
+    assert unwanted.rows.num_filled == num_put
+    assert not unwanted.full.is_set()
     assert statistics.num_discarded > 0
-    assert statistics.num_collected + statistics.num_discarded < 30
+    assert statistics.num_collected == num_put + 5
+    assert num_put + statistics.num_discarded < 30
+    assert run.told == list(range(1, num_put + 6))
     assert stage.ring.num_free == stage.ring.num_slots
 
 
+async def test_only_training_counts_as_filling(stage: Stage, collector: ExecutorCollector) -> None:
+    collection = Collection(
+        stage.ring, collector, run_seed=RUN_SEED, episodes_per_task=1, on_episode=lambda: None, on_lost=lambda _: None
+    )
+
+    def fill(filling: Filling[Kept], row: int) -> None:
+        filling.put(row, {"reward_tenths": np.zeros(1, np.int16)})
+
+    assert collection.filling() is None
+    evaluation = collection.open(BatchPlan((1,) * 2, 0, 0, evaluation=True), Kept(2, lambda _: None))
+    assert collection.filling() is None
+    first, second = (collection.open(BatchPlan((1,) * 2, 0, 0), Kept(2, lambda _: None)) for _ in range(2))
+    assert [each.batch_index for each in (evaluation, first, second)] == [0, 1, 2]
+    fill(first, 1)
+    fill(second, 0)
+    assert collection.filling() == (1, 1, 2)  # of two the one that was asked for first
+    fill(first, 0)
+    assert collection.filling() == (2, 1, 2)
+    second.close()
+    assert collection.filling() is None
+    assert collection.statistics().num_waiting == 2  # the evaluation's
+
+
 async def test_an_episode_whose_worker_was_killed_is_played_again_the_same(open_stage: OpenStage) -> None:
-    plan = BatchPlan(0, (33,) * 6, 5, weight_version=1)
+    plan = BatchPlan((33,) * 6, 5, weight_version=1)
     with open_stage(num_steps=300) as stage:
         async with started(stage, 2) as collector, collecting(stage, collector) as run:
-            run.collection.open(plan)
+            filling = run.open(plan)
             await run.until(run.playing)
             killed = min(run.playing())
             os.kill(killed, signal.SIGKILL)
             await run.until(lambda: run.lost)
             assert killed not in run.playing()
-            await run.until(lambda: len(run.taken) == 6)
+            await run.until(lambda: len(run.order) == 6)
             statistics = run.collection.statistics()
             assert collector.num_rebuilds == 1
-        run.assert_taken(plan)
+        run.assert_full(filling)
         assert sum(run.lost) == statistics.num_lost > 0
         assert statistics.num_collected == 6
         assert stage.ring.num_free == stage.ring.num_slots
@@ -271,7 +322,7 @@ async def test_an_episode_whose_worker_was_killed_is_played_again_the_same(open_
 
 async def test_an_episode_that_kills_its_worker_every_time_is_given_up(endless: Stage) -> None:
     async with started(endless, 1) as collector, collecting(endless, collector) as run:
-        run.collection.open(BatchPlan(0, (2,) * 2, 70, 0))
+        run.open(BatchPlan((2,) * 2, 70, 0))
         environment, _ = seeding.episode_seeds(RUN_SEED, 2, [70, 71])
         for attempt in range(MAX_ATTEMPTS):
             await run.until(run.playing)
@@ -291,11 +342,10 @@ async def test_an_episode_that_raises_every_time_is_given_up_with_its_traceback(
     stage: Stage, collector: ExecutorCollector
 ) -> None:
     async with collecting(stage, collector) as run:
-        fine = BatchPlan(0, (1,) * 3, 0, 0)
-        run.collection.open(fine)
-        await run.until(lambda: len(run.taken) == 3)
+        fine = run.open(BatchPlan((1,) * 3, 0, 0))
+        await run.until(fine.full.is_set)
         await run.until_landed()
-        run.collection.open(BatchPlan(1, (1,) * 1, 3, weight_version=99))
+        run.open(BatchPlan((1,) * 1, 3, weight_version=99))
         error = await failure(run)
     assert isinstance(error, EpisodeGivenUpError)
     assert "episode 3 of workflow 1 failed 3 times" in str(error)
@@ -307,7 +357,7 @@ async def test_an_episode_that_raises_every_time_is_given_up_with_its_traceback(
 async def test_workers_that_can_not_start_are_reported(stage: Stage) -> None:
     wrong = stage.playing(red_agent="PinkAgent")
     async with started(wrong, 1) as collector, collecting(wrong, collector) as run:
-        run.collection.open(BatchPlan(0, (1,) * 1, 0, 0))
+        run.open(BatchPlan((1,) * 1, 0, 0))
         error = await failure(run)
     assert isinstance(error, EpisodeGivenUpError)
     assert "unknown Red agent 'PinkAgent'" in str(error)
@@ -319,7 +369,7 @@ async def test_workers_that_keep_dying_end_the_run(endless: Stage) -> None:
         write_failure(endless.ring.header(slot), "an old failure")
     endless.drop(*slots)
     async with started(endless, 1) as collector, collecting(endless, collector) as run:
-        run.collection.open(BatchPlan(0, (1,) * 1, 0, 0))
+        run.open(BatchPlan((1,) * 1, 0, 0))
         for num_rebuilds in range(MAX_FRUITLESS_REBUILDS):
             await run.until(run.playing)
             # SIGTERM is how the executor itself ends workers: no episode is to blame for it
@@ -342,7 +392,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("transport", ["shm", "pickle"])
 async def test_an_episode_that_hangs_is_given_up(endless: Stage, transport: str) -> None:
     async with started(endless, 2, transport) as collector, collecting(endless, collector, episodes_per_task=1) as run:
-        run.collection.open(BatchPlan(0, (1,) * 1, 5, 0))
+        run.open(BatchPlan((1,) * 1, 5, 0))
         error = await failure(run)
     assert isinstance(error, EpisodeGivenUpError)
     assert "episode 5 of workflow 1 failed 3 times: it did not end within" in str(error)
@@ -354,17 +404,17 @@ async def test_an_episode_that_hangs_is_given_up(endless: Stage, transport: str)
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("transport", ["shm", "pickle"])
 async def test_a_worker_that_hangs_between_episodes_is_replaced(stage: Stage, transport: str) -> None:
-    plan = BatchPlan(0, (3,) * 4, 0, 0)
+    plan = BatchPlan((3,) * 4, 0, 0)
     async with started(stage, 1, transport) as collector:
         (process,) = collector._processes
         assert process.pid is not None
         os.kill(process.pid, signal.SIGSTOP)
         async with collecting(stage, collector) as run:
-            run.collection.open(plan)
-            await run.until(lambda: len(run.taken) == 4)
+            filling = run.open(plan)
+            await run.until(filling.full.is_set)
             await run.until_landed()
         assert collector.num_rebuilds == 1
-    run.assert_taken(plan)
+    run.assert_full(filling)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -375,7 +425,7 @@ async def test_a_worker_that_hangs_writes_down_where(endless: Stage, tmp_path: P
     try:
         await collector.start()
         async with collecting(endless, collector) as run:
-            run.collection.open(BatchPlan(0, (1,) * 1, 5, 0))
+            run.open(BatchPlan((1,) * 1, 5, 0))
             await run.until(lambda: run.lost)
     finally:
         await collector.close()
@@ -420,56 +470,56 @@ class Mortal:
 async def test_an_episode_in_between_is_a_sign_of_hope(stage: Stage) -> None:
     deaths = [Death(generation) for generation in range(2 * MAX_FRUITLESS_REBUILDS)]
     almost = MAX_FRUITLESS_REBUILDS - 1
-    plan = BatchPlan(0, (3,) * 2, 0, 0)
+    plan = BatchPlan((3,) * 2, 0, 0)
     mortal = Mortal(stage, 1, [*deaths[:almost], None, *deaths[almost : 2 * almost]])
     async with collecting(stage, mortal, episodes_per_task=1) as run:
-        run.collection.open(plan)
-        await run.until(lambda: len(run.taken) == 2)
-    run.assert_taken(plan)
+        filling = run.open(plan)
+        await run.until(filling.full.is_set)
+    run.assert_full(filling)
     assert run.lost == [1] * 2 * almost
 
     mortal = Mortal(stage, 1, [None, *deaths])
     async with collecting(stage, mortal, episodes_per_task=1) as run:
-        run.collection.open(plan)
+        run.open(plan)
         assert isinstance(await failure(run), WorkersKeepDyingError)
-    assert len(run.taken) == 1
+    assert len(run.order) == 1
     assert len(mortal.fates) == len(deaths) - MAX_FRUITLESS_REBUILDS
 
 
 async def test_tasks_that_are_lost_together_count_as_one_death(stage: Stage) -> None:
-    plan = BatchPlan(0, (3,) * 8, 0, 0)
+    plan = BatchPlan((3,) * 8, 0, 0)
     async with collecting(stage, Mortal(stage, 8, [Death(0)] * 8), episodes_per_task=1) as run:
-        run.collection.open(plan)
-        await run.until(lambda: len(run.taken) == 8)
-    run.assert_taken(plan)
+        filling = run.open(plan)
+        await run.until(filling.full.is_set)
+    run.assert_full(filling)
     assert run.lost == [1] * 8
 
 
 async def test_what_was_finished_before_its_worker_died_is_kept(stage: Stage) -> None:
-    plan = BatchPlan(0, (3,) * 6, 0, 0)
+    plan = BatchPlan((3,) * 6, 0, 0)
     async with collecting(stage, Mortal(stage, 1, [Death(0, num_finished=2)]), episodes_per_task=3) as run:
-        run.collection.open(plan)
-        await run.until(lambda: len(run.taken) == 6)
-    run.assert_taken(plan)
+        filling = run.open(plan)
+        await run.until(filling.full.is_set)
+    run.assert_full(filling)
     # two of three; then the lost one, by itself; then the rest
     assert run.order == [(0, row) for row in range(6)]
     assert run.lost == [1]
 
 
 async def test_a_debug_run_plays_the_same_bits(open_stage: OpenStage) -> None:
-    plan = BatchPlan(0, (119,) * 6, 2, 1)
+    plan = BatchPlan((119,) * 6, 2, 1)
     with open_stage(num_steps=20, num_slots=4, debug=True) as stage:
         async with started(stage, 1) as collector, collecting(stage, collector) as run:
-            run.collection.open(plan)
-            await run.until(lambda: len(run.taken) == 6)
-        run.assert_taken(plan)
+            filling = run.open(plan)
+            await run.until(filling.full.is_set)
+        run.assert_full(filling)
 
 
 async def test_cancelling_leaves_no_task_behind(endless: Stage) -> None:
     async with started(endless, 2) as collector:
         before = asyncio.all_tasks()
         async with collecting(endless, collector) as run:
-            run.collection.open(BatchPlan(0, (0,) * 8, 0, 0))
+            run.open(BatchPlan((0,) * 8, 0, 0))
             await run.until(lambda: len(run.playing()) == 2)
         assert run.running.cancelled()
         assert asyncio.all_tasks() == before

@@ -8,21 +8,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pipeline.collect.scheduler import MAX_ATTEMPTS, Assignment, EpisodeGivenUpError, Scheduler
-from pipeline.types import BatchPlan
+from pipeline.filling import BatchPlan
 
 
-def plan(batch_index: int = 0, num_episodes: int = 3, *, workflow_id: int = 5, first_episode: int = 40) -> BatchPlan:
-    return BatchPlan(batch_index, (workflow_id,) * num_episodes, first_episode, weight_version=batch_index)
+def plan(num_episodes: int) -> BatchPlan:
+    return BatchPlan((5,) * num_episodes, first_episode=40, weight_version=0)
 
 
 def rows(task: tuple[Assignment, ...]) -> list[tuple[int, int]]:
-    return [(assignment.plan.batch_index, assignment.row) for assignment in task]
+    return [(assignment.batch_index, assignment.row) for assignment in task]
 
 
 def test_tasks_hold_episodes_of_one_plan_in_order() -> None:
     scheduler = Scheduler(episodes_per_task=2)
-    scheduler.open(plan(0, 3))
-    scheduler.open(plan(1, 2))
+    scheduler.open(plan(3))
+    scheduler.open(plan(2))
 
     assert scheduler.num_waiting == 5
     assert [rows(scheduler.next_task(10)) for _ in range(4)] == [
@@ -36,7 +36,7 @@ def test_tasks_hold_episodes_of_one_plan_in_order() -> None:
 
 def test_a_task_is_no_longer_than_there_is_room() -> None:
     scheduler = Scheduler(episodes_per_task=4)
-    scheduler.open(plan(0, 4))
+    scheduler.open(plan(4))
 
     assert scheduler.next_task(0) == ()
     assert rows(scheduler.next_task(1)) == [(0, 0)]
@@ -45,8 +45,8 @@ def test_a_task_is_no_longer_than_there_is_room() -> None:
 
 def test_lost_episodes_come_first_and_unmixed() -> None:
     scheduler = Scheduler(episodes_per_task=3)
-    scheduler.open(plan(0, 2))
-    scheduler.open(plan(1, 4))
+    scheduler.open(plan(2))
+    scheduler.open(plan(4))
     first, second = scheduler.next_task(9), scheduler.next_task(9)
     assert scheduler.lost([(second[1], "raised"), (first[1], None), (first[0], None)]) == 3
 
@@ -58,8 +58,8 @@ def test_lost_episodes_come_first_and_unmixed() -> None:
 
 def test_a_closed_plan_is_forgotten() -> None:
     scheduler = Scheduler(episodes_per_task=1)
-    scheduler.open(plan(0, 3))
-    scheduler.open(plan(1, 1))
+    scheduler.open(plan(3))
+    scheduler.open(plan(1))
     flying, lost = scheduler.next_task(1)[0], scheduler.next_task(1)[0]
     scheduler.close(0)
 
@@ -73,7 +73,7 @@ def test_a_closed_plan_is_forgotten() -> None:
 
 def test_lost_episodes_of_a_closed_plan_do_not_wait_either() -> None:
     scheduler = Scheduler(episodes_per_task=1)
-    scheduler.open(plan(0, 1))
+    scheduler.open(plan(1))
     scheduler.lost([(scheduler.next_task(1)[0], None)])
     scheduler.close(0)
 
@@ -82,7 +82,7 @@ def test_lost_episodes_of_a_closed_plan_do_not_wait_either() -> None:
 
 def test_an_episode_is_given_up_when_it_is_to_blame_for_the_third_time() -> None:
     scheduler = Scheduler(episodes_per_task=1)
-    scheduler.open(plan(0, 1))
+    scheduler.open(plan(1))
     for blame in ("first", None, "second", None):
         assert scheduler.lost([(scheduler.next_task(1)[0], blame)]) == 1
     (assignment,) = scheduler.next_task(1)
@@ -94,7 +94,7 @@ def test_an_episode_is_given_up_when_it_is_to_blame_for_the_third_time() -> None
 
 def test_an_episode_has_its_last_chance_alone() -> None:
     scheduler = Scheduler(episodes_per_task=3)
-    scheduler.open(plan(0, 4))
+    scheduler.open(plan(4))
     for _ in range(MAX_ATTEMPTS - 1):
         task = scheduler.next_task(3)
         assert rows(task) == [(0, 0), (0, 1), (0, 2)]
@@ -112,7 +112,7 @@ def test_an_episode_has_its_last_chance_alone() -> None:
 
 def test_a_last_chance_waits_for_what_is_in_flight() -> None:
     scheduler = Scheduler(episodes_per_task=1)
-    scheduler.open(plan(0, 2))
+    scheduler.open(plan(2))
     (suspect,), (other,) = scheduler.next_task(1), scheduler.next_task(1)
     for _ in range(MAX_ATTEMPTS - 2):
         scheduler.lost([(suspect, "mine")])
@@ -124,20 +124,24 @@ def test_a_last_chance_waits_for_what_is_in_flight() -> None:
     assert rows(scheduler.next_task(1)) == [(0, 0)]
 
 
-def test_a_batch_is_opened_once() -> None:
-    scheduler = Scheduler(episodes_per_task=1)
-    scheduler.open(plan(3))
-    with pytest.raises(ValueError, match="batch 3 is open"):
-        scheduler.open(plan(3))
-
-    assert scheduler.num_waiting == 3
+def test_batches_are_counted_and_no_index_comes_twice() -> None:
+    scheduler = Scheduler(episodes_per_task=4)
+    same = plan(1)
+    assert [scheduler.open(same), scheduler.open(same)] == [0, 1]
+    tasks = [scheduler.next_task(4) for _ in range(2)]
+    assert [rows(task) for task in tasks] == [[(0, 0)], [(1, 0)]]  # one plan that is asked for twice is two batches
+    for task in tasks:
+        scheduler.lost([(task[0], None)])
+    assert [rows(scheduler.next_task(4)) for _ in range(2)] == [[(0, 0)], [(1, 0)]]
+    scheduler.close(1)
+    assert scheduler.open(same) == 2
 
 
 def test_what_is_not_in_flight_does_not_land() -> None:
     scheduler = Scheduler(episodes_per_task=1)
-    scheduler.open(plan(0, 1))
+    scheduler.open(plan(1))
     with pytest.raises(KeyError):
-        scheduler.filled(Assignment(plan(0, 1), 0))
+        scheduler.filled(Assignment(0, plan(1), 0))
     (assignment,) = scheduler.next_task(1)
     scheduler.filled(assignment)
     with pytest.raises(KeyError):
@@ -166,9 +170,9 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @rule(num_episodes=st.integers(1, 7))
     def open(self, num_episodes: int) -> None:
-        index = self.num_plans
+        index = self.scheduler.open(plan(num_episodes))
+        assert index == self.num_plans
         self.num_plans += 1
-        self.scheduler.open(plan(index, num_episodes))
         self.sizes[index], self.handed_over[index] = num_episodes, set()
         self.fresh += [(index, row) for row in range(num_episodes)]
 

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.facts.compliance import episode_compliance
-from pipeline.learn.evaluation import Tally, evaluate
-from pipeline.learn.intake import Intake
+from pipeline.filling import Filling
+from pipeline.learn.evaluation import EvaluationStatistics, Evaluator, Tally
 from pipeline.ppo.batch import RowFilledError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.types import BatchPlan
+    from pipeline.filling import BatchPlan
 
 TIMEOUT_S = 30
 T = 4
@@ -38,20 +38,20 @@ class Players:
     def __init__(self, board: WeightBoard) -> None:
         self.plans: list[BatchPlan] = []
         self.closed: set[int] = set()
-        self.intake = Intake(board, self)
+        self.evaluator = Evaluator(board, self.open)
         self.idle = False
 
-    def open(self, plan: BatchPlan) -> None:
+    def open(self, plan: BatchPlan, rows: Tally) -> Filling[Tally]:
+        index = len(self.plans)
         self.plans.append(plan)
+        filling = Filling(plan, rows, index, lambda: self.closed.add(index))
         if not self.idle:
-            asyncio.get_running_loop().call_soon(self._play, plan)
+            asyncio.get_running_loop().call_soon(self._play, filling)
+        return filling
 
-    def close(self, batch_index: int) -> None:
-        self.closed.add(batch_index)
-
-    def _play(self, plan: BatchPlan) -> None:
-        for row in reversed(range(plan.num_episodes)):
-            self.intake.take(plan, row, record(seed_of(plan, row)))
+    def _play(self, filling: Filling[Tally]) -> None:
+        for row in reversed(range(filling.plan.num_episodes)):
+            filling.put(row, record(seed_of(filling.plan, row)))
 
 
 def seed_of(plan: BatchPlan, row: int) -> int:
@@ -94,8 +94,7 @@ def test_no_row_is_counted_twice() -> None:
 
 async def test_every_order_is_played_as_often_as_asked(players: Players) -> None:
     async with asyncio.timeout(TIMEOUT_S):
-        sampled, greedy = await evaluate(
-            players.intake,
+        sampled, greedy = await players.evaluator.evaluate(
             np.array([1.0, 2.0], np.float32),
             (7, 119, 0),
             num_episodes=5,
@@ -113,12 +112,15 @@ async def test_every_order_is_played_as_often_as_asked(players: Players) -> None
             assert worth == alone.worth(slice(0, 5))
     assert sampled != greedy
     assert players.closed == {0, 1}
+    statistics = players.evaluator.statistics()
+    assert statistics.num_episodes == 2 * 3 * 5
+    assert statistics.wait_s > 0
 
 
 async def test_no_two_evaluations_share_an_episode(players: Players) -> None:
     """120 orders of 8,000 episodes are the most that the configuration allows."""
     for index in range(3):
-        await evaluate(players.intake, np.zeros(2, np.float32), (1,), num_episodes=2, evaluation_index=index)
+        await players.evaluator.evaluate(np.zeros(2, np.float32), (1,), num_episodes=2, evaluation_index=index)
     first = [plan.first_episode for plan in players.plans]
     assert first[0] == 0
     assert min(np.diff(first)) >= 120 * 8_000
@@ -127,7 +129,7 @@ async def test_no_two_evaluations_share_an_episode(players: Players) -> None:
 async def test_a_cancelled_evaluation_leaves_nothing_open(players: Players) -> None:
     players.idle = True
     task = asyncio.create_task(
-        evaluate(players.intake, np.zeros(2, np.float32), (1,), num_episodes=2, evaluation_index=0)
+        players.evaluator.evaluate(np.zeros(2, np.float32), (1,), num_episodes=2, evaluation_index=0)
     )
     await asyncio.sleep(0)
     assert players.closed == set()
@@ -135,4 +137,4 @@ async def test_a_cancelled_evaluation_leaves_nothing_open(players: Players) -> N
     with pytest.raises(asyncio.CancelledError):
         await task
     assert players.closed == {0}
-    assert players.intake._open == {}
+    assert players.evaluator.statistics() == EvaluationStatistics(0, 0.0)  # what is not over doesn't count

@@ -16,7 +16,7 @@ from native_buffers.weights import WeightBoard
 from pipeline import seeding
 from pipeline.cage2.facts.orders import order_name
 from pipeline.cage2.facts.spec import OBSERVATION_SIZE
-from pipeline.learn.intake import Intake
+from pipeline.filling import Filling
 from pipeline.learn.learner import Learner, LearnerSettings, VisitOutcome
 from pipeline.learn.visit import Visit, VisitLimits
 from pipeline.policy.forward import Actor
@@ -29,7 +29,8 @@ from pipeline.ppo.recipe import DEFAULT
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from pipeline.types import BatchPlan, UpdateResult
+    from pipeline.filling import BatchPlan
+    from pipeline.types import UpdateResult
 
 TIMEOUT_S = 60
 T = 6
@@ -75,36 +76,42 @@ class Players:
     """The collecting side: plays what is asked for in any order, as late as the board allows it."""
 
     def __init__(self, board: WeightBoard, seed: int = 0, fix: Callable[[int], int | None] = lambda _: None) -> None:
-        self.plans: list[BatchPlan] = []
-        self.closed: list[int] = []
-        self.intake: Intake | None = None
+        self.fillings: list[Filling[Batch]] = []
+        self.closed: set[int] = set()
         self._board = board
         self._choice = random.Random(seed)  # noqa: S311 - shuffles a test
         self._fix = fix
-        self._waiting: list[tuple[BatchPlan, int]] = []
+        self._waiting: list[tuple[Filling[Batch], int]] = []
         self._asked = asyncio.Event()
 
     @property
+    def plans(self) -> list[BatchPlan]:
+        return [filling.plan for filling in self.fillings]
+
+    @property
     def open_indices(self) -> set[int]:
-        return {plan.batch_index for plan in self.plans} - set(self.closed)
+        return set(range(len(self.fillings))) - self.closed
 
-    def open(self, plan: BatchPlan) -> None:
-        assert plan.batch_index == len(self.plans)  # unique, counted from 0
-        self.plans.append(plan)
-        self._waiting += [(plan, row) for row in range(plan.num_episodes)]
+    def open(self, plan: BatchPlan, rows: Batch) -> Filling[Batch]:
+        assert (rows.num_episodes, rows.num_filled) == (plan.num_episodes, 0)
+        assert not any(rows is self.fillings[index].rows for index in self.open_indices)
+        index = len(self.fillings)
+        filling = Filling(plan, rows, index, lambda: self._close(index))
+        self.fillings.append(filling)
+        self._waiting += [(filling, row) for row in range(plan.num_episodes)]
         self._asked.set()
+        return filling
 
-    def close(self, batch_index: int) -> None:
-        self.closed.append(batch_index)
-        self._waiting = [each for each in self._waiting if each[0].batch_index != batch_index]
+    def _close(self, index: int) -> None:
+        self.closed.add(index)
+        self._waiting = [each for each in self._waiting if each[0].batch_index != index]
 
     def play_one(self, *, in_order: bool = False) -> None:
         """Play one of the episodes that were asked for, by default in no order at all."""
-        assert self.intake is not None
-        plan, row = self._waiting.pop(0 if in_order else self._choice.randrange(len(self._waiting)))
-        index = plan.first_episode + row
+        filling, row = self._waiting.pop(0 if in_order else self._choice.randrange(len(self._waiting)))
+        plan, index = filling.plan, filling.plan.first_episode + row
         record = episode(self._board.read(plan.weight_version), plan.workflow_ids[row], index, self._fix(index))
-        self.intake.take(plan, row, record)
+        filling.put(row, record)
         for field in record.values():  # its slot is used again at once
             field[...] = 0
 
@@ -144,8 +151,6 @@ class Scene:
     def __init__(self, board: WeightBoard, players: Players, learner: Learner, policy_lag: int) -> None:
         self.players = players
         self.learner = learner
-        assert players.intake is not None
-        self.intake = players.intake
         self.board = board
         self.policy = fresh_policy()
         self.behavior_weights: deque[Weights] = deque([self.policy.network.actor_weights()], maxlen=policy_lag + 1)
@@ -184,8 +189,6 @@ class Scene:
 
     def assert_nothing_is_open(self) -> None:
         assert self.players.open_indices == set()
-        assert self.intake._open == {}
-        assert self.intake.filling() is None
 
 
 @contextlib.asynccontextmanager
@@ -194,8 +197,7 @@ async def scene(
 ) -> AsyncIterator[Scene]:
     with WeightBoard.create(PLAIN.actor.num_values, policy_lag + 3) as board:
         players = Players(board, seed, fix)
-        players.intake = Intake(board, players)
-        learner = Learner(settings(policy_lag), players.intake, thread)
+        learner = Learner(settings(policy_lag), board, players.open, thread)
         yield Scene(board, players, learner, policy_lag)
 
 
@@ -280,9 +282,13 @@ async def test_plans_follow_the_lag(policy_lag: int, thread: ThreadPoolExecutor)
 
 async def test_without_a_lag_nobody_plays_while_it_learns(thread: ThreadPoolExecutor) -> None:
     async with scene(thread, policy_lag=0) as s:
-        policy, opened = s.policy, s.players.open
         updates_before: list[int] = []
-        s.players.open = lambda plan: (updates_before.append(policy.num_updates), opened(plan))  # type: ignore[method-assign]
+
+        def open_batch(plan: BatchPlan, rows: Batch) -> Filling[Batch]:
+            updates_before.append(s.policy.num_updates)
+            return s.players.open(plan, rows)
+
+        s.learner._open_batch = open_batch
         await s.train(limited(4 * B))
     assert updates_before == [0, 1, 2, 3]
 
@@ -344,8 +350,8 @@ async def test_an_update_reports_its_batch(thread: ThreadPoolExecutor) -> None:
     async with scene(thread) as s:
         before = s.policy.network.actor_weights()
         outcome = await s.train(limited(3 * B))
-        assert s.learner.update_s > 0
-        assert s.learner.wait_s > 0
+        statistics = s.learner.statistics()
+    assert min(statistics.update_s, statistics.wait_s) > 0
     assert outcome is not None
     updates = [*s.updates, outcome.last_update]  # the last one is told by the outcome alone
     assert [update.update for update in updates] == [0, 1, 2]
@@ -427,25 +433,6 @@ async def test_patience_ends_a_visit(thread: ThreadPoolExecutor) -> None:
     assert not outcome.result.reached_threshold
 
 
-async def test_filling_tells_how_far_the_oldest_batch_is(thread: ThreadPoolExecutor) -> None:
-    async with scene(thread, policy_lag=1) as s:
-        assert s.intake.filling() is None
-        task = asyncio.create_task(
-            s.learner.train(s.policy, new_visit(s.policy), limited(2 * B), s.behavior_weights, s.orders, s.after_update)
-        )
-        await asyncio.sleep(0)
-        assert s.intake.filling() == (0, 0, B)
-        told = []
-        for _ in range(2 * B):
-            s.players.play_one()
-            told.append(s.intake.filling())
-        assert told[-1] is None
-        for index in range(2):
-            counts = [each[1] for each in told if each is not None and each[0] == index]
-            assert counts == sorted(counts)
-        await asyncio.wait_for(task, TIMEOUT_S)
-
-
 async def test_a_cancelled_visit_leaves_nothing_open(thread: ThreadPoolExecutor) -> None:
     async with scene(thread, policy_lag=1) as s:
         for num_played in (0, 1, B, 2 * B):  # waiting; filling; in the update, with and without a batch ahead
@@ -471,11 +458,11 @@ async def test_a_failed_update_leaves_the_policy_and_nothing_open(thread: Thread
             s.learner.train(s.policy, new_visit(s.policy), FOREVER, s.behavior_weights, s.orders, s.after_update)
         )
         await asyncio.sleep(0)
-        plan = s.players.plans[0]
+        filling = s.players.fillings[0]
         for row in range(B):
             record = episode(s.behavior_weights[0], WORKFLOW, row)
             record["log_prob"][0] = np.nan
-            s.intake.take(plan, row, record)
+            filling.put(row, record)
         with pytest.raises(ppo.TrainingDivergedError, match=f"workflow {WORKFLOW}, update 0"):
             await asyncio.wait_for(task, TIMEOUT_S)
         assert bits(s.policy) == before
