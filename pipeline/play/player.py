@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_CACHED_ACTORS = 3
 """Weight versions kept ready: those in use overlap by the policy lag."""
+_TOLD = (Exception, SystemExit)
+"""An episode that calls `sys.exit` must not end the worker, which has others to play."""
 
 
 class Policies:
@@ -77,24 +79,8 @@ class Player:
         Returns:
             Whether it was played. If not, the header says why.
         """
-        header["worker_pid"][...] = os.getpid()
-        started_s = time.monotonic()
-        header["started_s"][...] = started_s
-        # an episode that calls `sys.exit` must not end the worker, which has others to play
-        with failure_told(header, (Exception, SystemExit)):
-            workflow_id = int(header["workflow_id"])
-            self._play_episode(
-                self._policies.actor(int(header["weight_version"])),
-                self._policies.verdicts(workflow_id),
-                workflow_id=workflow_id,
-                environment_seed=int(header["environment_seed"]),
-                actions_seed=int(header["actions_seed"]),
-                record=record,
-                greedy=bool(header["greedy"]),
-            )
-            finished_s = time.monotonic()
-            header["finished_s"][...] = finished_s
-            header["busy_s"][...] = finished_s - started_s
+        with failure_told(header, _TOLD):
+            self._play(header, record)
             return True
         return False
 
@@ -106,6 +92,24 @@ class Player:
             slot: A leased one.
         """
         header = ring.header(slot)
-        if self.play(header, ring.record(slot)):
-            with failure_told(header):
-                ring.fill(slot)
+        with failure_told(header, _TOLD):
+            self._play(header, ring.record(slot))
+            ring.fill(slot)
+
+    def _play(self, header: dict[str, Array], record: dict[str, Array]) -> None:
+        header["worker_pid"][...] = os.getpid()
+        started_s = time.monotonic()
+        header["started_s"][...] = started_s
+        workflow_id = int(header["workflow_id"])
+        self._play_episode(
+            self._policies.actor(int(header["weight_version"])),
+            self._policies.verdicts(workflow_id),
+            workflow_id=workflow_id,
+            environment_seed=int(header["environment_seed"]),
+            actions_seed=int(header["actions_seed"]),
+            record=record,
+            greedy=bool(header["greedy"]),
+        )
+        finished_s = time.monotonic()
+        header["finished_s"][...] = finished_s
+        header["busy_s"][...] = finished_s - started_s

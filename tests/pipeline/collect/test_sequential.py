@@ -40,18 +40,18 @@ async def test_plays_on_the_loop_and_lets_others_in_between(stage: Stage, monkey
     await collector.start()
     assert collector._player is not None
     threads, seen = [], []
-    play = collector._player.play
+    play_slot = collector._player.play_slot
 
-    def noting(header: Any, record: Any) -> bool:
+    def noting(ring: Any, slot: int) -> None:
         threads.append(threading.current_thread())
-        return play(header, record)
+        play_slot(ring, slot)
 
     async def watch() -> None:
         while len(threads) < 3:
             seen.append(len(threads))
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(collector._player, "play", noting)
+    monkeypatch.setattr(collector._player, "play_slot", noting)
     slots = stage.lease(), stage.lease(), stage.lease()
     await asyncio.gather(collector.play(slots), watch())
     assert set(threads) == {threading.current_thread()}
