@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,8 @@ class Tally:
         returns = self.returns_tenths[rows]  # [n]
         num = len(returns)
         spread = float(returns.std(ddof=1)) / 10 if num > 1 else 0.0
-        return Worth(Estimate(int(returns.sum()) / (10 * num), spread / num**0.5), float(self.compliance[rows].mean()))
+        env_reward = Estimate(int(returns.sum()) / (10 * num), spread / math.sqrt(num))
+        return Worth(env_reward, float(self.compliance[rows].mean()))
 
 
 async def evaluate(

@@ -8,6 +8,7 @@ on its rows alone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +154,7 @@ class Batch:
         bonus = float(alignment_bonus(self.fix, alignment_lambda).sum(axis=1).mean())
         return BatchStatistics(
             num_episodes=self.num_episodes,
-            env_reward=Estimate(env_reward, spread / self.num_episodes**0.5),
+            env_reward=Estimate(env_reward, spread / math.sqrt(self.num_episodes)),
             alignment_bonus=bonus,
             total_reward=env_reward + bonus,
             compliance=float(episode_compliance(self.fix).mean()),
