@@ -79,7 +79,7 @@ def made_up(num_episodes: int, num_distinct: int) -> Batch:
 
 def milliseconds(form: type[AutogradUpdate] | type[CompiledUpdate], batch: Batch) -> float:
     """Return how long one update of a fresh policy takes."""
-    policy = PolicyState(WORKFLOW_ID, network.create(0, RECIPE.initialisation))
+    policy = PolicyState(WORKFLOW_ID, network.create(np.random.default_rng(0), RECIPE.initialisation))
     started_s = time.thread_time()
     samples = Samples.of(batch)
     device = () if form is CompiledUpdate else (CPU,)

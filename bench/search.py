@@ -49,7 +49,6 @@ from parts.rules import RULES, first_order, next_order
 from pipeline.command.options import Parser, UsageError
 from pipeline.machine import num_cores
 from pipeline.workflows.observations import Observation
-from pipeline.workflows.one_thread import one_thread
 
 NUM_TRIALS = 30
 STOPS = (10, 20, 30)
@@ -100,8 +99,7 @@ def search(rule: str, landscape: str, noise: str, seed: int) -> list[float]:
 
 def search_everywhere(rule: str, seed: int) -> list[list[list[float]]]:
     """Search on every landscape through every noise; return `[landscapes][noises][figures]`."""
-    with one_thread():
-        return [[search(rule, landscape, noise, seed) for noise in NOISES] for landscape in LANDSCAPES]
+    return [[search(rule, landscape, noise, seed) for noise in NOISES] for landscape in LANDSCAPES]
 
 
 def summarise(rule: str, regrets: np.ndarray) -> Row:

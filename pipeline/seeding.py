@@ -63,11 +63,6 @@ def generator(run_seed: int, stream: Stream, *indices: int) -> np.random.Generat
     return np.random.Generator(np.random.PCG64(_sequence(run_seed, stream, *indices)))
 
 
-def seed(run_seed: int, stream: Stream, *indices: int) -> int:
-    """Return one 63-bit seed, for a library that seeds by a signed integer (torch, say)."""
-    return int(_sequence(run_seed, stream, *indices).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
 def episode_seeds(
     run_seed: int, groups: npt.ArrayLike, episode_indices: npt.ArrayLike, purpose: Purpose = Purpose.TRAINING
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:

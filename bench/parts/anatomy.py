@@ -35,7 +35,7 @@ def measure(engine: str, red_agent: str, num_episodes: int) -> dict[str, float]:
     With CybORG `rest` is the loop, compliance and the writing of the slot. The fast engine's rollout is one kernel;
     `bench/engine.py` takes it apart.
     """
-    actor = Actor(network.create(0, "orthogonal", PLAIN).actor_weights(), PLAIN)
+    actor = Actor(network.create(np.random.default_rng(0), "orthogonal", PLAIN).actor_weights(), PLAIN)
     verdicts = Verdicts(ORDERS[WORKFLOW_ID].tolist(), Compromised.FIXABLE)
     seeds = [part.tolist() for part in seeding.episode_seeds(0, WORKFLOW_ID, np.arange(num_episodes))]
     with EpisodeRing.create(HEADER, record_layout(EPISODE_STEPS, OBSERVATION_SIZE), 1) as ring:

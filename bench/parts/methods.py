@@ -249,8 +249,8 @@ def _row(job: Job, meter: Meter, window: Window, traffic: Traffic, pss: int) -> 
 
 
 def _weights() -> npt.NDArray[np.float32]:
-    seed = seeding.seed(RUN_SEED, seeding.Stream.POLICY_INIT, WORKFLOW_ID)
-    return network.create(seed, "orthogonal", PLAIN).actor_weights()
+    generator = seeding.generator(RUN_SEED, seeding.Stream.POLICY_INIT, WORKFLOW_ID)
+    return network.create(generator, "orthogonal", PLAIN).actor_weights()
 
 
 def _refuse(num_episodes: int) -> None:

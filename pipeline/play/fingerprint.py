@@ -1,8 +1,8 @@
 """Whether another machine would play the same bits: what it computes with, and a reference episode computed with it.
 
-Two machines with the same versions can still differ in the last bit: `tanh` and `exp` come from the C library, which
-picks its code by the CPU. The reference episode shows it: its digest covers every probability that it drew from, as
-float64, and these are far more sensitive than the actions drawn.
+The processor has no say in it: compiled code rounds as IEEE 754 prescribes and calls no library's `tanh` or `exp`. The
+reference episode proves that two machines agree: its digest covers every probability that it drew from, as float64,
+and these are far more sensitive than the actions drawn.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def take_fingerprint(game: GameSpec) -> Fingerprint:
 def _reference_episode(game: GameSpec) -> str:
     layout = game.record
     image = bytearray(layout.size_bytes)
-    # uniform numbers are exact everywhere; normal ones would go through the C library's log
+    # uniform numbers are exact everywhere; NumPy's normal ones would go through the C library's log
     weights = np.random.default_rng(_SEED).uniform(-0.5, 0.5, game.shape.actor.num_values).astype(np.float32)
     actor = Actor(weights, game.shape)
     red_agent = MIXED_AGENTS[0] if game.red_agent == MIXED else game.red_agent

@@ -10,7 +10,6 @@ workflow, as log-probabilities and as a cumulative distribution, and nearly ever
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,8 @@ import numpy as np
 from pipeline.cage2.facts.orders import NUM_HOST_TYPES, NUM_WORKFLOWS, ORDER_SIZE, ORDERS
 from pipeline.cage2.facts.spec import NUM_ACTIONS
 from pipeline.numerics.compiled import COMPILED, compiled, kernel
+from pipeline.numerics.elementary import tanh
+from pipeline.numerics.elementary64 import exp, log
 from pipeline.policy.params import HIDDEN_SIZE, USELESS
 
 if TYPE_CHECKING:
@@ -239,13 +240,13 @@ def compute(state: Any, observation: npt.NDArray[np.int8], workflow_id: int, pla
             for j in range(HIDDEN_SIZE):
                 hidden_1[j] += weight_1[bit, j]
     for j in range(HIDDEN_SIZE):
-        hidden_1[j] = math.tanh(np.float64(hidden_1[j]))
+        hidden_1[j] = tanh(hidden_1[j])
     hidden_2[:] = state.bias_2
     for i in range(HIDDEN_SIZE):
         for j in range(HIDDEN_SIZE):
             hidden_2[j] += hidden_1[i] * weight_2[i, j]
     for j in range(HIDDEN_SIZE):
-        hidden_2[j] = math.tanh(np.float64(hidden_2[j]))
+        hidden_2[j] = tanh(hidden_2[j])
     logits[:] = state.bias_3
     for i in range(HIDDEN_SIZE):
         for j in range(num_actions):
@@ -260,9 +261,9 @@ def compute(state: Any, observation: npt.NDArray[np.int8], workflow_id: int, pla
         highest = max(highest, logits[j])
     total = 0.0
     for j in range(num_actions):
-        total += math.exp(np.float64(logits[j]) - np.float64(highest))
+        total += exp(np.float64(logits[j]) - np.float64(highest))
         cumulative[j] = total
-    log_total = math.log(total)
+    log_total = log(total)
     for j in range(num_actions):
         logits[j] = (np.float64(logits[j]) - np.float64(highest)) - log_total
         cumulative[j] /= total

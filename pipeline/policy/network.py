@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.cage2.facts.orders import ONE_HOTS
+from pipeline.numerics.linear_algebra import orthonormal
+from pipeline.numerics.normal import normals
 from pipeline.policy.params import PLAIN, USELESS, MlpShape, PolicyShape
 
 if TYPE_CHECKING:
@@ -116,9 +119,8 @@ def useless(mask: Mask, inputs: Tensor) -> Tensor:
     return ~is_set[:, cause] | is_set[:, spent]
 
 
-def create(seed: int, initialisation: Initialisation, shape: PolicyShape = PLAIN) -> ActorCritic:
-    """Return a fresh network, a function of its arguments (torch's global generator is left alone)."""
-    generator = torch.Generator().manual_seed(seed)
+def create(generator: np.random.Generator, initialisation: Initialisation, shape: PolicyShape = PLAIN) -> ActorCritic:
+    """Return a fresh network, a function of its arguments, the same on every processor."""
     return ActorCritic(
         _initial(shape.actor, 0.01, initialisation, generator),
         _initial(shape.critic, 1.0, initialisation, generator),
@@ -139,14 +141,23 @@ def _parameters(flat: Tensor, shape: MlpShape) -> list[Tensor]:
     return [part.view(size) for part, size in zip(parts, shape.table.values(), strict=True)]
 
 
-def _initial(shape: MlpShape, head_gain: float, initialisation: Initialisation, generator: torch.Generator) -> Tensor:
-    flat = torch.zeros(shape.num_values)
-    parameters = _parameters(flat, shape)
-    for weight, bias, gain in zip(parameters[::2], parameters[1::2], (2**0.5, 2**0.5, head_gain), strict=True):
+def _initial(
+    shape: MlpShape, head_gain: float, initialisation: Initialisation, generator: np.random.Generator
+) -> Tensor:
+    flat = np.zeros(shape.num_values, np.float32)
+    parameters = list(shape.views(flat).values())
+    gains = (math.sqrt(2.0), math.sqrt(2.0), head_gain)
+    for weight, bias, gain in zip(parameters[::2], parameters[1::2], gains, strict=True):
         if initialisation == "orthogonal":
-            nn.init.orthogonal_(weight, gain, generator=generator)
+            weight[:] = gain * _orthogonal(generator, *weight.shape)
         else:
-            bound = weight.shape[1] ** -0.5
-            nn.init.uniform_(weight, -bound, bound, generator=generator)
-            nn.init.uniform_(bias, -bound, bound, generator=generator)
-    return flat
+            for parameter in (weight, bias):
+                parameter[:] = (2.0 * generator.random(parameter.shape) - 1.0) / math.sqrt(weight.shape[1])
+    return torch.from_numpy(flat)
+
+
+def _orthogonal(generator: np.random.Generator, num_rows: int, num_columns: int) -> npt.NDArray[np.float64]:
+    """Return `[num_rows, num_columns]` whose rows are orthonormal, or where they are too many, whose columns are."""
+    if num_rows > num_columns:
+        return _orthogonal(generator, num_columns, num_rows).T
+    return orthonormal(normals(generator, num_rows, num_columns))

@@ -169,8 +169,8 @@ class PolicyStore:
         return policy
 
     def _fresh(self, workflow_id: int) -> PolicyState:
-        seed = seeding.seed(self._run_seed, seeding.Stream.POLICY_INIT, workflow_id)
-        return PolicyState(workflow_id, network.create(seed, self._initialisation, self._shape))
+        generator = seeding.generator(self._run_seed, seeding.Stream.POLICY_INIT, workflow_id)
+        return PolicyState(workflow_id, network.create(generator, self._initialisation, self._shape))
 
 
 def policy_name(workflow_id: int) -> str:

@@ -190,7 +190,7 @@ def warm_up() -> None:
     fields = {"observation", "action", "log_prob", "reward_tenths", "fix"}
     record = {name: np.zeros_like(rows[0]) for name, rows in vars(batch).items() if name in fields}
     batch.put(0, record, workflow_id=0)
-    policy = PolicyState(0, network.create(0, DEFAULT.initialisation))
+    policy = PolicyState(0, network.create(np.random.default_rng(0), DEFAULT.initialisation))
     generator = np.random.default_rng(0)
     update(policy, batch, DEFAULT, alignment_lambda=0.0, progress=0.0, generator=generator, device=torch.device("cpu"))
 

@@ -273,7 +273,7 @@ def _mean(worths: list[Worth]) -> tuple[Estimate, float]:
     return (
         Estimate(
             math.fsum(worth.env_reward.mean for worth in worths) / num,
-            math.sqrt(math.fsum(worth.env_reward.stderr**2 for worth in worths)) / num,
+            math.sqrt(math.fsum(worth.env_reward.stderr * worth.env_reward.stderr for worth in worths)) / num,
         ),
         math.fsum(worth.compliance for worth in worths) / num,
     )

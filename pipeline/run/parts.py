@@ -208,7 +208,7 @@ def _remove_if_empty(path: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def _thread(name: str) -> AsyncIterator[ThreadPoolExecutor]:
-    """One named thread. On it torch computes with one thread: more would round differently from machine to machine."""
+    """One named thread. On it torch computes with one thread: the other cores are the workers'."""
     executor = ThreadPoolExecutor(1, f"cage2-{name}", initializer=torch.set_num_threads, initargs=(1,))
     try:
         yield executor

@@ -155,7 +155,6 @@ class Training:
 
     async def _begin(self, remaining: int) -> Visit | None:
         started_s = time.monotonic()
-        # on the search's thread, where torch has one thread: drawing orthogonal weights rounds by their number
         visit = await asyncio.get_running_loop().run_in_executor(
             self._search_thread, self._curriculum.begin, self._store, remaining
         )

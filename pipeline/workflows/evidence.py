@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import torch
+import numpy as np
 
-from pipeline.workflows.models import LOG_PRIORS, covariances
+from pipeline.numerics.elementary64 import each_exp, each_log
+from pipeline.numerics.linear_algebra import cholesky, solve_lower
+from pipeline.workflows.models import PRIORS, covariances
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy.typing as npt
 
     from pipeline.workflows.targets import Targets
 
@@ -27,15 +31,15 @@ _NEGLIGIBLE: Final = 0.01
 class Evidence(NamedTuple):
     """The hypotheses that the observations leave standing, `K` of them: a model with a noise each."""
 
-    weight: torch.Tensor
+    weight: npt.NDArray[np.float64]
     """`[K]` float64, sums to 1."""
-    model: torch.Tensor
+    model: npt.NDArray[np.int64]
     """`[K]` int64, index among `models.MODELS`."""
-    noise: torch.Tensor
+    noise: npt.NDArray[np.float64]
     """`[K]` float64, one of `NOISES`."""
-    factor: torch.Tensor
+    factor: npt.NDArray[np.float64]
     """`[K, n, n]` float64, lower triangular: Cholesky factor of the observations' covariance."""
-    whitened: torch.Tensor
+    whitened: npt.NDArray[np.float64]
     """`[K, n]` float64: `factor^-1 @ targets`."""
 
 
@@ -50,35 +54,37 @@ def weigh(workflow_ids: Sequence[int], targets: Targets) -> Evidence:
         targets: What was observed of them, in the same order.
     """
     log_likelihood, factor, whitened = _explain(workflow_ids, targets)  # [N, M], [N, M, n, n], [N, M, n]
-    log_weight = (log_likelihood + LOG_PRIORS).flatten()
-    weight = torch.exp(log_weight - log_weight.max())
-    (kept,) = torch.nonzero(weight > _NEGLIGIBLE, as_tuple=True)
-    num_models = len(LOG_PRIORS)
+    log_weight = (log_likelihood + each_log(PRIORS)).ravel()
+    weight = each_exp(log_weight - log_weight.max())
+    kept = np.flatnonzero(weight > _NEGLIGIBLE)
+    noise, model = np.unravel_index(kept, log_likelihood.shape)
     return Evidence(
         weight=weight[kept] / weight[kept].sum(),
-        model=kept % num_models,
-        noise=torch.tensor(NOISES, dtype=torch.float64)[kept // num_models],
-        factor=factor.flatten(0, 1)[kept],
-        whitened=whitened.flatten(0, 1)[kept],
+        model=model,
+        noise=np.array(NOISES)[noise],
+        factor=factor[noise, model],
+        whitened=whitened[noise, model],
     )
 
 
-def log_likelihoods(workflow_ids: Sequence[int], targets: Targets) -> torch.Tensor:
+def log_likelihoods(workflow_ids: Sequence[int], targets: Targets) -> npt.NDArray[np.float64]:
     """Return the log marginal likelihood of each noise with each model: `[N, M]` float64, nats, but for a constant."""
     return _explain(workflow_ids, targets)[0]
 
 
-def _explain(workflow_ids: Sequence[int], targets: Targets) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    ids = torch.tensor(workflow_ids)
-    values, known, num_visits, scatter = (torch.from_numpy(array) for array in targets[:4])  # each [n]
-    of_visit = known + torch.tensor(NOISES, dtype=torch.float64)[:, None]  # [N, n], variances
-    of_mean = (of_visit / num_visits).clamp_min(_MIN_NOISE)
+def _explain(
+    workflow_ids: Sequence[int], targets: Targets
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    values, known, num_visits, scatter = targets[:4]  # each [n]
+    of_visit = known + np.array(NOISES)[:, None]  # [N, n], variances
+    of_mean = np.maximum(of_visit / num_visits, _MIN_NOISE)
 
+    ids, each = np.array(workflow_ids), np.arange(len(workflow_ids))
     covariance = covariances()[:, ids[:, None], ids] + MEAN_VARIANCE  # [M, n, n]
-    observed = covariance.repeat(len(NOISES), 1, 1, 1)  # [N, M, n, n]
-    observed.diagonal(dim1=-2, dim2=-1).add_(of_mean[:, None])
-    factor = torch.linalg.cholesky(observed)
-    whitened = torch.linalg.solve_triangular(factor, values[:, None].expand(*factor.shape[:-1], 1), upper=False)[..., 0]
-    means = -0.5 * whitened.square().sum(-1) - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)  # [N, M]
-    visits = -0.5 * (scatter / of_visit + (num_visits - 1) * of_visit.log()).sum(-1)  # [N]
+    observed = np.stack([covariance] * len(NOISES))  # [N, M, n, n]
+    observed[..., each, each] += of_mean[:, None]
+    factor = cholesky(observed)
+    whitened = solve_lower(factor, np.broadcast_to(values[:, None], (*factor.shape[:-1], 1)))[..., 0]
+    means = -0.5 * np.square(whitened).sum(-1) - each_log(factor[..., each, each]).sum(-1)  # [N, M]
+    visits = -0.5 * (scatter / of_visit + (num_visits - 1) * each_log(of_visit)).sum(-1)  # [N]
     return means + visits[:, None], factor, whitened

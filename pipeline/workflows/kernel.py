@@ -8,6 +8,9 @@
 
 A kernel here is a batch: one leading dimension counts the models, whose parameters are fixed. Nothing is optimised;
 `models` says which parameters there are, and `fit` weighs them.
+
+Sums are written out, term by term, and exp is the project's own: a product of matrices, or torch's exp, would round
+otherwise from one processor to another.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import torch
 from gpytorch.kernels import Kernel
 
 from pipeline.cage2.facts.orders import NUM_HOST_TYPES, NUM_PAIRS, ONE_HOTS, ORDER_SIZE, PRECEDENCES
+from pipeline.numerics.elementary64 import each_exp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,12 +48,8 @@ class MallowsKernel(Kernel):  # type: ignore[misc]  # gpytorch ships no types
 
     def forward(self, x1: torch.Tensor, x2: torch.Tensor, diag: bool = False, **_: Any) -> torch.Tensor:
         """Return the kernel's `[M, n, m]` matrices, or their `[M, n]` diagonals."""
-        if diag:
-            return torch.exp(-((x1 - x2).abs() * self.decay[:, None]).sum(-1))
-        weighted: torch.Tensor = x1 * self.decay[:, None]
-        # |a - b| = a (1 - b) + (1 - a) b for values in {0, 1}
-        disagreement = weighted @ (1 - x2).mT + (self.decay[:, None] - weighted) @ x2.mT
-        return torch.exp(-disagreement)
+        apart = (x1 - x2).abs() if diag else (x1[..., :, None, :] - x2[..., None, :, :]).abs()  # [..., n, m, 10]
+        return torch.from_numpy(each_exp(-_weighted_sum(self.decay, apart, diag=diag).numpy()))
 
 
 class PositionKernel(Kernel):  # type: ignore[misc]  # gpytorch ships no types
@@ -67,8 +67,9 @@ class PositionKernel(Kernel):  # type: ignore[misc]  # gpytorch ships no types
 
     def forward(self, x1: torch.Tensor, x2: torch.Tensor, diag: bool = False, **_: Any) -> torch.Tensor:
         """Return the kernel's `[M, n, m]` matrices, or their `[M, n]` diagonals."""
-        weighted: torch.Tensor = x1 * self.weight.repeat_interleave(NUM_HOST_TYPES, dim=-1)[:, None]
-        return (weighted * x2).sum(-1) if diag else weighted @ x2.mT
+        x1, x2 = (x.reshape(*x.shape[:-1], NUM_HOST_TYPES, NUM_HOST_TYPES) for x in (x1, x2))  # [..., n, 5, 5]
+        both = x1 * x2 if diag else x1[..., :, None, :, :] * x2[..., None, :, :, :]
+        return _weighted_sum(self.weight, both.sum(-1), diag=diag)  # of ones and zeros: exact
 
 
 class OrderKernel(Kernel):  # type: ignore[misc]  # gpytorch ships no types
@@ -123,3 +124,18 @@ def features(workflow_ids: Sequence[int]) -> torch.Tensor:
         `[n, 35]` float64 in {0, 1}: precedences, then the one-hot order.
     """
     return _FEATURES[list(workflow_ids)]
+
+
+def _weighted_sum(weights: torch.Tensor, terms: torch.Tensor, *, diag: bool) -> torch.Tensor:
+    """Return the sum of `[..., n, m, d]` terms (`diag`: `[..., n, d]`), each times its weight, one after the other.
+
+    Args:
+        weights: `[M, d]` float64.
+        terms: What is summed over its last dimension.
+        diag: Whether it has one dimension less.
+    """
+    weights = weights[:, None] if diag else weights[:, None, None]
+    total = weights[..., 0] * terms[..., 0]
+    for k in range(1, weights.shape[-1]):
+        total += weights[..., k] * terms[..., k]
+    return total

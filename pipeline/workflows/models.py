@@ -22,6 +22,7 @@ from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
 import torch
 
 from pipeline.cage2.facts.orders import NUM_HOST_TYPES, NUM_PAIRS, NUM_WORKFLOWS, PAIRS
@@ -29,6 +30,8 @@ from pipeline.workflows.kernel import OrderKernel, features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy.typing as npt
 
 _DECAYS: Final = (0.05, 0.2, 0.8)
 """Of the precedences of three and more types: smooth to rugged."""
@@ -97,13 +100,14 @@ MODELS: Final = (
 )
 """All of them."""
 
-LOG_PRIORS: Final = torch.tensor([math.log(model.prior) for model in MODELS], dtype=torch.float64)
-"""`[M]` float64, nats."""
+PRIORS: Final = np.array([model.prior for model in MODELS])
+"""`[M]` float64, read-only."""
+PRIORS.setflags(write=False)
 
 
 @cache
-def covariances() -> torch.Tensor:
-    """Return what each model says of all orders: `[M, 120, 120]` float64, shared: not to be changed."""
+def covariances() -> npt.NDArray[np.float64]:
+    """Return what each model says of all orders: `[M, 120, 120]` float64, read-only."""
     kernel = OrderKernel(
         share=torch.tensor([model.share for model in MODELS], dtype=torch.float64),
         decay=torch.tensor([model.decay for model in MODELS], dtype=torch.float64),
@@ -112,5 +116,6 @@ def covariances() -> torch.Tensor:
         rest_decay=_REST_DECAY,
     )
     with torch.no_grad():
-        table: torch.Tensor = kernel(features(range(NUM_WORKFLOWS))).to_dense()
+        table: npt.NDArray[np.float64] = kernel(features(range(NUM_WORKFLOWS))).to_dense().numpy()
+    table.setflags(write=False)
     return table

@@ -75,10 +75,11 @@ def repeats(observations: Sequence[Observation]) -> bool:
 
 def _pooled(workflow_id: int, visits: Sequence[Observation]) -> Pooled:
     num = len(visits)
-    # `fsum` rounds once, so that the order of the visits makes no difference.
+    # `fsum` rounds once, so that the order of the visits makes no difference; `**` rounds by the processor
     mean = math.fsum(visit.env_reward for visit in visits) / num
-    stderr = visits[0].stderr if num == 1 else math.sqrt(math.fsum(visit.stderr**2 for visit in visits) / num)
-    scatter = math.fsum((visit.env_reward - mean) ** 2 for visit in visits)
+    mean_square = math.fsum(visit.stderr * visit.stderr for visit in visits) / num
+    stderr = visits[0].stderr if num == 1 else math.sqrt(mean_square)
+    scatter = math.fsum((visit.env_reward - mean) * (visit.env_reward - mean) for visit in visits)
     return Pooled(workflow_id, mean, stderr, num, scatter)
 
 

@@ -4,8 +4,8 @@
 observations -pool-> one per order -standardise-> unit variance -weigh-> Evidence -fit-> Posterior -sample-> [num, 120]
 ```
 
-Functions here are pure: equal arguments give equal results to the last bit, whatever the order of the observations
-and the number of torch's threads.
+Functions here are pure: equal arguments give equal results to the last bit, whatever the order of the observations,
+the processor and the number of threads.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import torch
 
+from pipeline.numerics.linear_algebra import cholesky, product, solve_lower
+from pipeline.numerics.normal import normals
 from pipeline.workflows.evidence import MEAN_VARIANCE, Evidence, weigh
 from pipeline.workflows.models import covariances
 from pipeline.workflows.observations import pool
-from pipeline.workflows.one_thread import one_thread
 from pipeline.workflows.targets import standardise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -70,17 +70,17 @@ def fit(observations: Iterable[Observation]) -> Posterior:
         raise ValueError("nothing to fit: without an observation, choose with no posterior")
     ids = [order.workflow_id for order in pooled]
     targets = standardise(pooled)
-    with one_thread():
-        evidence = weigh(ids, targets)
-        means, gains = _components(evidence, ids)  # [K, 120], [K, n, 120]
-        priors = covariances().diagonal(dim1=-2, dim2=-1)[evidence.model] + MEAN_VARIANCE  # [K, 120]
-        variances = priors - gains.square().sum(-2)
-        mean = evidence.weight @ means
-        variance = evidence.weight @ (variances.clamp_min(0.0) + (means - mean).square())
-        extra_noise = float(evidence.weight @ evidence.noise)
+    evidence = weigh(ids, targets)
+    means, gains = _components(evidence, ids)  # [K, 120], [K, n, 120]
+    priors = covariances().diagonal(axis1=-2, axis2=-1)[evidence.model] + MEAN_VARIANCE  # [K, 120]
+    variances = np.maximum(priors - np.square(gains).sum(-2), 0.0)
+    weight = evidence.weight[:, None]
+    mean = (weight * means).sum(0)  # [120]
+    variance = (weight * (variances + np.square(means - mean))).sum(0)
+    extra_noise = float((evidence.weight * evidence.noise).sum())
     return Posterior(
-        mean=_read_only(targets.location + targets.scale * mean.numpy()),
-        std=_read_only(targets.scale * variance.sqrt().numpy()),
+        mean=_read_only(targets.location + targets.scale * mean),
+        std=_read_only(targets.scale * np.sqrt(variance)),
         extra_noise_std=targets.scale * math.sqrt(extra_noise),
         observed=tuple(ids),
         evidence=evidence,
@@ -100,24 +100,26 @@ def sample(posterior: Posterior, num: int, rng: np.random.Generator) -> npt.NDAr
     Returns:
         `[num, 120]` float64, in points.
     """
-    with one_thread():
-        means, gains = _components(posterior.evidence, posterior.observed)
-        covariance = covariances()[posterior.evidence.model] + MEAN_VARIANCE - gains.mT @ gains
-        covariance.diagonal(dim1=-2, dim2=-1).add_(_JITTER)
-        factors = torch.linalg.cholesky(covariance).numpy()  # [K, 120, 120]
-        counts = rng.multinomial(num, posterior.evidence.weight.numpy())
-        drawn = [
-            mean + rng.standard_normal((count, len(mean))) @ factor.T
-            for count, mean, factor in zip(counts, means.numpy(), factors, strict=True)
-        ]
-    return posterior.location + posterior.scale * np.concatenate(drawn)
+    evidence, num_orders = posterior.evidence, len(posterior.mean)
+    means, gains = _components(evidence, posterior.observed)
+    covariance = covariances()[evidence.model] + MEAN_VARIANCE - product(gains.swapaxes(-2, -1), gains)
+    each = np.arange(num_orders)
+    covariance[:, each, each] += _JITTER
+    factors = cholesky(covariance)  # [K, 120, 120]
+    bounds = np.cumsum(evidence.weight)[:-1]  # shares of [0, 1)
+    component = np.searchsorted(bounds, rng.random(num), side="right")  # [num]
+    values = normals(rng, num, num_orders)
+    for k in np.unique(component):
+        drawn = component == k
+        values[drawn] = means[k] + product(values[drawn], factors[k].T)
+    return posterior.location + posterior.scale * values
 
 
-def _components(evidence: Evidence, observed: Iterable[int]) -> tuple[torch.Tensor, torch.Tensor]:
+def _components(evidence: Evidence, observed: Sequence[int]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return each hypothesis' mean of all orders, and its whitened covariance of the observed and all orders."""
-    across = covariances()[evidence.model[:, None], torch.tensor(list(observed))] + MEAN_VARIANCE  # [K, n, 120]
-    gains = torch.linalg.solve_triangular(evidence.factor, across, upper=False)
-    return (evidence.whitened[:, None] @ gains)[:, 0], gains
+    across = covariances()[evidence.model[:, None], np.array(observed)] + MEAN_VARIANCE  # [K, n, 120]
+    gains = solve_lower(evidence.factor, across)
+    return (evidence.whitened[..., None] * gains).sum(-2), gains
 
 
 def _read_only(array: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

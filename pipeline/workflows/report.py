@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.cage2.facts.orders import NUM_WORKFLOWS, PAIRS, PRECEDENCES, order_name
+from pipeline.cage2.facts.orders import NUM_PAIRS, PAIRS, PRECEDENCES, order_name
 from pipeline.cage2.facts.spec import HOST_TYPES
+from pipeline.numerics.linear_algebra import cholesky, product, solve_lower
+from pipeline.numerics.normal import quantile
 from pipeline.types import PairEffect, Settling, TiedOrder
 from pipeline.workflows.posterior import fit, sample
 
@@ -117,9 +118,9 @@ def episodes_to_settle(num_orders: int, episode_std: float, extra_noise_std: flo
     """
     if num_orders == 1:
         return 0.0
-    z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / (num_orders - 1))
-    left = MARGIN**2 - 2 * z**2 * extra_noise_std**2  # for what the episodes' own noise adds
-    return 2 * z**2 * episode_std**2 / left if left > 0 else math.inf
+    z = quantile(1 - (1 - CONFIDENCE) / (num_orders - 1))
+    left = MARGIN * MARGIN - 2 * (z * extra_noise_std) * (z * extra_noise_std)
+    return 2 * (z * episode_std) * (z * episode_std) / left if left > 0 else math.inf
 
 
 def _within_margin(values: npt.NDArray[np.float64], eligible: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
@@ -135,8 +136,10 @@ def _pair_effects(values: npt.NDArray[np.float64]) -> tuple[PairEffect, ...]:
     pair decides, it is a third as large for each of the six pairs that share a type with it, as these are
     correlated over the orders. Least squares gives them nothing.
     """
-    design = np.column_stack([np.ones(NUM_WORKFLOWS), PRECEDENCES])  # [120, 11], of full rank
-    effects = values @ np.linalg.pinv(design)[1:].T  # [num, 10], points
+    # each pair stands either way round in half of the orders: without its mean, no constant is needed
+    design = PRECEDENCES.astype(np.float64) - 0.5  # [120, 10], of full rank
+    root = solve_lower(cholesky(product(design.T, design)), np.eye(NUM_PAIRS))
+    effects = product(values, product(design, product(root.T, root)))  # [num, 10], points
     means, stds = effects.mean(axis=0), effects.std(axis=0)
     clearness = np.abs(means) / np.maximum(stds, np.finfo(float).tiny)
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from pipeline.numerics.elementary64 import each_log
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -58,15 +60,15 @@ def standardise(pooled: Sequence[Pooled]) -> Targets:
     reach = (median - float(np.quantile(rewards, 0.1, method="higher"))) / _KNEE
     width = max(deviation, reach, typical_stderr, _RESOLUTION)
     depth = np.maximum((median - rewards) / width - _KNEE, 0.0)  # [n], beyond the knee
-    bent = np.where(depth > 0, median - width * (_KNEE + np.log1p(depth)), rewards)
+    bent = np.where(depth > 0, median - width * (_KNEE + each_log(1.0 + depth)), rewards)
     location = float(bent.mean())
     scale = max(float(bent.std()), typical_stderr, _RESOLUTION)
     slope = 1 / ((1 + depth) * scale)  # [n], units per point
     return Targets(
         values=(bent - location) / scale,
-        noise=(stderrs * slope) ** 2,
+        noise=np.square(stderrs * slope),
         num_visits=num_visits,
-        scatter=np.array([order.scatter for order in pooled]) * slope**2,
+        scatter=np.array([order.scatter for order in pooled]) * np.square(slope),
         location=location,
         scale=scale,
     )

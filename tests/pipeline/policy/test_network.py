@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -21,7 +23,7 @@ def observations(num: int) -> np.ndarray:
 @pytest.mark.parametrize("initialisation", ["orthogonal", "uniform"])
 @pytest.mark.parametrize("scale", [1.0, 5.0])
 def test_torch_and_numpy_agree(initialisation: Initialisation, scale: float) -> None:
-    network = create(3, initialisation)
+    network = create(np.random.default_rng(3), initialisation)
     with torch.no_grad():
         network.actor.mul_(scale)
     rows = observations(200)
@@ -36,7 +38,7 @@ def test_torch_and_numpy_agree(initialisation: Initialisation, scale: float) -> 
 
 
 def test_orthogonal_weights_are_orthogonal() -> None:
-    network = create(0, "orthogonal")
+    network = create(np.random.default_rng(0), "orthogonal")
     for flat, shape, head_gain in ((network.actor, PLAIN.actor, 0.01), (network.critic, PLAIN.critic, 1.0)):
         views = shape.views(flat.detach().numpy())
         for name, gain in (("hidden_1", 2**0.5), ("hidden_2", 2**0.5), ("head", head_gain)):
@@ -47,23 +49,23 @@ def test_orthogonal_weights_are_orthogonal() -> None:
 
 
 def test_a_fresh_policy_is_nearly_uniform() -> None:
-    log_probs = create(0, "orthogonal").log_probs(network_inputs(observations(50), 0, CPU))
+    log_probs = create(np.random.default_rng(0), "orthogonal").log_probs(network_inputs(observations(50), 0, CPU))
 
     assert log_probs.exp().detach().numpy() == pytest.approx(1 / NUM_ACTIONS, rel=0.1)
 
 
 def test_uniform_weights_keep_their_bound() -> None:
-    views = PLAIN.actor.views(create(0, "uniform").actor_weights())
+    views = PLAIN.actor.views(create(np.random.default_rng(0), "uniform").actor_weights())
     for name, parameter in views.items():
         bound = (77 if name.startswith("hidden_1") else 64) ** -0.5
         assert 0.9 * bound < np.abs(parameter).max() <= bound
 
 
 def test_a_seed_is_a_network_whatever_torch_drew_before() -> None:
-    first = create(5, "orthogonal")
+    first = create(np.random.default_rng(5), "orthogonal")
     state = torch.random.get_rng_state()
     torch.rand(7)
-    again, other = create(5, "orthogonal"), create(6, "orthogonal")
+    again, other = create(np.random.default_rng(5), "orthogonal"), create(np.random.default_rng(6), "orthogonal")
     torch.random.set_rng_state(state)
 
     assert torch.equal(first.actor, again.actor)
@@ -71,8 +73,18 @@ def test_a_seed_is_a_network_whatever_torch_drew_before() -> None:
     assert not torch.equal(first.actor, other.actor)
 
 
+@pytest.mark.parametrize(
+    ("initialisation", "digest"), [("orthogonal", "455d0be8a61b53c2"), ("uniform", "7be91c76331c2f70")]
+)
+def test_a_seed_is_the_network_that_it_always_was(initialisation: Initialisation, digest: str) -> None:
+    """On every processor: a change here makes old results unrepeatable."""
+    network = create(np.random.Generator(np.random.PCG64(5)), initialisation)
+    weights = network.actor_weights().tobytes() + network.critic.detach().numpy().tobytes()
+    assert hashlib.sha256(weights).hexdigest()[:16] == digest
+
+
 def test_gradients_reach_every_used_parameter() -> None:
-    network = create(0, "uniform")
+    network = create(np.random.default_rng(0), "uniform")
     rows = np.vstack([observations(50), np.ones((1, OBSERVATION_SIZE), np.int8)])
     inputs = network_inputs(rows, np.arange(len(rows)) * 119 // 50, CPU)  # orders enough for each place and type
 
@@ -83,7 +95,7 @@ def test_gradients_reach_every_used_parameter() -> None:
 
 
 def test_published_weights_are_a_copy() -> None:
-    network = create(0, "orthogonal")
+    network = create(np.random.default_rng(0), "orthogonal")
     weights = network.actor_weights()
     before = weights.copy()
     with torch.no_grad():
@@ -100,7 +112,7 @@ def test_vectors_of_another_length_are_refused() -> None:
 
 def test_a_shape_of_its_own_is_kept() -> None:
     shape = PolicyShape(observation_size=150, num_actions=54)
-    network = create(0, "orthogonal", shape)
+    network = create(np.random.default_rng(0), "orthogonal", shape)
     rows = np.random.default_rng(0).integers(0, 2, (3, 150)).astype(np.int8)
     inputs = network_inputs(rows, np.array([0, 5, 119]), CPU)
 
@@ -112,7 +124,7 @@ def test_a_shape_of_its_own_is_kept() -> None:
 
 def test_torch_masks_as_workers_do() -> None:
     shape = PolicyShape.of(Interface(observation_memory=True, actions="merged"))
-    network = create(0, "uniform", shape)
+    network = create(np.random.default_rng(0), "uniform", shape)
     rows = np.random.default_rng(0).integers(0, 2, (200, shape.observation_size)).astype(np.int8)
     log_probs = network.log_probs(network_inputs(rows, 5, CPU)).detach().numpy()
     actor = Actor(network.actor_weights(), shape)

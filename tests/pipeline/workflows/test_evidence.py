@@ -69,12 +69,12 @@ def test_visits_taken_together_say_what_they_say_one_by_one() -> None:
     each = [visit.workflow_id for visit in visits]
 
     def likelihood(noise: float, model: int) -> float:
-        covariance = covariances()[model].numpy()[np.ix_(each, each)] + MEAN_VARIANCE
+        covariance = covariances()[model][np.ix_(each, each)] + MEAN_VARIANCE
         covariance += np.eye(6) * ((1.5 / targets.scale) ** 2 + noise)
         return float(-0.5 * values @ np.linalg.solve(covariance, values) - 0.5 * np.linalg.slogdet(covariance)[1])
 
     expected = np.array([[likelihood(noise, model) for model in (3, 120)] for noise in NOISES])
-    found = log_likelihoods(ids, targets)[:, [3, 120]].numpy()
+    found = log_likelihoods(ids, targets)[:, [3, 120]]
     np.testing.assert_allclose(np.diff(found.ravel()), np.diff(expected.ravel()), rtol=1e-9)  # but for a constant
 
 
@@ -96,11 +96,11 @@ def test_what_is_left_is_consistent() -> None:
     assert evidence.whitened.shape == (num, 12)
     assert evidence.weight.min() > 0.01 * evidence.weight.max()
     for k in range(num):
-        covariance = covariances()[evidence.model[k]].numpy()[np.ix_(ids, ids)] + MEAN_VARIANCE
-        covariance += np.diag(targets.noise + evidence.noise[k].item())
-        factor = evidence.factor[k].numpy()
+        covariance = covariances()[evidence.model[k]][np.ix_(ids, ids)] + MEAN_VARIANCE
+        covariance += np.diag(targets.noise + evidence.noise[k])
+        factor = evidence.factor[k]
         np.testing.assert_allclose(factor @ factor.T, covariance, rtol=1e-12)
-        np.testing.assert_allclose(factor @ evidence.whitened[k].numpy(), targets.values, atol=1e-12)
+        np.testing.assert_allclose(factor @ evidence.whitened[k], targets.values, atol=1e-12)
 
 
 def test_scatter_between_visits_tells_how_much_trainings_differ() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.cage2.facts.orders import NUM_WORKFLOWS, ORDERS, PAIRS, PRECEDENCES, order_name
+from pipeline.cage2.facts.spec import HOST_TYPES
 from pipeline.types import TiedOrder
 from pipeline.workflows.observations import Observation
 from pipeline.workflows.report import (
@@ -13,6 +14,7 @@ from pipeline.workflows.report import (
     MIN_OBSERVED,
     MIN_PROBABILITY,
     SearchReport,
+    _pair_effects,
     episodes_to_settle,
     report,
 )
@@ -133,6 +135,17 @@ def test_effects_of_pairs_add_up() -> None:
         if value:
             assert (effect.first, effect.second) == ((names[i], names[j]) if value > 0 else (names[j], names[i]))
             assert effect.matters
+
+
+def test_effects_are_numpys_least_squares() -> None:
+    values = np.random.default_rng(0).normal(-30, 5, (200, NUM_WORKFLOWS))
+    design = np.column_stack([np.ones(NUM_WORKFLOWS), PRECEDENCES])
+    expected = np.linalg.lstsq(design, values.T)[0][1:]  # [10, 200]
+    found = {frozenset((pair.first, pair.second)): pair for pair in _pair_effects(values)}
+    for (i, j), effects in zip(PAIRS, expected, strict=True):
+        pair = found[frozenset((HOST_TYPES[i], HOST_TYPES[j]))]
+        assert pair.mean == pytest.approx(abs(effects.mean()), rel=1e-9, abs=1e-12)
+        assert pair.std == pytest.approx(effects.std(), rel=1e-9)
 
 
 # What would settle it

@@ -103,7 +103,7 @@ def played_for_real(interface: Interface, policy: PolicyState, num_episodes: int
 
 
 def policy_of(shape: PolicyShape, scale: float = 1.0) -> PolicyState:
-    fresh = network.create(3, "uniform", shape)
+    fresh = network.create(np.random.default_rng(3), "uniform", shape)
     with torch.no_grad():
         fresh.actor *= scale
     return PolicyState(7, fresh)
