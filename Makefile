@@ -2,8 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# processes that run tests: one more than a small machine has cores, for many tests wait for processes that they start
+JOBS ?= 3
 
-.PHONY: help install run test test-slow lint format clean
+.PHONY: help install run test test-slow lint kernels format clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -11,8 +13,9 @@ help:  ## say what there is
 run: .venv/installed  ## train for two minutes on real CybORG, to the end
 	$(BIN)/python run.py --engine cyborg --red-agent B_lineAgent --total-episodes 6000 --max-episodes-per-workflow 3000 --compliance-threshold 0.9
 
-test: .venv/installed-dev lint  ## lint, types, tests
-	$(BIN)/python -m pytest
+test: .venv/installed-dev  ## lint, types, tests
+	$(MAKE) --no-print-directory --jobs=2 --output-sync lint kernels
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder
 
 test-slow: .venv/installed-dev  ## the proofs that take minutes
 	$(BIN)/python -m pytest -m slow --timeout 1800
@@ -23,6 +26,11 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+
+kernels: .venv/installed-dev  ## compile what is kept as machine code, once for all processes that run tests
+	$(BIN)/python -c "from pipeline.play import rollout; rollout.warm_up()"
+	$(BIN)/python -c "from pipeline.cage2.engine import game_batch; game_batch.warm_up()"
+	$(BIN)/python -c "from pipeline.ppo import update; update.warm_up()"
 
 format: .venv/installed-dev  ## put the code into shape
 	$(BIN)/ruff check --fix .

@@ -91,11 +91,11 @@ def test_one_that_never_came_there_counts_as_the_latest(
 
 
 def test_it_trains_what_is_asked_for(run_bench: RunBench) -> None:
-    result = run_bench("learning.py", "--rows=default,epochs-4", "--seeds=1", "--episodes=544", "--jobs=1", "--json")
+    result = run_bench("learning.py", "--rows=epochs-4", "--seeds=1", "--episodes=544", "--jobs=1", "--json")
     assert result.returncode == 0, result.stderr
     runs: list[dict[str, Any]] = json.loads(result.stdout)["runs"]
-    assert [(run["row"], run["seed"]) for run in runs] == [("default", 0), ("epochs-4", 0)]
-    assert runs[0]["greedy"] != runs[1]["greedy"]
+    assert [(run["row"], run["seed"]) for run in runs] == [("epochs-4", 0)]
+    assert runs[0]["greedy"] != runs[0]["sampled"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Rows, RunBench
+    from conftest import MistakeTold, Rows
 
 
 @pytest.mark.parametrize(("engine", "methods"), [("cyborg", "shm,prototype"), ("fast", "shm,pickle")])
@@ -24,10 +24,7 @@ def test_it_measures_what_is_asked_for(rows_of: Rows, engine: str, methods: str)
         assert 1.0 <= other["pickled_bytes_to_parent"] / shm["shared_bytes_per_episode"] < 1.01
 
 
-def test_a_mistake_is_told(run_bench: RunBench) -> None:
-    result = run_bench("throughput.py", "--workers=0")
-    assert result.returncode == 2
-    error = result.stderr.splitlines()[-1]
+def test_a_mistake_is_told(mistake_told: MistakeTold) -> None:
+    (error,) = mistake_told("throughput", "--workers=0")
     assert error.startswith("error: ")
     assert "at least 1" in error
-    assert "Traceback" not in result.stderr

@@ -118,14 +118,21 @@ class Place:
         return {name for name in self.names() if name.startswith(f"c2p-{owner}-")}
 
 
+def everybodys() -> Place:
+    """Where any run that starts meanwhile would sweep what is left: tests that go on beside this one start runs."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.skip("side by side with others it needs a /dev/shm of its own (root can mount one)")
+    return Place([], SHM)
+
+
 @pytest.fixture
 def place() -> Iterator[Place]:
-    """One of its own if it can be had (root can): elsewhere any run that starts meanwhile would sweep what is left."""
+    """One of its own, if it can be had (root can)."""
     command = ["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /dev/shm && echo mounted && exec sleep 600"]
     try:
         keeper = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     except FileNotFoundError:
-        yield Place([], SHM)
+        yield everybodys()
         return
     with keeper:
         assert keeper.stdout is not None
@@ -133,7 +140,7 @@ def place() -> Iterator[Place]:
             enter = ["nsenter", f"--mount=/proc/{keeper.pid}/ns/mnt", f"--wd={Path.cwd()}"]
             yield Place(enter, Path(f"/proc/{keeper.pid}/root{SHM}"))
         else:
-            yield Place([], SHM)
+            yield everybodys()
         keeper.kill()
 
 

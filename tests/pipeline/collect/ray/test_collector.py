@@ -74,6 +74,13 @@ def trouble(file: str) -> str:
     return Path(file).read_text() if file else ""
 
 
+def cause(file: Path, what: str) -> None:
+    """Say so in one piece: a file that is just being written says nothing yet, and the episode would go on."""
+    whole = file.with_suffix(".new")
+    whole.write_text(what)
+    whole.replace(file)
+
+
 def host_program() -> dict[str, Any]:
     """What Ray could change of the program that it is used by; `RAY_CLIENT_MODE` is set by its import already."""
     kept = {name: value for name, value in os.environ.items() if name not in ("RAY_CLIENT_MODE", "PYTEST_CURRENT_TEST")}
@@ -220,12 +227,12 @@ async def test_under_uvloop(stage: Stage) -> None:
 async def test_who_was_not_told_of_a_death_is_not_blamed(troubled: tuple[Stage, Path]) -> None:
     stage, file = troubled
     async with collecting(stage, 1) as collector:
-        file.write_text("hang")
+        cause(file, "hang")
         playing, waiting = (stage.lease(), stage.lease(episode_index=1)), (stage.lease(episode_index=2),)
         plays = [asyncio.ensure_future(collector.play(slots)) for slots in (playing, waiting)]
         (actor,) = collector._crew._roster._known
         await until(lambda: len(actor.tasks) == 2)
-        file.write_text("die")
+        cause(file, "die")
         deaths = await asyncio.gather(*plays, return_exceptions=True)
         assert [type(death) for death in deaths] == [WorkersDiedError] * 2
         assert [death.generation for death in deaths if isinstance(death, WorkersDiedError)] == [0, 0]
@@ -233,7 +240,7 @@ async def test_who_was_not_told_of_a_death_is_not_blamed(troubled: tuple[Stage, 
         assert {stage.ring.state(slot) for slot in (*playing, *waiting)} == {SlotState.LEASED}
         assert (collector.num_alive, collector.num_rebuilds) == (0, 1)
 
-        file.write_text("")
+        cause(file, "")
         await collector.play(waiting)  # as soon as another is up
         assert (collector.num_alive, collector.num_rebuilds) == (1, 1)
         assert int(stage.ring.header(waiting[0])["worker_pid"]) != actor.pid
@@ -245,14 +252,14 @@ async def test_actors_that_die_together_count_once(troubled: tuple[Stage, Path])
     stage, file = troubled
     async with collecting(stage) as collector:
         await until(lambda: collector.num_alive == 2)
-        file.write_text("hang")
+        cause(file, "hang")
         slots = stage.lease(), stage.lease(episode_index=1)
         plays = [asyncio.ensure_future(collector.play((slot,))) for slot in slots]
         await until(lambda: [len(actor.tasks) for actor in collector._crew._roster._known] == [1, 1])
         pids = {actor.pid for actor in collector._crew._roster._known}
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        file.write_text("")
+        cause(file, "")
         deaths = await asyncio.gather(*plays, return_exceptions=True)
         assert {death.generation for death in deaths if isinstance(death, WorkersDiedError)} == {0}
         assert {pid for death in deaths if isinstance(death, WorkersDiedError) for pid in death.casualties} == pids
@@ -290,7 +297,7 @@ async def test_a_task_beyond_what_ray_sends_with_a_call(
 async def test_one_that_hangs_is_killed(troubled: tuple[Stage, Path], stopped: bool) -> None:
     stage, file = troubled
     async with collecting(stage, 1) as collector:
-        file.write_text("hang")
+        cause(file, "hang")
         slots = (stage.lease(),)
         play = asyncio.ensure_future(collector.play(slots))
         (actor,) = collector._crew._roster._known
@@ -308,7 +315,7 @@ async def test_one_that_hangs_is_killed(troubled: tuple[Stage, Path], stopped: b
 
 async def test_an_environment_that_cannot_be_built_is_told_by_the_slots(troubled: tuple[Stage, Path]) -> None:
     stage, file = troubled
-    file.write_text("build")
+    cause(file, "build")
     async with collecting(stage, 1) as collector:
         for _ in range(2):  # it stays alive
             slot = stage.lease()
