@@ -84,7 +84,7 @@ async def test_the_first_signal_stops_in_time_and_further_ones_at_once(signals: 
         os.kill(os.getpid(), number)
         await asyncio.wait_for(signals.woken.wait(), 10)
     assert signals.stops == [False, True, True]
-    assert signals.told == ["stopping after the update in progress; once more stops at once"]
+    assert signals.told == ["stopping after the update in progress, an evaluation at once; once more stops at once"]
 
 
 async def test_a_hangup_that_is_ignored_stays_so(signals: SimpleNamespace) -> None:

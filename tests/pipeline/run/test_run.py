@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import csv
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,11 +97,9 @@ async def test_the_record_is_complete(make_config: MakeConfig) -> None:
     assert summary["digest"] == finished.digest
     assert summary["best_workflow"] == finished.best_workflow
     assert summary["num_observed"] == finished.num_observed == len({visit.result.workflow_id for visit in visits})
-    assert {
-        "workflow_order": finished.best_workflow,
-        "probability": max(order.probability for order in finished.tied_with_best if order.observed),
-        "observed": True,
-    } in summary["tied_with_best"]
+    tied = [order["workflow_order"] for order in summary["tied_with_best"] if order["observed"]]
+    assert finished.best_workflow in tied
+    assert summary["tied_with_best"] == [asdict(order) for order in finished.tied_with_best]
     assert len(summary["pairs"]) == 10
     assert summary["settling"]["num_orders"] == len(finished.tied_with_best)
     num_evaluated = 2 * sum(visit.result.num_evaluated for visit in visits)  # sampled, and as many greedy
