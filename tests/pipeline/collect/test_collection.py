@@ -484,7 +484,7 @@ class Held(Mortal):
 
 async def test_a_task_that_waits_is_not_overdue_while_another_one_gets_on(stage: Stage) -> None:
     async with collecting(stage, Held(stage, 2, []), episodes_per_task=3) as run:
-        run.collection.open(BatchPlan(0, (3,) * 6, 0, 0))
+        run.open(BatchPlan((3,) * 6, 0, 0))
         await run.until(lambda: len(run.collection._tasks) == 2)
         tasks, limit_s = run.collection._tasks, deadline.FIRST_S
         (played, played_s), (waiting, _) = tasks._submitted_s.items()
