@@ -16,11 +16,10 @@ from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.engine.mersenne import seed_generator_64
 from pipeline.cage2.engine.red import NO_TARGET
 from pipeline.cage2.facts.compliance import Compromised, Verdicts
-from pipeline.cage2.facts.orders import NUM_WORKFLOWS
 from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_TYPES, NETWORKS_OF_RESET
 from pipeline.numerics.compiled import compiled, kernel
 from pipeline.play.record import record_layout
-from pipeline.policy.forward import Actor, choose, look_up
+from pipeline.policy.forward import Actor, choose, fits, look_up
 from pipeline.policy.params import PLAIN
 from pipeline.seeding import GOLDEN_GAMMA, MIX_1, MIX_2
 
@@ -49,7 +48,6 @@ class EnginePlayer:
     def __init__(self, red_agent: str, profile: Profile, interface: Interface, num_steps: int = EPISODE_STEPS) -> None:
         self._batch = GameBatch(1, red_agent, profile, room=num_steps)
         self._memory = Memory(interface)
-        self._shape = interface.observation_size, interface.num_actions
         self._num_steps = num_steps
 
     def play(
@@ -66,12 +64,15 @@ class EnginePlayer:
         """Play one episode and write it down; see `episode.play_episode`.
 
         Raises:
-            ValueError: The record is longer than `num_steps`, it or the actor is not for this interface, or there is no
-                such workflow.
+            ValueError: The record is longer than `num_steps`, there is no such workflow, or record, actor and interface
+                are not made for one another.
         """
-        self._check(actor, workflow_id, record)
+        if len(record["action"]) > self._num_steps:
+            raise ValueError(
+                f"an episode of {len(record['action'])} steps needs a player of as many, not {self._num_steps}"
+            )
         batch = self._batch
-        play(
+        played = play(
             batch.games,
             batch.lists,
             self._memory.state,
@@ -88,19 +89,9 @@ class EnginePlayer:
             record["reward_tenths"],
             record["fix"],
         )
-
-    def _check(self, actor: Actor, workflow_id: int, record: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Refuse what compiled code would read or write beyond its end."""
-        num_steps = len(record["action"])
-        if num_steps > self._num_steps:
-            raise ValueError(f"an episode of {num_steps} steps needs a player of as many, not {self._num_steps}")
-        shapes = [record[name].shape for name in ("observation", "log_prob", "reward_tenths", "fix")]
-        if shapes != [(num_steps + 1, self._shape[0]), *[(num_steps,)] * 3]:
-            raise ValueError(f"not the record of {num_steps} steps that show {self._shape[0]} bits each: {shapes}")
-        if (actor.shape.observation_size, actor.shape.num_actions) != self._shape:
-            raise ValueError(f"the actor is for another interface: {actor.shape}")
-        if not 0 <= workflow_id < NUM_WORKFLOWS:
-            raise ValueError(f"workflow {workflow_id} is none of 0 to {NUM_WORKFLOWS - 1}")
+        if not played:
+            shapes = {name: values.shape for name, values in record.items()}
+            raise ValueError(f"no episode of workflow {workflow_id} and of this interface can be written to {shapes}")
 
 
 @compiled
@@ -129,12 +120,12 @@ def play(
     log_probs: npt.NDArray[np.float32],
     rewards: npt.NDArray[np.int16],
     fixes: npt.NDArray[np.int8],
-) -> None:
+) -> bool:
     """Play one episode of `T` steps in `games[0]` by `actors[0]`.
 
     Args:
         games: `[1]` of `state.GAME`.
-        lists: `[1, 3, 13, room]`, `room > T`.
+        lists: `[1, 3, 13, room]`, `room > T`, which is taken for granted.
         memories: `[1]` of `memory.MEMORY`.
         actors: `[1]` of `forward.ACTOR_STATE`.
         workflow_id: 0 to 119.
@@ -148,14 +139,25 @@ def play(
         log_probs: `[T]`, nats.
         rewards: `[T]`, tenths of a point.
         fixes: `[T]`, values of `compliance.Fix`.
+
+    Returns:
+        Whether it was played: nothing is if the arguments don't fit together.
     """
     game, memory, actor = games[0], memories[0], actors[0]
+    num_steps = len(actions)
+    if not (
+        observations.shape == (num_steps + 1, memory.observation_size)
+        and num_steps == len(log_probs) == len(rewards) == len(fixes)
+        and fits(actor, observations[0], workflow_id)
+        and actor.num_actions == memory.num_actions
+    ):
+        return False
     seed_generator_64(game, environment_seed)
     reset(game, lists[0], NETWORKS_OF_RESET)
     game.observation[:] = 0
-    begin(memory, len(actions))
+    begin(memory, num_steps)
     see(memory, game.observation, observations[0])
-    for t in range(len(actions)):
+    for t in range(num_steps):
         place = look_up(actor, observations[t], workflow_id)
         choice = choose(actor, place, uniform(actions_seed, t), greedy)
         actions[t] = choice
@@ -166,6 +168,7 @@ def play(
         step(game, lists[0], action, AGENTS_CHOICE, NO_TARGET)
         rewards[t] = game.reward
         see(memory, game.observation, observations[t + 1])
+    return True
 
 
 def warm_up() -> None:

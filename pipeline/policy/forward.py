@@ -101,7 +101,7 @@ class Actor:
             for action, (cause, spent) in enumerate(zip(shape.mask.cause, shape.mask.spent, strict=True)):
                 state["cause"][action] = _NO_BIT if cause is None else cause
                 state["spent"][action] = _NO_BIT if spent is None else spent
-        self.shape = shape
+        self._num_actions = num_actions
 
     def distribution(
         self, observation: npt.NDArray[np.int8], workflow_id: int
@@ -118,11 +118,13 @@ class Actor:
         Raises:
             ValueError: The observation is of another size, or there is no such workflow.
         """
-        self._check(observation, workflow_id)
         place = place_of(self.state, observation, workflow_id)
+        if place < 0:
+            raise ValueError(self._unfit(observation, workflow_id))
         state = self.state[0]
-        num_actions = self.shape.num_actions
-        return state["log_probs"][place, :num_actions].copy(), state["cumulative"][place, :num_actions].copy()
+        return state["log_probs"][place, : self._num_actions].copy(), state["cumulative"][
+            place, : self._num_actions
+        ].copy()
 
     def sample(
         self, observation: npt.NDArray[np.int8], workflow_id: int, uniform: float, *, greedy: bool = False
@@ -141,16 +143,17 @@ class Actor:
         Raises:
             ValueError: As `distribution`.
         """
-        self._check(observation, workflow_id)
         action, log_prob = sample_action(self.state, observation, workflow_id, uniform, greedy)
+        if action < 0:
+            raise ValueError(self._unfit(observation, workflow_id))
         return int(action), float(log_prob)
 
-    def _check(self, observation: npt.NDArray[np.int8], workflow_id: int) -> None:
-        if observation.shape != (self.shape.observation_size,) or not 0 <= workflow_id < NUM_WORKFLOWS:
-            raise ValueError(
-                f"an observation of [{self.shape.observation_size}] and a workflow from 0 to {NUM_WORKFLOWS - 1}, not "
-                f"{observation.shape} and {workflow_id}"
-            )
+    def _unfit(self, observation: npt.NDArray[np.int8], workflow_id: int) -> str:
+        size = int(self.state[0]["observation_size"])
+        return (
+            f"an observation of {size} bits and a workflow from 0 to {NUM_WORKFLOWS - 1}, not {len(observation)} bits "
+            f"and workflow {workflow_id}"
+        )
 
 
 @compiled
@@ -190,6 +193,12 @@ def choose(state: Any, place: int, uniform: float, greedy: bool) -> int:
     if greedy:
         return likeliest(state.log_probs[place], state.num_actions)
     return search(state.cumulative[place], state.num_actions, uniform)
+
+
+@compiled
+def fits(state: Any, observation: npt.NDArray[np.int8], workflow_id: int) -> bool:
+    """Return whether an actor has a distribution at an observation for a workflow; `look_up` takes it for granted."""
+    return len(observation) == state.observation_size and 0 <= workflow_id < NUM_WORKFLOWS
 
 
 @compiled
@@ -271,16 +280,19 @@ def compute(state: Any, observation: npt.NDArray[np.int8], workflow_id: int, pla
 
 @kernel
 def place_of(states: npt.NDArray[np.void], observation: npt.NDArray[np.int8], workflow_id: int) -> int:
-    """Return where the distribution at an observation is kept in `states[0]`."""
-    return look_up(states[0], observation, workflow_id)
+    """Return where the distribution at an observation is kept in `states[0]`; -1 if the actor can't have one."""
+    state = states[0]
+    return look_up(state, observation, workflow_id) if fits(state, observation, workflow_id) else -1
 
 
 @kernel
 def sample_action(
     states: npt.NDArray[np.void], observation: npt.NDArray[np.int8], workflow_id: int, uniform: float, greedy: bool
 ) -> tuple[int, float]:
-    """Return an action and its log-probability, by the actor `states[0]`; see `Actor.sample`."""
+    """Return an action and its log-probability, by the actor `states[0]`; -1 and 0 if it can't have any."""
     state = states[0]
+    if not fits(state, observation, workflow_id):
+        return -1, 0.0
     place = look_up(state, observation, workflow_id)
     action = choose(state, place, uniform, greedy)
     return action, state.log_probs[place, action]

@@ -247,7 +247,7 @@ def test_a_choice_that_the_interface_has_not_is_refused(interface: Interface, ch
 def test_arrays_without_room_are_refused(table_size: int, row_size: int) -> None:
     assert RICH.observation_size == 128
     memory, table, row = Memory(RICH), np.zeros(table_size, np.int8), np.zeros(row_size, np.int8)
-    with pytest.raises(ValueError, match=rf"not \(\({table_size},\), \({row_size},\)\)"):
+    with pytest.raises(ValueError, match=rf"\(52, 128\) values, not \({table_size}, {row_size}\)"):
         memory.begin(10, table, row)
-    with pytest.raises(ValueError, match="table and row are"):
+    with pytest.raises(ValueError, match="a table and a row of"):
         memory.see(table, row)
