@@ -18,7 +18,7 @@ from pipeline.cage2.facts.compliance import Compromised, Verdicts
 from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_TYPES
 from pipeline.numerics.compiled import compiled, kernel
 from pipeline.play.record import record_layout
-from pipeline.policy.forward import Actor, choose, look_up
+from pipeline.policy.forward import Actor, choose, fits, look_up
 from pipeline.policy.params import PLAIN
 from pipeline.seeding import GOLDEN_GAMMA, MIX_1, MIX_2
 
@@ -62,14 +62,15 @@ class EnginePlayer:
         """Play one episode and write it down; see `episode.play_episode`.
 
         Raises:
-            ValueError: The record is longer than `num_steps`.
+            ValueError: The record is longer than `num_steps`, there is no such workflow, or record, actor and interface
+                are not made for one another.
         """
         if len(record["action"]) > self._num_steps:
             raise ValueError(
                 f"an episode of {len(record['action'])} steps needs a player of as many, not {self._num_steps}"
             )
         batch = self._batch
-        play(
+        played = play(
             batch.games,
             batch.lists,
             self._memory.state,
@@ -86,6 +87,9 @@ class EnginePlayer:
             record["reward_tenths"],
             record["fix"],
         )
+        if not played:
+            shapes = {name: values.shape for name, values in record.items()}
+            raise ValueError(f"no episode of workflow {workflow_id} and of this interface can be written to {shapes}")
 
 
 @compiled
@@ -114,12 +118,12 @@ def play(
     log_probs: npt.NDArray[np.float32],
     rewards: npt.NDArray[np.int16],
     fixes: npt.NDArray[np.int8],
-) -> None:
+) -> bool:
     """Play one episode of `T` steps in `games[0]` by `actors[0]`.
 
     Args:
         games: `[1]` of `state.GAME`.
-        lists: `[1, 3, 13, room]`, `room > T`.
+        lists: `[1, 3, 13, room]`, `room > T`, which is taken for granted.
         memories: `[1]` of `memory.MEMORY`.
         actors: `[1]` of `forward.ACTOR_STATE`.
         workflow_id: 0 to 119.
@@ -133,14 +137,25 @@ def play(
         log_probs: `[T]`, nats.
         rewards: `[T]`, tenths of a point.
         fixes: `[T]`, values of `compliance.Fix`.
+
+    Returns:
+        Whether it was played: nothing is if the arguments don't fit together.
     """
     game, memory, actor = games[0], memories[0], actors[0]
+    num_steps = len(actions)
+    if not (
+        observations.shape == (num_steps + 1, memory.observation_size)
+        and num_steps == len(log_probs) == len(rewards) == len(fixes)
+        and fits(actor, observations[0], workflow_id)
+        and actor.num_actions == memory.num_actions
+    ):
+        return False
     seed_generator_64(game, environment_seed)
     reset(game, lists[0], INITS_OF_RESET)
     game.observation[:] = 0
-    begin(memory, len(actions))
+    begin(memory, num_steps)
     see(memory, game.observation, observations[0])
-    for t in range(len(actions)):
+    for t in range(num_steps):
         place = look_up(actor, observations[t], workflow_id)
         choice = choose(actor, place, uniform(actions_seed, t), greedy)
         actions[t] = choice
@@ -151,6 +166,7 @@ def play(
         step(game, lists[0], action)
         rewards[t] = game.reward
         see(memory, game.observation, observations[t + 1])
+    return True
 
 
 def warm_up() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cage2.facts.orders import NUM_HOST_TYPES, ORDER_SIZE, ORDERS
+from pipeline.cage2.facts.orders import NUM_HOST_TYPES, NUM_WORKFLOWS, ORDER_SIZE, ORDERS
 from pipeline.cage2.facts.spec import NUM_ACTIONS
 from pipeline.numerics.compiled import COMPILED, compiled, kernel
 from pipeline.policy.params import HIDDEN_SIZE, USELESS
@@ -113,8 +113,13 @@ class Actor:
 
         Returns:
             `(log_probs, cumulative)`: `[A]` float32 in nats, and `[A]` float64 whose last value is exactly 1.
+
+        Raises:
+            ValueError: The observation is of another size, or there is no such workflow.
         """
         place = place_of(self.state, observation, workflow_id)
+        if place < 0:
+            raise ValueError(self._unfit(observation, workflow_id))
         state = self.state[0]
         return state["log_probs"][place, : self._num_actions].copy(), state["cumulative"][
             place, : self._num_actions
@@ -133,9 +138,21 @@ class Actor:
 
         Returns:
             `(action, log_prob)`: its log-probability under the policy is a float32's, in nats.
+
+        Raises:
+            ValueError: As `distribution`.
         """
         action, log_prob = sample_action(self.state, observation, workflow_id, uniform, greedy)
+        if action < 0:
+            raise ValueError(self._unfit(observation, workflow_id))
         return int(action), float(log_prob)
+
+    def _unfit(self, observation: npt.NDArray[np.int8], workflow_id: int) -> str:
+        size = int(self.state[0]["observation_size"])
+        return (
+            f"an observation of {size} bits and a workflow from 0 to {NUM_WORKFLOWS - 1}, not {len(observation)} bits "
+            f"and workflow {workflow_id}"
+        )
 
 
 @compiled
@@ -175,6 +192,12 @@ def choose(state: Any, place: int, uniform: float, greedy: bool) -> int:
     if greedy:
         return likeliest(state.log_probs[place], state.num_actions)
     return search(state.cumulative[place], state.num_actions, uniform)
+
+
+@compiled
+def fits(state: Any, observation: npt.NDArray[np.int8], workflow_id: int) -> bool:
+    """Return whether an actor has a distribution at an observation for a workflow; `look_up` takes it for granted."""
+    return len(observation) == state.observation_size and 0 <= workflow_id < NUM_WORKFLOWS
 
 
 @compiled
@@ -256,16 +279,19 @@ def compute(state: Any, observation: npt.NDArray[np.int8], workflow_id: int, pla
 
 @kernel
 def place_of(states: npt.NDArray[np.void], observation: npt.NDArray[np.int8], workflow_id: int) -> int:
-    """Return where the distribution at an observation is kept in `states[0]`."""
-    return look_up(states[0], observation, workflow_id)
+    """Return where the distribution at an observation is kept in `states[0]`; -1 if the actor can't have one."""
+    state = states[0]
+    return look_up(state, observation, workflow_id) if fits(state, observation, workflow_id) else -1
 
 
 @kernel
 def sample_action(
     states: npt.NDArray[np.void], observation: npt.NDArray[np.int8], workflow_id: int, uniform: float, greedy: bool
 ) -> tuple[int, float]:
-    """Return an action and its log-probability, by the actor `states[0]`; see `Actor.sample`."""
+    """Return an action and its log-probability, by the actor `states[0]`; -1 and 0 if it can't have any."""
     state = states[0]
+    if not fits(state, observation, workflow_id):
+        return -1, 0.0
     place = look_up(state, observation, workflow_id)
     action = choose(state, place, uniform, greedy)
     return action, state.log_probs[place, action]

@@ -51,9 +51,12 @@ def distinct_inputs(observation: npt.NDArray[np.int8], workflow_id: npt.NDArray[
         Each pair once, in an order that depends on nothing but the pairs.
 
     Raises:
-        ValueError: A value is neither 0 nor 1: an episode was not written to its end, say.
+        ValueError: A value is neither 0 nor 1: an episode was not written to its end, say. Or the shapes don't fit.
     """
     num_episodes, num_rows, num_bits = observation.shape
+    if workflow_id.shape != (num_episodes,):
+        msg = f"{num_episodes} episodes need [{num_episodes}] workflows, not {workflow_id.shape}"
+        raise ValueError(msg)
     rows = np.ascontiguousarray(observation).reshape(-1, num_bits)
     workflow = np.repeat(workflow_id, num_rows)
     words = np.zeros((len(rows), -(-num_bits // 64)), np.uint64)

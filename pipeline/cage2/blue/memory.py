@@ -54,6 +54,8 @@ MEMORY = np.dtype(
         # which interface
         ("is_merged", np.int64),
         ("is_seen", np.int64),  # the policy sees what is remembered
+        ("num_actions", np.int64),
+        ("observation_size", np.int64),
         # what is remembered
         ("num_steps", np.int64),  # of the whole episode
         ("step", np.int64),  # that comes next
@@ -88,6 +90,8 @@ class Memory:
         """`[1]` of `MEMORY`: what kernels take."""
         self.state["is_merged"] = interface.actions == "merged"
         self.state["is_seen"] = interface.observation_memory
+        self.state["num_actions"] = interface.num_actions
+        self.state["observation_size"] = interface.observation_size
 
     def begin(self, num_steps: int, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> None:
         """Forget the last episode, and see the first observation.
@@ -96,16 +100,27 @@ class Memory:
             num_steps: Of the episode that begins.
             table: `[52]` int8 in {0, 1}, as `Cage2Env.reset` returns it.
             row: `[observation_size]` int8: what the policy sees, written.
+
+        Raises:
+            ValueError: An array is of another size.
         """
-        _begin(self.state, num_steps, table, row)
+        if not _begin(self.state, num_steps, table, row):
+            raise ValueError(self._sizes_differ(table, row))
 
     def act(self, choice: int) -> int:
         """Return the id of what the policy chose, 0 to 144, and remember that Blue did it.
 
         Args:
             choice: Index among the interface's actions.
+
+        Raises:
+            ValueError: There is no such action.
         """
-        return int(_act(self.state, choice))
+        action = int(_act(self.state, choice))
+        if action < 0:
+            num_actions = self.state["num_actions"][0]
+            raise ValueError(f"choice {choice} is not one of the interface's actions, 0 to {num_actions - 1}")
+        return action
 
     def see(self, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> None:
         """See what came of a step.
@@ -113,8 +128,16 @@ class Memory:
         Args:
             table: `[52]` int8 in {0, 1}, as `Cage2Env.step` returns it.
             row: `[observation_size]` int8: what the policy sees, written.
+
+        Raises:
+            ValueError: An array is of another size.
         """
-        _see(self.state, table, row)
+        if not _see(self.state, table, row):
+            raise ValueError(self._sizes_differ(table, row))
+
+    def _sizes_differ(self, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> str:
+        sizes = OBSERVATION_SIZE, int(self.state["observation_size"][0])
+        return f"a table and a row of {sizes} values, not {len(table), len(row)}"
 
 
 @compiled
@@ -225,16 +248,28 @@ def see(memory: Any, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> 
 @kernel
 def _begin(
     memories: npt.NDArray[np.void], num_steps: int, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]
-) -> None:
-    begin(memories[0], num_steps)
-    see(memories[0], table, row)
+) -> bool:
+    """Begin; return whether the arrays have the right sizes, without which nothing is done."""
+    memory = memories[0]
+    if len(table) != OBSERVATION_SIZE or len(row) != memory.observation_size:
+        return False
+    begin(memory, num_steps)
+    see(memory, table, row)
+    return True
 
 
 @kernel
 def _act(memories: npt.NDArray[np.void], choice: int) -> int:
-    return act(memories[0], choice)
+    """Act; return the action's id, or -1 if there is no such choice and nothing was done."""
+    memory = memories[0]
+    return act(memory, choice) if 0 <= choice < memory.num_actions else -1
 
 
 @kernel
-def _see(memories: npt.NDArray[np.void], table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> None:
-    see(memories[0], table, row)
+def _see(memories: npt.NDArray[np.void], table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> bool:
+    """See; return what `_begin` does."""
+    memory = memories[0]
+    if len(table) != OBSERVATION_SIZE or len(row) != memory.observation_size:
+        return False
+    see(memory, table, row)
+    return True

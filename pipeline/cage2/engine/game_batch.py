@@ -89,9 +89,9 @@ class GameBatch:
                 draws the network three times.
 
         Raises:
-            ValueError: There is not one seed for each game.
+            ValueError: There is not one seed for each game, or an index is of no game; nothing was started.
         """
-        indices = np.arange(len(self)) if indices is None else np.array(indices, dtype=np.int64)
+        indices = np.arange(len(self)) if indices is None else self._checked(indices)
         if len(seeds) != len(indices):
             raise ValueError(f"{len(seeds)} seeds for {len(indices)} games: give one for each")
         keys, key_lengths = _keys(seeds)
@@ -133,6 +133,15 @@ class GameBatch:
             ValueError: It isn't a state of MT19937.
         """
         mersenne.set_state(self.games[index], state)
+
+    def _checked(self, indices: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Return indices as `[n]` int64: compiled code would write wherever they point, and a mask is none."""
+        array = np.asarray(indices)
+        if array.size == 0:
+            return np.zeros(0, dtype=np.int64)
+        if array.ndim != 1 or array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= len(self):
+            raise ValueError(f"indices of games are [n] integers from 0 to {len(self) - 1}, not {indices!r}")
+        return array.astype(np.int64)
 
     def _play(self, first: int) -> int:
         return step_games(self.games, self.lists, first, self._actions, self.observations, self.rewards, self.red_hosts)

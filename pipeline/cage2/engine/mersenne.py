@@ -205,5 +205,7 @@ def set_state(game: Any, state: tuple[int, tuple[int, ...], object]) -> None:
             f"not a state of random.Random: version {version} with {len(internal)} numbers, "
             f"expected version {STATE_VERSION} with {NUM_WORDS + 1}"
         )
+    if not 0 <= internal[-1] <= NUM_WORDS:
+        raise ValueError(f"not a state of random.Random: {internal[-1]} is no place among {NUM_WORDS} words")
     game["words"] = internal[:-1]
     game["word_index"] = internal[-1]

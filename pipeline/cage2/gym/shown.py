@@ -36,7 +36,10 @@ def _show(
     observations: npt.NDArray[np.float32],
     held: npt.NDArray[np.bool_],
     masks: npt.NDArray[np.int8],
-) -> None:
+) -> bool:
+    """Write what `show` returns; return whether its arguments fit together, without which nothing is written."""
+    if bits.shape[1] != OBSERVATION_SIZE or len(red_hosts) != len(bits) or listening.shape != (len(bits), NUM_HOSTS):
+        return False
     ports = np.empty(NUM_HOSTS, np.int64)
     for game in range(len(bits)):
         for i in range(OBSERVATION_SIZE):
@@ -53,6 +56,7 @@ def _show(
             block = masks[game, DECOY + NUM_HOSTS * decoy : DECOY + NUM_HOSTS * (decoy + 1)]
             for host in range(NUM_HOSTS):
                 block[host] = ((hosts >> host) & 1) & ((ports[host] & port) == 0)
+    return True
 
 
 def show(bits: npt.NDArray[np.int8], red_hosts: npt.NDArray[np.int64], listening: npt.NDArray[np.int64]) -> Shown:
@@ -62,10 +66,15 @@ def show(bits: npt.NDArray[np.int8], red_hosts: npt.NDArray[np.int64], listening
         bits: `[B, 52]`, the observations as the engine has them.
         red_hosts: `[B]`, hosts with a Red session as masks.
         listening: `[B, 13]`, ports that something listens on as masks (`tables.PORTS`).
+
+    Raises:
+        ValueError: The shapes don't fit.
     """
     num_games = len(bits)
     observations = np.empty((num_games, OBSERVATION_SIZE), dtype=np.float32)
     held = np.empty((num_games, NUM_HOSTS), dtype=np.bool_)
     masks = np.empty((num_games, NUM_ACTIONS), dtype=np.int8)
-    _show(bits, red_hosts, listening, DECOY_RULES, observations, held, masks)
+    if not _show(bits, red_hosts, listening, DECOY_RULES, observations, held, masks):
+        shapes = bits.shape, red_hosts.shape, listening.shape
+        raise ValueError(f"bits [B, {OBSERVATION_SIZE}], red_hosts [B] and listening [B, {NUM_HOSTS}], not {shapes}")
     return observations, held, masks

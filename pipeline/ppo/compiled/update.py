@@ -37,9 +37,15 @@ class CompiledUpdate:
         samples: What was played; what is not known yet is written by `evaluate`.
         recipe: The hyper-parameters.
         learning_rate: Adam's.
+
+    Raises:
+        ValueError: An action is none of the policy's: a record is damaged.
     """
 
     def __init__(self, policy: PolicyState, samples: Samples, recipe: Recipe, learning_rate: float) -> None:
+        num_actions = policy.network.shape.num_actions
+        if samples.action.max(initial=0) >= num_actions:  # an index, in the kernels
+            raise ValueError(f"action {samples.action.max()} is none of the policy's {num_actions}")
         self._policy = policy
         self._samples = samples
         self._recipe = recipe

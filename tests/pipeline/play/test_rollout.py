@@ -109,6 +109,24 @@ def test_a_record_that_is_too_long_is_refused() -> None:
         )
 
 
+def test_what_compiled_code_would_write_beyond_an_end_is_refused() -> None:
+    player, rich = EnginePlayer("B_lineAgent", "head", PLAIN), INTERFACES[-1]
+    short = [empty_record() for _ in range(4)]
+    for record, name in zip(short, ("observation", "log_prob", "reward_tenths", "fix"), strict=True):
+        record[name] = record[name][:-1]
+    plain = actor()
+    unfit = [
+        *((plain, record, 3) for record in (*short, empty_record(interface=rich))),
+        *((actor(interface), empty_record(), 3) for interface in INTERFACES[1:]),
+        *((plain, empty_record(), workflow_id) for workflow_id in (-1, 120)),
+    ]
+    for policy, record, workflow_id in unfit:
+        before = {name: values.copy() for name, values in record.items()}
+        with pytest.raises(ValueError, match=f"no episode of workflow {workflow_id} and of this interface"):
+            player.play(policy, VERDICTS, workflow_id=workflow_id, environment_seed=0, actions_seed=0, record=record)
+        assert_same(record, before)
+
+
 def test_profiles_differ() -> None:
     rewards = []
     for profile in ("head", "leaderboard"):

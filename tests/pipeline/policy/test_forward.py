@@ -116,6 +116,16 @@ def test_a_shape_without_room_is_refused(shape: PolicyShape) -> None:
         actor(shape=shape)
 
 
+@pytest.mark.parametrize(("size", "workflow_id"), [(51, 0), (53, 0), (52, -1), (52, NUM_WORKFLOWS), (52, 10**6)])
+def test_what_compiled_code_would_read_beyond_an_end_is_refused(size: int, workflow_id: int) -> None:
+    held, observation = actor(), np.zeros(size, np.int8)
+    with pytest.raises(ValueError, match=f"an observation of 52 bits and a workflow from 0 to 119, not {size} bits"):
+        held.distribution(observation, workflow_id)
+    with pytest.raises(ValueError, match=f"and workflow {workflow_id}$"):
+        held.sample(observation, workflow_id, 0.5)
+    assert held.state[0]["num_kept"] == 0
+
+
 def test_uncompiled_code_gives_the_same_bits() -> None:
     """What is compiled adds in the order that is written: nothing is contracted or reordered."""
     script = (

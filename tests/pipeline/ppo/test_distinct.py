@@ -52,3 +52,9 @@ def test_an_observation_that_is_not_bits_is_refused(value: int) -> None:
     observation[1, 2, 51] = value
     with pytest.raises(ValueError, match="neither 0 nor 1"):
         distinct_inputs(observation, WORKFLOWS)
+
+
+@pytest.mark.parametrize("workflow_id", [WORKFLOWS[:2], np.append(WORKFLOWS, 0), WORKFLOWS[:, None]])
+def test_each_episode_has_one_workflow(workflow_id: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"3 episodes need \[3\] workflows"):
+        distinct_inputs(np.zeros((3, 3, 52), np.int8), workflow_id)

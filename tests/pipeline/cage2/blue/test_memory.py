@@ -232,3 +232,22 @@ def test_uncompiled_code_does_the_same() -> None:
         for disable in ("0", "1")
     ]
     assert printed[0] == printed[1] != ""
+
+
+@pytest.mark.parametrize(("interface", "choice"), [(PLAIN, 145), (PLAIN, -1), (RICH, 28), (RICH, -1)])
+def test_a_choice_that_the_interface_has_not_is_refused(interface: Interface, choice: int) -> None:
+    memory = Memory(interface)
+    before = memory.state.tobytes()
+    with pytest.raises(ValueError, match=f"choice {choice} is not one of the interface's"):
+        memory.act(choice)
+    assert memory.state.tobytes() == before
+
+
+@pytest.mark.parametrize(("table_size", "row_size"), [(51, 128), (52, 52), (52, 127)])
+def test_arrays_without_room_are_refused(table_size: int, row_size: int) -> None:
+    assert RICH.observation_size == 128
+    memory, table, row = Memory(RICH), np.zeros(table_size, np.int8), np.zeros(row_size, np.int8)
+    with pytest.raises(ValueError, match=rf"\(52, 128\) values, not \({table_size}, {row_size}\)"):
+        memory.begin(10, table, row)
+    with pytest.raises(ValueError, match="a table and a row of"):
+        memory.see(table, row)

@@ -135,3 +135,20 @@ def test_no_step_before_a_reset() -> None:
 def test_one_seed_for_each_game() -> None:
     with pytest.raises(ValueError, match="2 seeds for 3 games"):
         GameBatch(3, "B_lineAgent").reset([1, 2])
+
+
+@pytest.mark.parametrize(
+    "indices", [[5], [2], [-1], [0.0], [[0]], 0, [True], np.array([True, False]), np.array([2**63], np.uint64), ["0"]]
+)
+def test_a_game_that_there_is_not_is_refused_before_any_is_started(indices: Any) -> None:
+    batch = GameBatch(2, "B_lineAgent")
+    before = batch.games.tobytes()
+    with pytest.raises(ValueError, match="integers from 0 to 1, not"):
+        batch.reset([1] * np.size(indices), indices)
+    assert batch.games.tobytes() == before
+
+
+def test_no_games_are_reset_if_none_are_named() -> None:
+    batch = GameBatch(2, "B_lineAgent")
+    batch.reset([], [])
+    assert batch.games["num_steps"].tolist() == [-1, -1]

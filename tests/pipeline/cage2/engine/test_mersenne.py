@@ -102,3 +102,11 @@ def test_a_foreign_state_is_refused() -> None:
     games = new_games(1)
     with pytest.raises(ValueError, match="expected version 3 with 625"):
         mersenne.set_state(games[0], (2, (1, 2), None))
+
+
+@pytest.mark.parametrize("index", [-1, 625, 2**40])
+def test_a_state_that_points_beyond_its_words_is_refused(index: int) -> None:
+    games = new_games(1)
+    with pytest.raises(ValueError, match=f"{index} is no place among 624 words"):
+        mersenne.set_state(games[0], (3, (*range(624), index), None))
+    assert not games.tobytes().strip(b"\0")

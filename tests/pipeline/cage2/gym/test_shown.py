@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.engine.tables import PORTS
@@ -47,3 +48,11 @@ def test_arrays_are_the_caller_s_own() -> None:
     batch.reset([0])
     first, second = (show(batch.observations, batch.red_hosts, batch.games["listening"]) for _ in range(2))
     assert not any(np.shares_memory(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("short", range(3))
+def test_arrays_that_do_not_fit_together_are_refused(short: int) -> None:
+    arrays = [np.zeros((2, 52), np.int8), np.zeros(2, np.int64), np.zeros((2, 13), np.int64)]
+    arrays[short] = arrays[short][..., :-1]
+    with pytest.raises(ValueError, match=r"red_hosts \[B\]"):
+        show(*arrays)

@@ -260,6 +260,14 @@ def test_inputs_that_nothing_moves_stay_and_those_moved_before_go_on() -> None:
     assert after == pytest.approx(by_torch, abs=1e-4)  # sixteen steps of 1e-3, which rounding may turn a little
 
 
+def test_an_action_that_the_policy_has_not_is_refused() -> None:
+    shape = PolicyShape(observation_size=8, num_actions=5)
+    batch = played(shape, 2, 10, 5, 0)
+    batch.action[1, 9] = 5
+    with pytest.raises(ValueError, match="action 5 is none of the policy's 5"):
+        CompiledUpdate(policy_of(shape), Samples.of(batch), DEFAULT, 0.0)
+
+
 def test_no_gradient_reaches_what_is_masked() -> None:
     """The head's weights of an action that is never possible stay, though entropy would have it likelier."""
     plain = PolicyShape(observation_size=8, num_actions=5)
