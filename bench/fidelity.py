@@ -3,6 +3,8 @@
     python bench/fidelity.py --episodes 300
     python bench/fidelity.py --episodes 10000 --workers 2 --json
     python bench/fidelity.py --red B_lineAgent --policy restore --profile leaderboard
+    python bench/fidelity.py --episodes 300 --scenario cage-challenge-2/CybORG/CybORG/Shared/Scenarios
+    python bench/fidelity.py --recorded 30 --red RedMeanderAgent --against stock --scenario ...
 
 Compared are the 52 observation values, the reward, the hosts with a Red session and the complete state of the random
 number generator, after each reset and each step. CybORG's side is one of
@@ -10,6 +12,12 @@ number generator, after each reset and each step. CybORG's side is one of
     adapter   `pipeline.cage2.cyborg.env`, seeded at each reset
     stock     CybORG's own `ChallengeWrapper`, several episodes on each: the first after `seed, build, wrap, reset`, the
               others after a further reset, with or without a new seed; some are cut short, some last beyond 100 steps
+
+CybORG plays the scenario that the project makes of its own facts, which can't show a fact that is wrong on both sides,
+or with `--scenario` the challenge's own files (`parts.published`).
+
+`--recorded` takes games that hardly ever occur, in which a host has the address that a process of Defender names
+(`network.draw_addresses`): each is reset with its seed, and played against each of Blue's policies.
 
 The leaderboard profile is compared with CybORG's stock wrapper too, after two of its functions are put back to what
 they did on the contest's final day: Red's memory of ports is not cleared by a scan, and a version that is not a string
@@ -24,12 +32,15 @@ import multiprocessing
 import random
 import sys
 import time
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from parts import published, recorded
 from parts.blue_policies import POLICIES, find_policy
-from parts.cyborg_sides import Adapter, Stock, leaderboard_rules
+from parts.cyborg_sides import Adapter, Stock, leaderboard_rules, played_on
 
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts import spec
@@ -81,14 +92,19 @@ class Job:
     num_episodes: int
     against: Against
     profile: Profile
+    scenario: dict[str, Any] | None = None
+    """What CybORG plays; None: the project's own."""
+    seeds: tuple[int, ...] = ()
+    """Of the episodes, which are then all resets, of 100 steps; none: see the module."""
 
 
 def compare(job: Job) -> Tally:
     """Play one environment on both sides, up to the first difference."""
-    if job.profile == "leaderboard":
-        with leaderboard_rules():
-            return _compare(job)
-    return _compare(job)
+    with ExitStack() as stack:
+        stack.enter_context(played_on(job.scenario))
+        if job.profile == "leaderboard":
+            stack.enter_context(leaderboard_rules())
+        return _compare(job)
 
 
 def _compare(job: Job) -> Tally:
@@ -100,8 +116,8 @@ def _compare(job: Job) -> Tally:
     for episode in range(job.num_episodes):
         seed: int | None = None
         num_steps = spec.EPISODE_STEPS
-        if isinstance(cyborg, Adapter):
-            seed = job.seed + episode
+        if job.seeds or isinstance(cyborg, Adapter):
+            seed = job.seeds[episode] if job.seeds else job.seed + episode
             cyborg_observation = cyborg.reset(seed)
             observation = fast.reset(seed)
         elif episode == 0:
@@ -177,6 +193,18 @@ def plan(
     return jobs
 
 
+def plan_seeds(
+    seeds: Sequence[int], red_agents: Sequence[str], policies: Sequence[str], against: Against, profile: Profile
+) -> list[Job]:
+    """Have the episodes of some seeds played in each combination of Red's agents and policies."""
+    size = EPISODES_PER_ENVIRONMENT
+    shares = [tuple(seeds[first : first + size]) for first in range(0, len(seeds), size)]
+    return [
+        Job(red_agent, policy, share[0], len(share), against, profile, seeds=share)
+        for red_agent, policy, share in product(red_agents, policies, shares)
+    ]
+
+
 def merge(tallies: Sequence[Tally]) -> list[Tally]:
     """Add up tallies by Red's agent and policy."""
     merged: dict[tuple[str, str], Tally] = {}
@@ -198,19 +226,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--profile", choices=("head", "leaderboard"), default="head")
     parser.add_argument("--against", choices=("adapter", "stock"), default="adapter")
     parser.add_argument("--seed", type=int, default=0, help="of the first episode")
+    parser.add_argument("--recorded", type=int, metavar="N", help="only the N first games with the recorded address")
+    parser.add_argument("--scenario", type=Path, metavar="FOLDER", help="the challenge's own files, for CybORG to play")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     against: Against = "stock" if options.profile == "leaderboard" else options.against
-    jobs = plan(
-        options.episodes,
-        spec.RED_AGENTS if options.red == "all" else (options.red,),
-        tuple(POLICIES) if options.policy == "all" else (options.policy,),
-        against,
-        options.profile,
-        options.seed,
-    )
-    find_policy(jobs[0].policy)
+    red_agents = spec.RED_AGENTS if options.red == "all" else (options.red,)
+    policies = tuple(POLICIES) if options.policy == "all" else (options.policy,)
+    find_policy(policies[0])
+    if options.recorded:
+        seeds = list(recorded.seeds_from(options.seed, options.recorded))
+        jobs = plan_seeds(seeds, red_agents, policies, against, options.profile)
+    else:
+        jobs = plan(options.episodes, red_agents, policies, against, options.profile, options.seed)
+    if options.scenario is not None:
+        scenario = published.read_scenario(options.scenario)
+        jobs = [replace(job, scenario=scenario) for job in jobs]
     FastEnv(spec.RED_AGENTS[0]).reset(0)  # compiles, once for all processes
     start = time.perf_counter()
     if options.workers == 1:
@@ -221,6 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = {
         "profile": options.profile,
         "against": against,
+        "scenario": None if options.scenario is None else str(options.scenario),
         "episodes": sum(tally.episodes for tally in tallies),
         "steps": sum(tally.steps for tally in tallies),
         "mismatches": sum(tally.mismatches for tally in tallies),
@@ -232,7 +265,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _table(report: dict[str, Any]) -> str:
-    lines = [f"profile {report['profile']}, against CybORG ({report['against']}), {report['wall_s']} s"]
+    scenario = "the project's scenario" if report["scenario"] is None else f"the scenario in {report['scenario']}"
+    lines = [f"profile {report['profile']}, CybORG ({report['against']}) plays {scenario}, {report['wall_s']} s"]
     lines.append(f"{'Red':18}{'Blue':10}{'episodes':>10}{'steps':>11}{'mismatches':>12}")
     for row in [*report["rows"], {**report, "red_agent": "all", "policy": ""}]:
         counts = f"{row['episodes']:10,}{row['steps']:11,}{row['mismatches']:12,}"

@@ -1,10 +1,11 @@
 """Records games that CybORG plays, for machines without it: `tests/fidelity/golden.json`.
 
-    python bench/record_golden.py tests/fidelity/golden.json
+    python bench/record_golden.py tests/fidelity/golden.json --scenario cage-challenge-2/CybORG/CybORG/Shared/Scenarios
 
-Each game is `random.seed(seed)`, build, wrap, reset, 100 steps, on csle-cyborg 0.0.3 behind its stock
-`ChallengeWrapper`. The leaderboard's are played by the rules of `cyborg_sides.leaderboard_rules`; the older
-upstream state, which needs none, is not a package that can be installed.
+CybORG plays the challenge's own scenario, read from its files; without `--scenario` the project's. Each game is
+`random.seed(seed)`, build, wrap, reset, 100 steps, on csle-cyborg 0.0.3 behind its stock `ChallengeWrapper`. The
+leaderboard's are played by the rules of `cyborg_sides.leaderboard_rules`; the older upstream state, which needs none,
+is not a package that can be installed.
 """
 
 from __future__ import annotations
@@ -18,13 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from parts.blue_policies import POLICIES
-from parts.cyborg_sides import Stock, leaderboard_rules
+from parts.cyborg_sides import Stock, leaderboard_rules, played_on
+from parts.published import read_scenario
 
 from pipeline.cage2.facts import spec
 
+RECORDED = (13366, 23170)
+"""Seeds of games in which User4, or Enterprise0, has the address that Defender names (`parts.recorded`)."""
 GAMES = [
     *product(("head",), spec.RED_AGENTS, ("random", "reactive", "decoy"), (0, -(2**63))),
     *product(("leaderboard",), spec.RED_AGENTS[:2], ("restore", "reactive"), (1, 2**64 + 3)),
+    *product(("head",), ("RedMeanderAgent",), ("random", "reactive", "decoy"), RECORDED),
+    *product(("leaderboard",), ("RedMeanderAgent",), ("restore",), RECORDED),
 ]
 
 
@@ -64,6 +70,8 @@ def record_head(profile: str, red_agent: str, policy: str, seed: int) -> dict[st
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="where they are written")
+    parser.add_argument("--scenario", type=Path, metavar="FOLDER", help="the challenge's own files, for CybORG to play")
     options = parser.parse_args()
-    traces = [json.dumps(record(*game)) for game in GAMES]
+    with played_on(None if options.scenario is None else read_scenario(options.scenario)):
+        traces = [json.dumps(record(*game)) for game in GAMES]
     options.file.write_text("[\n" + ",\n".join(traces) + "\n]\n")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cage2.cyborg import env
 from pipeline.cage2.cyborg.env import CyborgEnv, load_cyborg
 from pipeline.cage2.facts import spec
 
@@ -74,6 +76,18 @@ class Stock:
     def controller(self) -> Any:
         """What CybORG plays the game with."""
         return self._main.environment_controller
+
+
+@contextmanager
+def played_on(scenario: dict[str, Any] | None) -> Iterator[None]:
+    """Let CybORG, whichever side is built meanwhile, play a scenario in the place of the project's; None: that one."""
+    own = env.cyborg_scenario
+    if scenario is not None:
+        env.cyborg_scenario = lambda: copy.deepcopy(scenario)
+    try:
+        yield
+    finally:
+        env.cyborg_scenario = own
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,3 +22,11 @@ def fidelity() -> ModuleType:
         return importlib.import_module("fidelity")
     finally:
         sys.path.remove(str(BENCH))
+
+
+@pytest.fixture
+def other_scenario(fidelity: ModuleType) -> dict[str, Any]:
+    """What CybORG plays is not what the project made of its facts, or a wrong one is wrong on both sides."""
+    module = importlib.import_module(f"{fidelity.published.__package__}.other_scenario")
+    scenario: dict[str, Any] = module.other_scenario()
+    return scenario

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.cage2.engine.fast_env import FastEnv
+from pipeline.cage2.engine.mersenne import HOST_ORDER
 
 TRACES = json.loads(Path(__file__).with_name("golden.json").read_text())
 
@@ -28,6 +29,17 @@ def test_the_engine_plays_it_again(trace: dict[str, Any]) -> None:
     assert rewards == trace["rewards"]
     assert red_hosts == trace["red_hosts"]
     assert hashlib.sha256(repr(env.batch.generator_state(0)).encode()).hexdigest() == trace["generator"]
+
+
+def test_the_address_that_defender_names_is_in_some() -> None:
+    """One game in 4,779 is played otherwise by Meander for it."""
+    orders = set()
+    for trace in TRACES:
+        env = FastEnv(trace["red_agent"], trace["profile"])
+        env.reset(int(trace["seed"]), is_new=True)
+        orders.add(int(env.batch.games["address_order"][0]))
+    assert len(orders) == 3
+    assert HOST_ORDER in orders
 
 
 def test_both_profiles_are_there_and_differ() -> None:

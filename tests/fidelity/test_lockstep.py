@@ -19,9 +19,11 @@ POLICIES = ("random", "reactive", "restore", "decoy", "sleep")
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("red_agent", spec.RED_AGENTS)
-def test_the_engine_is_cyborg(fidelity: ModuleType, red_agent: str, policy: str) -> None:
+def test_the_engine_is_cyborg(
+    fidelity: ModuleType, other_scenario: dict[str, Any], red_agent: str, policy: str
+) -> None:
     """Everything at every step, over several resets of one environment, some in mid-episode or beyond 100 steps."""
-    tally = fidelity.compare(fidelity.Job(red_agent, policy, 20, 4, "stock", "head"))
+    tally = fidelity.compare(fidelity.Job(red_agent, policy, 20, 4, "stock", "head", other_scenario))
     assert tally.first is None
     assert tally.episodes == 4
 
