@@ -32,7 +32,7 @@ class Adapter:
 
     def generator_state(self) -> tuple[Any, ...] | None:
         """Return the state of the game's generator."""
-        return self._env._generator  # noqa: SLF001 - that it shows nobody else
+        return self._env.generator
 
 
 class Stock:
