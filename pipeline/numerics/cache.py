@@ -14,7 +14,6 @@ import contextlib
 import functools
 import hashlib
 import os
-import pickle
 import stat
 import sys
 import tempfile
@@ -83,7 +82,7 @@ class KernelCache(caching.FunctionCache):
         """Return what is kept for a signature; None if nothing is, or nothing that can be read."""
         try:
             return super().load_overload(sig, target_context)
-        except (OSError, EOFError, pickle.UnpicklingError):
+        except (OSError, EOFError, caching.pickle.UnpicklingError):  # type: ignore[attr-defined] # numba's import
             with contextlib.suppress(OSError):
                 self.flush()  # `save_overload` reads the index as well
             return None

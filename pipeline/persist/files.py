@@ -132,12 +132,13 @@ class Log:
                 self._failure = error
 
 
-def open_plain(path: Path, flags: int) -> int:
-    """Open a file of a run's folder; one that is made has the rights that the user's umask leaves.
+def open_plain(path: Path, flags: int, mode: int = 0o666) -> int:
+    """Open a file of a run's folder.
 
     Args:
         path: The file.
         flags: Of `os.open`.
+        mode: Rights of a file that is made, less those that the user's umask takes.
 
     Returns:
         A descriptor.
@@ -145,7 +146,7 @@ def open_plain(path: Path, flags: int) -> int:
     Raises:
         OSError: If it can't be opened, or is something else than a plain file.
     """
-    descriptor = os.open(path, flags | _PLAIN, 0o666)
+    descriptor = os.open(path, flags | _PLAIN, mode)
     try:
         _require_plain(descriptor)
     except BaseException:

@@ -36,7 +36,7 @@ class RunFolder:
         """
         self.path = path
         try:
-            self._lock = open_plain(path / ".lock", os.O_RDWR | os.O_CREAT)
+            self._lock = open_plain(path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise _not_writable(path, error) from None
         try:

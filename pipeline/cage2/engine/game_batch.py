@@ -64,7 +64,6 @@ class GameBatch:
         self.games["words"] = np.frombuffer(entropy, dtype=np.uint32).reshape(num_games, -1)
         self.games["word_index"] = mersenne.NUM_WORDS
         self._moves = np.full((num_games, 3), (spec.SLEEP, AGENTS_CHOICE, NO_TARGET), dtype=np.int64)
-        self._blue_actions = self._moves[:, 0]
 
     def __len__(self) -> int:
         """Return `B`."""
@@ -124,15 +123,15 @@ class GameBatch:
             ValueError: There is no such action; no game was played.
             RuntimeError: A game has not been reset yet; the games before it were played.
         """
-        self._blue_actions[:] = actions
         moves = self._moves
+        moves[:, 0] = actions
         if red_actions is not None:
             moves = moves.copy()
             moves[:, 1:] = red_actions
             _check_red(moves[:, 1:])
         first = self._play(0, moves)
         if first < 0:
-            action = self._blue_actions[-1 - first]
+            action = moves[-1 - first, 0]
             raise ValueError(f"action {action} is not one of Blue's, 0 to {spec.NUM_ACTIONS - 1}")
         while first < len(self.games):
             if self.games["num_steps"][first] < 0:

@@ -87,12 +87,12 @@ def test_the_end_of_a_failure_is_kept(text: str) -> None:
 def test_a_failure_is_told_and_not_raised_and_nothing_else_is_touched() -> None:
     header = fresh_header()
     with failure_told(header):
-        header["row"][...] = 5
+        header["workflow_id"][...] = 5
     assert read_failure(header) is None
     with failure_told(header):
         raise LookupError("no such thing")
     assert (read_failure(header) or "").endswith("LookupError: no such thing\n")
-    assert header["row"] == 5
+    assert header["workflow_id"] == 5
 
 
 def test_what_is_not_to_be_told_is_raised() -> None:

@@ -54,7 +54,9 @@ def begun(num_episodes: int, num_steps: int) -> CompiledUpdate:
     samples = Samples.of(batch)
     samples.advantage[:] = rng.normal(0, 1, len(samples))
     samples.target[:] = rng.normal(0, 1, len(samples))
-    return CompiledUpdate(PolicyState(7, network.create(3, "uniform", SHAPE)), samples, RECIPE, 0.01)
+    return CompiledUpdate(
+        PolicyState(7, network.create(np.random.default_rng(3), "uniform", SHAPE)), samples, RECIPE, 0.01
+    )
 
 
 def test_an_evaluation_is_of_the_policy_that_the_update_begins_with() -> None:
