@@ -146,11 +146,11 @@ async def follow(config: Config, recipe: Recipe) -> list[Event]:
 def outcome(row: str, config: Config, events: list[Event]) -> Outcome:
     """Return what became of a run, from all that happened in it."""
     rewards = [event.env_reward.mean for event in events if isinstance(event, UpdateResult)]
-    result = next(event.result for event in events if isinstance(event, WorkflowFinished))
+    score = next(event.result.score for event in events if isinstance(event, WorkflowFinished))
     length = math.ceil(WINDOW / config.episodes_per_update)
     means = [statistics.fmean(rewards[end - length : end]) for end in range(length, len(rewards) + 1)]
     first = [next((i for i, mean in enumerate(means) if mean >= threshold), None) for threshold in THRESHOLDS]
-    if result.greedy_env_reward is None:
+    if score.greedy_env_reward is None:
         raise RuntimeError("the run ended without an evaluation")
     return Outcome(
         row=row,
@@ -158,8 +158,8 @@ def outcome(row: str, config: Config, events: list[Event]) -> Outcome:
         seed=config.seed,
         reached_after=tuple(None if i is None else (i + length) * config.episodes_per_update for i in first),
         last=means[-1],
-        sampled=result.env_reward.mean,
-        greedy=result.greedy_env_reward.mean,
+        sampled=score.env_reward.mean,
+        greedy=score.greedy_env_reward.mean,
     )
 
 

@@ -4,30 +4,34 @@
     python bench/search.py --seeds 5 --jobs 1    a first look
     python bench/search.py --json > search.json
 
-Each search tries 30 orders, one after the other, and hears of each a value with noise. It may try an order again.
+Each search visits 30 orders, one after the other, and hears of each a value with noise. It may visit an order again.
 After 10, 20 and 30 it names the order that it takes for the best. All figures are in standard deviations of the
 landscape over the 120 orders:
 
-  simple regret      the value of the best order less that of the order named: how good is the answer?
-  cumulative regret  the same for every order tried, added up: what did it cost to search?
+  simple regret      the value of the best order less that of the policy named: how good is the answer?
+  cumulative regret  the same for every visit, added up: what did it cost to search?
+
+Policies are finished at their first visit, or they go on learning: then a policy is worth 2 less than its order's value
+after one visit, and half as much less after each further one.
 
 The order named is, for the Gaussian processes, the observed one with the highest posterior mean; for rules
-without a posterior, the one with the highest mean of what was observed.
+without a posterior, the one with the highest value at its last visit.
 
 Landscapes (bench/parts/landscapes.py): drawn from a Mallows process; one peak; the first place decides; assignment;
 precedences; three relevant types; rugged (nothing to be learned from one order about another); like compliance in the
 game; tied (half of the orders are equally best). Noises: Gaussian of 0.25 and of 1 standard deviation; heavy-tailed and
 skewed, of 0.5. Half of the variance is an evaluation's, whose standard error the search is told; the other half
-is what two trainings of one order differ by, which it is not.
+is how the training of an order's one policy turned out, which it is not.
 
-All rules see the same landscapes, and the n-th trial of all has the same noise:
+All rules see the same landscapes, the same trainings, and the n-th evaluation of all has the same noise:
 
   random             any order that has not been tried
   prototype          the research prototype's rule
   mallows            GP-UCB with a Mallows kernel, one decay for all pairs, by maximum likelihood
   position           GP-UCB with a kernel that counts the places where two orders agree
   one-hot            GP-UCB with an RBF over one-hot orders, by maximum likelihood
-  project            the search that the project uses: GP-UCB with an average of models
+  averaged           the project's search, if it took the mean of all visits to an order for what its policy is worth
+  project            the search that the project uses: GP-UCB with an average of models, by each order's last visit
 """
 
 from __future__ import annotations
@@ -54,6 +58,8 @@ NUM_TRIALS = 30
 STOPS = (10, 20, 30)
 EASY = "tied"
 """Left out of the average: half of the answers are right, and all rules end near 0."""
+LEARNING = {"finished": 0.0, "learning": 2.0}
+"""How far a policy is below its order's value after its first visit, in standard deviations of the landscape."""
 FIGURES = (*(f"after {stop}" for stop in STOPS), f"cumulative over {NUM_TRIALS}")
 
 
@@ -71,51 +77,74 @@ class Row:
 
     rule: str
     average: dict[str, Score]
-    """Over all landscapes but the easy one and over all noises, by `FIGURES`."""
+    """Over all landscapes but the easy one and over all noises, by `FIGURES`; policies are finished."""
+    learning: dict[str, Score]
+    """The same where policies go on learning."""
     by_landscape: dict[str, Score]
-    """Simple regret after the last trial, over all noises."""
+    """Simple regret after the last visit, over all noises; policies are finished."""
+    learning_by_landscape: dict[str, Score]
+    """The same where policies go on learning."""
     by_noise: dict[str, Score]
-    """Simple regret after the last trial, over all landscapes but the easy one."""
+    """Simple regret after the last visit, over all landscapes but the easy one; policies are finished."""
 
 
-def search(rule: str, landscape: str, noise: str, seed: int) -> list[float]:
-    """Search once; return the simple regret at each of `STOPS`, and the cumulative regret."""
+def search(rule: str, landscape: str, noise: str, gap: float, seed: int) -> list[float]:
+    """Search once; return the simple regret at each of `STOPS`, and the cumulative regret.
+
+    Args:
+        rule: Of `RULES`.
+        landscape: Of `LANDSCAPES`.
+        noise: Of `NOISES`.
+        gap: How far a policy is below its order's value after its first visit.
+        seed: Of the landscape, the noise and ties.
+    """
     values = draw(landscape, seed)
     which = [seed, list(LANDSCAPES).index(landscape), list(NOISES).index(noise)]
     errors, lots = np.random.default_rng([*which, 0]), np.random.default_rng([*which, 1])
     std, drawn = NOISES[noise]
     part = std / math.sqrt(2)  # of evaluation and of training each
-    observations: list[Observation] = []
+    trained = part * np.array([drawn(errors) for _ in values])
+    worth = values - 2 * gap  # of each order's policy, which doesn't count before its first visit
+    visits: list[Observation] = []
     tried, figures, cumulative = first_order(lots), [], 0.0
     for trial in range(1, NUM_TRIALS + 1):
-        observed = values[tried] + part * drawn(errors) + part * drawn(errors)
-        observations.append(Observation(tried, float(observed), part))
-        cumulative += float(values.max() - values[tried])
-        tried, best = next_order(RULES[rule], observations, lots)
+        worth[tried] = (worth[tried] + values[tried]) / 2
+        visits.append(Observation(tried, float(worth[tried] + trained[tried] + part * drawn(errors)), part))
+        cumulative += float(values.max() - worth[tried])
+        tried, best = next_order(RULES[rule], visits, lots)
         if trial in STOPS:
-            figures.append(float(values.max() - values[best]))
+            figures.append(float(values.max() - worth[best]))
     return [*figures, cumulative]
 
 
-def search_everywhere(rule: str, seed: int) -> list[list[list[float]]]:
-    """Search on every landscape through every noise; return `[landscapes][noises][figures]`."""
-    return [[search(rule, landscape, noise, seed) for noise in NOISES] for landscape in LANDSCAPES]
+def search_everywhere(rule: str, seed: int) -> list[list[list[list[float]]]]:
+    """Search on every landscape through every noise; return `[finished, learning][landscapes][noises][figures]`."""
+    return [
+        [[search(rule, landscape, noise, gap, seed) for noise in NOISES] for landscape in LANDSCAPES]
+        for gap in LEARNING.values()
+    ]
 
 
 def summarise(rule: str, regrets: np.ndarray) -> Row:
-    """Return a rule's row; `regrets` are `[seeds, landscapes, noises, figures]`."""
-    hard = regrets[:, [name != EASY for name in LANDSCAPES]]
+    """Return a rule's row; `regrets` are `[seeds, 2, landscapes, noises, figures]`."""
+    hard = regrets[:, :, [name != EASY for name in LANDSCAPES]]
+    last = regrets[..., len(STOPS) - 1]
+    averages = [{name: _score(hard[:, mode, ..., index]) for index, name in enumerate(FIGURES)} for mode in (0, 1)]
+    by_landscape = [{name: _score(last[:, mode, index]) for index, name in enumerate(LANDSCAPES)} for mode in (0, 1)]
     return Row(
         rule,
-        average={name: _score(hard[..., index]) for index, name in enumerate(FIGURES)},
-        by_landscape={name: _score(regrets[:, index, :, len(STOPS) - 1]) for index, name in enumerate(LANDSCAPES)},
-        by_noise={name: _score(hard[:, :, index, len(STOPS) - 1]) for index, name in enumerate(NOISES)},
+        average=averages[0],
+        learning=averages[1],
+        by_landscape=by_landscape[0],
+        learning_by_landscape=by_landscape[1],
+        by_noise={name: _score(hard[:, 0, :, index, len(STOPS) - 1]) for index, name in enumerate(NOISES)},
     )
 
 
 def run(rules: list[str], seeds: range, num_jobs: int, *, quiet: bool) -> list[Row]:
     """Search with every rule at every seed, on several processes."""
-    regrets = {rule: np.full((len(seeds), len(LANDSCAPES), len(NOISES), len(FIGURES)), np.nan) for rule in rules}
+    shape = (len(seeds), len(LEARNING), len(LANDSCAPES), len(NOISES), len(FIGURES))
+    regrets = {rule: np.full(shape, np.nan) for rule in rules}
     started_s = time.monotonic()
     with ProcessPoolExecutor(num_jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         futures = {
@@ -151,7 +180,9 @@ def main() -> int:
         return 0
     print(f"{options.seeds} seeds, mean ± standard error; all in standard deviations of the landscape\n")
     _print(f"average over landscapes (but {EASY}) and noises", {row.rule: row.average for row in rows})
+    _print("the same, policies go on learning", {row.rule: row.learning for row in rows})
     _print(f"simple regret after {NUM_TRIALS}, by landscape", {row.rule: row.by_landscape for row in rows})
+    _print("the same, policies go on learning", {row.rule: row.learning_by_landscape for row in rows})
     _print(f"simple regret after {NUM_TRIALS}, by noise", {row.rule: row.by_noise for row in rows})
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -25,6 +25,8 @@ MAX_EPISODES_PER_TASK = {"fast": 64, "cyborg": 4}
 """What `episodes_per_task` grows to by itself: enough to hide the executor's round trip behind the episodes."""
 
 
+AS_PROTOTYPE: Final[Mapping[str, Any]] = {"observation_memory": False, "actions": "all", "finals_share": 0.0}
+"""What `recipe = prototype` sets, unless it is set otherwise."""
 RAY_ADDRESS = r"^(local|auto|([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})$"
 """What `ray_address` looks like; an IPv6 address stands in brackets."""
 
@@ -64,7 +66,7 @@ class Config(BaseModel):
     alignment_lambda: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
     """Points that full compliance is worth per episode."""
     compliance_threshold: Annotated[float, Field(ge=0, le=1)] = 0.95
-    """Mean compliance of an update's episodes at which a workflow counts as learned, 0 to 1."""
+    """Mean compliance of fresh episodes at which a workflow counts as learned, 0 to 1."""
     patience: Annotated[int, Field(ge=1)] = 100
     """Updates without a better mean total reward after which a workflow is given up."""
     compromised: Compromised = Compromised.FIXABLE
@@ -75,19 +77,27 @@ class Config(BaseModel):
     """Which state of the game: as CybORG plays it today, or as on the contest's final day (fast engine only)."""
     cyborg: names.Package = "csle"
     """Which CybORG: the `csle-cyborg` package, or cage-challenge-2's own `CybORG` where that is installed."""
-    observation_memory: bool = False
-    """Let the policy also see what Blue may remember: hosts scanned, suspected or left to Red, decoys, time."""
-    actions: Actions = "all"
-    """What the policy chooses from: CybORG's 145 actions, or those that are worth taking, with one decoy action
-    per host that places its next one; with a memory only those that achieve something now."""
+    observation_memory: bool = True
+    """Let the policy also see what Blue may remember: hosts scanned, suspected or left to Red, decoys, time. Off by
+    default with `recipe = prototype`."""
+    actions: Actions = "merged"
+    """What the policy chooses from: CybORG's 145 actions (`all`, the default with `recipe = prototype`), or those that
+    are worth taking, with one decoy action per host that places its next one; with a memory only those that achieve
+    something now."""
     recipe: Literal["default", "thorough", "prototype"] = "default"
     """PPO's hyper-parameters: for few episodes; for one policy and tens of thousands; or those of the research
-    prototype, for comparison."""
+    prototype, for comparison, with the form of its policies and without finals."""
     policy: Literal["per-workflow", "shared"] = "per-workflow"
     """A policy for each workflow, searched one after the other, or one that is told which workflow to follow and is
     trained on all."""
     workflow: str | None = None
     """Train this workflow alone, with all episodes: the five host types, highest priority first, `->` in between."""
+    finals_share: Annotated[float, Field(ge=0, lt=1)] = 0.6
+    """Share of the episodes that go to the finals: after the search the most promising workflows are trained to the
+    end, evaluated afresh and ranked. 0: the search is all."""
+    finalists: Annotated[int, Field(ge=1, le=120)] = 2
+    """Workflows in the finals at most, each with an equal share of their episodes; fewer if fewer of those that were
+    learned may be the best."""
     evaluation_episodes: Annotated[int, Field(ge=2, le=MAX_EVALUATION_EPISODES)] = 200
     """Fresh episodes, per order, by which a trained policy is evaluated; they are not among `total_episodes`."""
     warm_start: bool = False
@@ -119,6 +129,13 @@ class Config(BaseModel):
     """Also write TensorBoard files (needs the `tensorboard` extra)."""
     debug: Annotated[bool, Effect.RECORD] = False
     """Poison shared memory that is not written yet, and check that no episode leaves any; slower."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_prototype(cls, values: Any) -> Any:
+        """Let the prototype's recipe come with its form of policy, and no finals, where nothing else is asked for."""
+        is_prototype = isinstance(values, dict) and values.get("recipe") == "prototype"
+        return {**AS_PROTOTYPE, **values} if is_prototype else values
 
     @field_validator("*", mode="before")
     @classmethod
@@ -192,6 +209,11 @@ class Config(BaseModel):
         if self.workflow is not None or self.policy == "shared":
             return self.total_episodes
         return self.max_episodes_per_workflow
+
+    @property
+    def finals_episodes(self) -> int:
+        """Episodes that are left to the finals."""
+        return round(self.finals_share * self.total_episodes)
 
     @property
     def max_episodes_in_flight(self) -> int:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
+
+Part: TypeAlias = Literal["search", "finals"]
+"""Of a run: orders are compared, or the most promising are trained to the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class WorkflowStarted:
     """`mean + beta * std`, in points; NaN while the search has no observation to go by."""
     resumed_policy: bool
     """The policy had been trained before."""
+    part: Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +106,35 @@ class UpdateResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """What a policy is worth, by fresh episodes; rewards in points."""
+
+    num_evaluated: int
+    """Episodes."""
+    env_reward: Estimate
+    """With sampled actions."""
+    compliance: float
+    greedy_env_reward: Estimate | None = None
+    """Of as many episodes with the same seeds, in which each action was the policy's likeliest; if they were played."""
+    greedy_compliance: float | None = None
+
+
+VisitEnd: TypeAlias = Literal["threshold", "cap", "patience", "budget", "round", "final"]
+"""Why a visit ended: its batches reached the compliance threshold; the workflow's episodes, its patience or the run's
+episodes were used up; a round of the shared policy, or a finalist's training, was over."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkflowResult:
     """The end of one visit to a workflow: all that the search learns of it."""
 
     workflow_id: int
-    env_reward: Estimate
-    """In points: of a fresh evaluation, or of the visit's last batch if there was none."""
-    compliance: float
-    """Of the same episodes."""
+    score: Score
     num_episodes: int
     """Trained in this visit."""
     reached_threshold: bool
-    """Only then does `env_reward` enter the Gaussian process."""
-    reason: str
-    """`threshold`, `cap`, `patience`, `budget` or `round`: why the visit ended."""
-    num_evaluated: int = 0
-    """Episodes of the fresh evaluation, sampled. 0: there was none."""
-    greedy_env_reward: Estimate | None = None
-    """Of as many episodes with the same seeds, in which each action was the policy's likeliest; if they were played."""
-    greedy_compliance: float | None = None
+    """By the score's compliance. Only then does its `env_reward` enter the Gaussian process."""
+    reason: VisitEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +144,12 @@ class WorkflowFinished:
     iteration: int
     workflow_order: str
     ucb_score: float
+    part: Part
     result: WorkflowResult
     gp_updated: bool
+    best_workflow: str | None
+    """The order whose policy the run would name now."""
+    best_score: Score | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,19 +209,20 @@ class PairEffect:
 
 @dataclass(frozen=True, slots=True)
 class Settling:
-    """What it would take to tell the best order from those that may be as good."""
+    """What it would take to tell the best order's policy from those that may be as good.
+
+    By how much another training of the same order would differ, a run can't tell: it trains each once.
+    """
 
     num_orders: int
     """Orders that can't be told from the best, itself included."""
     episode_std: float | None
     """Standard deviation of one episode's return, in points; None if no evaluation told."""
-    extra_noise_std: float
-    """By how much two trainings of one order differ, in points."""
     episodes_per_order: int | None
-    """Further evaluation episodes for each of them. None: the episodes' spread is not known, or no number of episodes
-    would do, because trainings differ by too much (`needs_trainings`)."""
-    needs_trainings: bool
-    """Evaluation episodes can't settle it: `extra_noise_std` is the limit."""
+    """Further evaluation episodes for each of them; None if the episodes' spread is not known."""
+
+
+RunEnd: TypeAlias = Literal["budget", "exhausted", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +233,8 @@ class RunFinished:
     """SHA-256 over all policies' weights and the search's observations; depends on the configuration alone."""
     profile: str
     """Which state of the game was played."""
-    reason: str
-    """`budget`, `exhausted` (no workflow left to try) or `stopped`."""
+    reason: RunEnd
+    """`exhausted`: no workflow is left to try."""
     episodes: int
     updates: int
     wall_s: float
@@ -227,13 +246,18 @@ class RunFinished:
     too_few_observed: bool
     """To say anything about ties and pairs."""
     best_workflow: str | None
-    """The observed order with the highest posterior mean; None if there is no observed order, as all below."""
-    best_env_reward: float | None
-    """That mean, in points."""
-    best_env_reward_stderr: float | None
-    """Posterior standard deviation of its true value, in points."""
+    """The order whose policy the run names: the winner of the finals, or else the observed order with the highest
+    posterior mean. None if there is no observed order, as all below."""
+    best_score: Score | None
+    """What its policy is worth, by its latest evaluation."""
+    posterior_best: str | None
+    """The observed order with the highest posterior mean, which what follows is about."""
+    posterior_mean: float | None
+    """What the search believes it is worth, in points, as trained in the search."""
+    posterior_std: float | None
+    """Of its true value, in points."""
     tied_with_best: tuple[TiedOrder, ...]
-    """All orders that can't be told from the best, itself included, the likeliest first."""
+    """All orders that can't be told from that one, itself included, the likeliest first."""
     pairs: tuple[PairEffect, ...]
     """What each pair of host types is worth, the clearest first."""
     settling: Settling | None

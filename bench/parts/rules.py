@@ -8,16 +8,14 @@ import numpy as np
 
 from pipeline.cage2.facts.orders import KENDALL, NUM_PAIRS, NUM_WORKFLOWS, ORDERS
 from pipeline.workflows import choice
-from pipeline.workflows.observations import pool, repeats
+from pipeline.workflows.observations import Observation
 from pipeline.workflows.posterior import fit
 from pipeline.workflows.targets import standardise
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
-
-    from pipeline.workflows.observations import Observation
 
 BETA = 2.0
 """Standard deviations that all confidence bounds add to the mean."""
@@ -36,41 +34,70 @@ class Advice(NamedTuple):
 class Rule(Protocol):
     """A way to search."""
 
-    def __call__(self, observations: Sequence[Observation]) -> Advice:
-        """Return what to do after at least one observation."""
+    def __call__(self, visits: Sequence[Observation]) -> Advice:
+        """Return what to do after at least one visit; they come in the order of time."""
         ...
 
 
-def random_choice(observations: Sequence[Observation]) -> Advice:
+def latest(visits: Sequence[Observation]) -> list[Observation]:
+    """Return what the last visit to each order found, by ascending id: a policy that was trained on is another one."""
+    by_order = {visit.workflow_id: visit for visit in visits}
+    return [by_order[workflow_id] for workflow_id in sorted(by_order)]
+
+
+def averaged(visits: Sequence[Observation]) -> list[Observation]:
+    """Return the mean over the visits to each order, by ascending id, as if each had been a training of its own."""
+    by_order = {workflow_id: [v for v in visits if v.workflow_id == workflow_id] for workflow_id in _orders(visits)}
+    return [
+        Observation(
+            workflow_id,
+            float(np.mean([visit.env_reward for visit in each])),
+            float(np.sqrt(np.mean([visit.stderr**2 for visit in each]) / len(each))),
+        )
+        for workflow_id, each in sorted(by_order.items())
+    ]
+
+
+def random_choice(visits: Sequence[Observation]) -> Advice:
     """Any order that has not been tried; the best observed is the best."""
     scores = np.zeros(NUM_WORKFLOWS)
-    scores[[observation.workflow_id for observation in observations]] = -1
-    return Advice(scores, _best_observed(observations))
+    scores[list(_orders(visits))] = -1
+    return Advice(scores, _best_observed(visits))
 
 
-def prototype(observations: Sequence[Observation]) -> Advice:
+def prototype(visits: Sequence[Observation]) -> Advice:
     """Score orders as the research prototype does, with rewards of standard deviation 10, its best case."""
-    tried = [observation.workflow_id for observation in observations]
+    tried = [visit.workflow_id for visit in visits]
     if len(tried) < 2:
-        return random_choice(observations)
-    rewards = 10 * np.array([observation.env_reward for observation in observations])
+        return random_choice(visits)
+    rewards = 10 * np.array([visit.env_reward for visit in visits])
     weights = np.exp(-2 * KENDALL[:, tried])  # [120, n]
     mean, std = weights @ rewards / weights.sum(axis=1), 10 * KENDALL[:, tried].min(axis=1) + 1
     counts = np.bincount(tried, minlength=NUM_WORKFLOWS)
     for workflow_id in set(tried):
         mean[workflow_id] = rewards[tried.index(workflow_id)]
         std[workflow_id] = 1 / (1 + counts[workflow_id])
-    return Advice(mean + 2 / (1 + counts / 2) * std, _best_observed(observations))
+    return Advice(mean + 2 / (1 + counts / 2) * std, _best_observed(visits))
 
 
-def pipeline(observations: Sequence[Observation]) -> Advice:
-    """Do as the project's search does (`pipeline.workflows`): name the observed order of the highest posterior mean."""
-    posterior = fit(observations)
-    observed = np.array(posterior.observed)
-    scores = posterior.mean + BETA * posterior.std
-    if repeats(observations) and len(observed) < NUM_WORKFLOWS:
-        scores[observed] = -np.inf
-    return Advice(scores, int(observed[posterior.mean[observed].argmax()]))
+class Pipeline:
+    """Do as the project's search does (`pipeline.workflows`): name the observed order of the highest posterior mean.
+
+    Args:
+        pool: What it makes of several visits to one order.
+    """
+
+    def __init__(self, pool: Callable[[Sequence[Observation]], list[Observation]]) -> None:
+        self._pool = pool
+
+    def __call__(self, visits: Sequence[Observation]) -> Advice:
+        """See `Rule`."""
+        posterior = fit(self._pool(visits))
+        scores = posterior.mean + BETA * posterior.std
+        repeated = visits[-1].workflow_id in _orders(visits[:-1])
+        if repeated and len(posterior.observed) < NUM_WORKFLOWS:
+            scores[list(posterior.observed)] = -np.inf
+        return Advice(scores, posterior.best)
 
 
 class PlainGp:
@@ -85,12 +112,12 @@ class PlainGp:
     def __init__(self, kernels: npt.NDArray[np.float64]) -> None:
         self._kernels = kernels + 1.0  # a constant of unit variance is integrated out
 
-    def __call__(self, observations: Sequence[Observation]) -> Advice:
+    def __call__(self, visits: Sequence[Observation]) -> Advice:
         """See `Rule`; the best is the observed order of the highest posterior mean."""
-        pooled = pool(observations)
-        ids = np.array([order.workflow_id for order in pooled])
-        targets = standardise(pooled)
-        noise = (targets.noise + np.array(self.NOISES)[:, None]) / targets.num_visits  # [N, n]
+        observations = latest(visits)
+        ids = np.array([observation.workflow_id for observation in observations])
+        targets = standardise(observations)
+        noise = targets.noise + np.array(self.NOISES)[:, None]  # [N, n]
         covariance = self._kernels[:, None, ids[:, None], ids] + noise[:, :, None] * np.eye(len(ids))  # [D, N, n, n]
         solved = np.linalg.solve(covariance, targets.values[:, None])[..., 0]
         likelihood = -0.5 * (solved @ targets.values) - 0.5 * np.linalg.slogdet(covariance)[1]  # [D, N]
@@ -111,13 +138,14 @@ RULES: dict[str, Rule] = {
     "mallows": PlainGp(np.exp(-_DECAYS * NUM_PAIRS * KENDALL)),
     "position": PlainGp((ORDERS[:, None] == ORDERS[None]).mean(axis=2)[None]),
     "one-hot": PlainGp(np.exp(-_DECAYS * _APART)),
-    "project": pipeline,
+    "averaged": Pipeline(averaged),
+    "project": Pipeline(latest),
 }
 
 
-def next_order(rule: Rule, observations: Sequence[Observation], rng: np.random.Generator) -> tuple[int, int]:
+def next_order(rule: Rule, visits: Sequence[Observation], rng: np.random.Generator) -> tuple[int, int]:
     """Return the order to try next, and the one that is named as the best."""
-    advice = rule(observations)
+    advice = rule(visits)
     highest = advice.scores.max()
     tied = np.flatnonzero(advice.scores >= highest - 1e-9 * max(1.0, abs(highest)))
     return int(rng.choice(tied)), advice.best
@@ -128,5 +156,9 @@ def first_order(rng: np.random.Generator) -> int:
     return choice.choose(None, EVERY, BETA, rng).workflow_id
 
 
-def _best_observed(observations: Sequence[Observation]) -> int:
-    return max(pool(observations), key=lambda order: order.env_reward).workflow_id
+def _best_observed(visits: Sequence[Observation]) -> int:
+    return max(latest(visits), key=lambda observation: observation.env_reward).workflow_id
+
+
+def _orders(visits: Sequence[Observation]) -> set[int]:
+    return {visit.workflow_id for visit in visits}

@@ -9,7 +9,7 @@ from pipeline.cage2.facts.orders import NUM_WORKFLOWS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.types import PairEffect, RunFinished, Settling, TiedOrder
+    from pipeline.types import PairEffect, RunFinished, Score, Settling, TiedOrder
 
 _MAX_NAMED: Final = 5
 """Ties that are written out; of more, only the first few are."""
@@ -22,16 +22,21 @@ def findings(finished: RunFinished) -> Iterator[str]:
     Args:
         finished: Of a run with a best workflow.
     """
-    yield (
-        f"best workflow: {finished.best_workflow}, env reward "
-        f"{finished.best_env_reward:.1f} ± {finished.best_env_reward_stderr:.1f}"
-    )
-    seen = f"{finished.num_observed} of {NUM_WORKFLOWS} orders reached the compliance threshold in training"
+    yield f"best workflow: {finished.best_workflow}"
+    if finished.best_score is not None:
+        yield f"   {_score(finished.best_score)}"
+    seen = f"{finished.num_observed} of {NUM_WORKFLOWS} orders reached the compliance threshold in the search"
+    if finished.num_observed < 2:
+        return
     if finished.too_few_observed:
         yield f"   {seen}: too few to say how the others compare"
         return
     yield f"   {seen}; what is said of the others is inferred from these"
-    others = [order for order in finished.tied_with_best if order.workflow_order != finished.best_workflow]
+    yield (
+        f"   as trained in the search, the best of them is believed to be {finished.posterior_best}, at "
+        f"{finished.posterior_mean:.1f} ± {finished.posterior_std:.1f}"
+    )
+    others = [order for order in finished.tied_with_best if order.workflow_order != finished.posterior_best]
     decisive = [pair for pair in finished.pairs if pair.matters]
     if others:
         yield from _ties(others, [pair for pair in decisive if _all_have(pair, finished.tied_with_best)])
@@ -53,7 +58,7 @@ def _ties(others: list[TiedOrder], rules: list[PairEffect]) -> Iterator[str]:
     named = others if len(others) <= _MAX_NAMED else others[:_NUM_OF_MANY]
     for order in named:
         note = "" if order.observed else " (not trained to it)"
-        yield f"      {order.probability:4.0%}  {order.workflow_order}{note}"
+        yield f"      {order.probability:4.0%} likely  {order.workflow_order}{note}"
     if len(named) < len(others):
         yield f"      and {len(others) - len(named)} more: see summary.json"
 
@@ -68,16 +73,23 @@ def _effect(pair: PairEffect) -> str:
     return f"{pair.first} before {pair.second} (+{pair.mean:.1f} ± {pair.std:.1f})"
 
 
-def _settling(settling: Settling) -> str:
-    if settling.needs_trainings:
-        return (
-            f"no number of evaluation episodes would tell these {settling.num_orders} apart: "
-            f"two trainings of one order differ by {settling.extra_noise_std:.1f} points"
+def _score(score: Score) -> str:
+    """Return what the policy is worth by its latest evaluation: its final score."""
+    text = f"env reward {score.env_reward.mean:.1f} ± {score.env_reward.stderr:.1f}, compliance {score.compliance:.2f}"
+    greedy = score.greedy_env_reward
+    if greedy is not None and score.greedy_compliance is not None:
+        text = (
+            f"greedy: env reward {greedy.mean:.1f} ± {greedy.stderr:.1f}, compliance {score.greedy_compliance:.2f}; "
+            f"sampled: {score.env_reward.mean:.1f} ± {score.env_reward.stderr:.1f}, {score.compliance:.2f}"
         )
+    return f"{text} ({score.num_evaluated:,} fresh episodes)"
+
+
+def _settling(settling: Settling) -> str:
     if settling.episodes_per_order is None:
         return "what would tell them apart is not known: no evaluation told how much episodes differ"
     each = settling.episodes_per_order
     return (
-        f"to tell these {settling.num_orders} apart to within a point takes some {each:,} more evaluation episodes "
-        f"for each, {each * settling.num_orders:,} in all"
+        f"to tell these {settling.num_orders} policies apart to within a point takes some {each:,} more evaluation "
+        f"episodes for each, {each * settling.num_orders:,} in all"
     )

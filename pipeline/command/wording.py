@@ -54,7 +54,8 @@ def notes(config: Config) -> Iterator[str]:
 def headline(finished: RunFinished) -> str:
     """Return the first line of a run's summary."""
     return (
-        f"done ({_REASONS[finished.reason]}): {finished.episodes} episodes, {finished.updates} updates, "
+        f"done ({_REASONS[finished.reason]}): {finished.episodes} episodes, {finished.updates} "
+        f"update{'' if finished.updates == 1 else 's'}, "
         f"{finished.wall_s:.1f} s, {finished.episodes_per_s:.1f} episodes/s"
     )
 
@@ -68,10 +69,8 @@ def summary(finished: RunFinished, last_visit: WorkflowFinished | None, config: 
         config: The run's.
         run_dir: Its folder.
     """
-    if last_visit is not None and last_visit.result.greedy_env_reward is not None:
-        yield _evaluation(last_visit)
     if finished.best_workflow is None:
-        yield _no_best(config)
+        yield _no_best(config, last_visit)
     else:
         yield from findings(finished)
     yield f"digest: {finished.digest}"
@@ -92,20 +91,14 @@ def in_one_line(text: str) -> str:
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
-def _evaluation(visit: WorkflowFinished) -> str:
-    """Return what the last policy was worth in fresh episodes."""
-    result = visit.result
-    sampled, greedy = result.env_reward, result.greedy_env_reward
-    text = f"last evaluated: {visit.workflow_order}, {result.num_evaluated} fresh episodes: env reward "
-    text += f"{sampled.mean:.1f} ± {sampled.stderr:.1f}, compliance {result.compliance:.2f}"
-    if greedy is not None and result.greedy_compliance is not None:
-        text += f" (greedy {greedy.mean:.1f} ± {greedy.stderr:.1f}, {result.greedy_compliance:.2f})"
-    return text
-
-
-def _no_best(config: Config) -> str:
+def _no_best(config: Config, last_visit: WorkflowFinished | None) -> str:
     threshold = f"the compliance threshold of {config.compliance_threshold:g}"
-    if config.workflow:
-        return f"best workflow: none, for the one that was trained does not reach {threshold}"
-    more = "--total-episodes" if config.policy == "shared" else "--max-episodes-per-workflow"
-    return f"best workflow: none yet, for no workflow has reached {threshold}: give it more {more}"
+    text = f"best workflow: none, for no workflow has reached {threshold}"
+    if last_visit is None:
+        return f"{text}: no policy was trained for long enough to be evaluated"
+    score, reason = last_visit.result.score, last_visit.result.reason
+    more = {"cap": "--max-episodes-per-workflow", "patience": "--patience"}.get(reason, "--total-episodes")
+    return (
+        f"{text}. Last evaluated: {last_visit.workflow_order}, compliance {score.compliance:.2f}, env reward "
+        f"{score.env_reward.mean:.1f} ± {score.env_reward.stderr:.1f}: give it more {more}"
+    )

@@ -13,7 +13,6 @@ from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import read_config
 from pipeline.policy.params import PolicyShape
 from pipeline.policy.store import SHARED_POLICY, PolicyStore
-from pipeline.types import Estimate
 from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from pipeline.config import Config
     from pipeline.persist.checkpoint import Checkpoint, SavedPolicy
+    from pipeline.types import Score
 
 
 class NoPolicyError(SetupError):
@@ -117,8 +117,11 @@ def _choose(run_dir: Path, checkpoint: Checkpoint, workflow_id: int | None) -> t
         return shared or policies[workflow_id], workflow_id, "as asked for"
     best = _best(run_dir, checkpoint)
     if best is not None and (shared is not None or best[0] in policies):
-        order, reward = best
-        reason = f"the run's best, env reward {reward.mean:.1f} ± {reward.stderr:.1f} there"
+        order, score = best
+        reason = (
+            f"the run's best: sampled, its last evaluation there gave {score.env_reward.mean:.1f} "
+            f"± {score.env_reward.stderr:.1f}"
+        )
         return shared or policies[order], order, reason
     if shared is not None:
         return shared, 0, "the first of all; none has reached the compliance threshold"
@@ -127,13 +130,12 @@ def _choose(run_dir: Path, checkpoint: Checkpoint, workflow_id: int | None) -> t
     return longest, longest.workflow_id, f"{which}; none has reached the compliance threshold"
 
 
-def _best(run_dir: Path, checkpoint: Checkpoint) -> tuple[int, Estimate] | None:
+def _best(run_dir: Path, checkpoint: Checkpoint) -> tuple[int, Score] | None:
     try:
-        report = Search.from_state(checkpoint.search).report()
+        return Search.from_state(checkpoint.search).best()
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         msg = f"{run_dir} holds a search that can't be ({error!r}): evaluate with the version that wrote it"
         raise CheckpointError(msg) from error
-    return (report.best, Estimate(report.mean, report.std)) if report else None
 
 
 def _weights(config: Config, saved: SavedPolicy) -> npt.NDArray[np.float32]:

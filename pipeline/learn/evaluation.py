@@ -12,6 +12,7 @@ from pipeline.cage2.facts.compliance import episode_compliance
 from pipeline.estimates import estimate_of_tenths
 from pipeline.filling import BatchPlan
 from pipeline.ppo.batch import RowFilledError
+from pipeline.types import Score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
 
 _STRIDE = 1 << 20
 """Indices between the first episodes of two evaluations, so that no two share a seed: room for all 120 orders."""
-
-
-@dataclass(frozen=True, slots=True)
-class Worth:
-    """What one order's episodes were like."""
-
-    env_reward: Estimate
-    """Return per episode, in points."""
-    compliance: float
-    """Mean over the episodes, 0 to 1."""
 
 
 class Tally:
@@ -71,9 +62,9 @@ class Tally:
         self._filled[row] = True
         self.num_filled += 1
 
-    def worth(self, rows: slice) -> Worth:
-        """Return what some of the episodes were like."""
-        return Worth(estimate_of_tenths(self.returns_tenths[rows]), float(self.compliance[rows].mean()))
+    def mean(self, rows: slice) -> tuple[Estimate, float]:
+        """Return some episodes' mean return in points, and their mean compliance, 0 to 1."""
+        return estimate_of_tenths(self.returns_tenths[rows]), float(self.compliance[rows].mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +98,8 @@ class Evaluator:
         *,
         num_episodes: int,
         evaluation_index: int,
-        greedy: Sequence[bool] = (False,),
-    ) -> list[list[Worth]]:
+        greedy_too: bool,
+    ) -> list[Score]:
         """Play fresh episodes with one actor for several orders.
 
         Seeds are apart from those of training (`seeding.Stream`), and the same with and without sampling.
@@ -118,22 +109,22 @@ class Evaluator:
             workflow_ids: The orders.
             num_episodes: Per order, up to `config.MAX_EVALUATION_EPISODES`.
             evaluation_index: Unique in the run: no two evaluations play the same episodes.
-            greedy: Whether to take the likeliest action at each step instead of sampling; for each value all is played.
+            greedy_too: Whether to play all of it again, taking the likeliest action at each step instead of sampling.
 
         Returns:
-            For each value of `greedy` the worth of each order.
+            The score of each order.
         """
         version = self._board.publish(weights)
         started_s = time.monotonic()
         fillings: list[Filling[Tally]] = []
         try:
-            for is_greedy in greedy:
+            for greedy in (False, True) if greedy_too else (False,):
                 plan = BatchPlan(
                     tuple(workflow_id for workflow_id in workflow_ids for _ in range(num_episodes)),
                     first_episode=evaluation_index * _STRIDE,
                     weight_version=version,
                     evaluation=True,
-                    greedy=is_greedy,
+                    greedy=greedy,
                 )
                 fillings.append(self._open_batch(plan, Tally(plan.num_episodes)))
             for filling in fillings:
@@ -143,7 +134,6 @@ class Evaluator:
                 filling.close()
         self._wait_s += time.monotonic() - started_s
         self._num_episodes += sum(filling.plan.num_episodes for filling in fillings)
-        return [
-            [filling.rows.worth(slice(i * num_episodes, (i + 1) * num_episodes)) for i in range(len(workflow_ids))]
-            for filling in fillings
-        ]
+        parts = [slice(i * num_episodes, (i + 1) * num_episodes) for i in range(len(workflow_ids))]
+        means = [[filling.rows.mean(part) for filling in fillings] for part in parts]  # sampled, and greedy if played
+        return [Score(num_episodes, *sampled, *(greedy[0] if greedy else (None, None))) for sampled, *greedy in means]

@@ -24,7 +24,7 @@ from pipeline.filling import BatchPlan
 from pipeline.policy.store import policy_name
 from pipeline.ppo import update as ppo
 from pipeline.ppo.batch import Batch, BatchStatistics
-from pipeline.types import UpdateResult, WorkflowResult
+from pipeline.types import UpdateResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
     from native_buffers.weights import WeightBoard
     from pipeline.filling import Filling
-    from pipeline.learn.visit import Visit, VisitLimits
+    from pipeline.learn.visit import Schedule, Visit, VisitLimits
     from pipeline.policy.store import PolicyState
-    from pipeline.ppo.recipe import Recipe
+    from pipeline.types import VisitEnd
 
 
 _T = TypeVar("_T")
@@ -54,9 +54,6 @@ class LearnerSettings:
     episodes_per_update: int
     policy_lag: int
     alignment_lambda: float
-    episode_cap: int
-    """Episodes that one policy may use, which the learning rate anneals over."""
-    recipe: Recipe
     device: torch.device
 
 
@@ -72,10 +69,12 @@ class LearnerStatistics:
 
 @dataclass(frozen=True, slots=True)
 class VisitOutcome:
-    """How a visit ended: its last update, and what the search is to know."""
+    """How a visit ended."""
 
     last_update: UpdateResult
-    result: WorkflowResult
+    num_episodes: int
+    """Trained in it."""
+    reason: VisitEnd
 
 
 class Learner:
@@ -121,6 +120,7 @@ class Learner:
         policy: PolicyState,
         visit: Visit,
         limits: VisitLimits,
+        schedule: Schedule,
         behavior_weights: deque[npt.NDArray[np.float32]],
         orders: Callable[[int, int], Sequence[int]],
         after_update: Callable[[UpdateResult, Visit], Awaitable[bool]],
@@ -131,6 +131,7 @@ class Learner:
             policy: The policy, trained in place.
             visit: The visit so far: new, or as a checkpoint had it.
             limits: What ends it.
+            schedule: What it learns by.
             behavior_weights: Actor weights, flat, after the last `policy_lag + 1` updates of the visit (fewer at its
                 start), the newest last; kept up to date in place, for checkpoints.
             orders: Called with an update of the visit and its number of episodes; returns the workflow of each.
@@ -156,30 +157,20 @@ class Learner:
                 self._wait_s += time.monotonic() - waiting_s
                 statistics = await self._on_thread(filling.rows.statistics, self._settings.alignment_lambda)
                 visit = visit.after(statistics)
-                reason = limits.reason_to_stop(visit, statistics.compliance)
+                reason = limits.reason_to_stop(visit)
                 queue.popleft()
                 if reason:
                     self._drop(queue)
                 else:
                     self._ask(queue, visit, limits, orders, versions, newest)
                 self.total_episodes += statistics.num_episodes
-                result = await self._update(policy, filling, statistics)
+                result = await self._update(policy, schedule, filling, statistics)
                 self._keep(filling.rows)
                 behavior_weights.append(policy.network.actor_weights())
                 versions.append(self._board.publish(behavior_weights[-1]))
                 newest = visit.num_updates
                 if reason:
-                    return VisitOutcome(
-                        result,
-                        WorkflowResult(
-                            workflow_id=policy.workflow_id,
-                            env_reward=statistics.env_reward,
-                            compliance=statistics.compliance,
-                            num_episodes=visit.num_episodes,
-                            reached_threshold=reason == "threshold",
-                            reason=reason,
-                        ),
-                    )
+                    return VisitOutcome(result, visit.num_episodes, reason)
                 if await after_update(result, visit):
                     return None
         finally:
@@ -227,7 +218,9 @@ class Learner:
     async def _on_thread(self, call: Callable[..., _T], *arguments: Any) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
-    async def _update(self, policy: PolicyState, filling: Filling[Batch], statistics: BatchStatistics) -> UpdateResult:
+    async def _update(
+        self, policy: PolicyState, schedule: Schedule, filling: Filling[Batch], statistics: BatchStatistics
+    ) -> UpdateResult:
         settings = self._settings
         update = policy.num_updates
         generator = seeding.generator(settings.run_seed, seeding.Stream.MINIBATCHES, policy.workflow_id, update)
@@ -238,9 +231,9 @@ class Learner:
                     ppo.update,
                     policy,
                     filling.rows,
-                    settings.recipe,
+                    schedule.recipe,
                     alignment_lambda=settings.alignment_lambda,
-                    progress=min(1.0, policy.num_episodes / settings.episode_cap),
+                    progress=schedule.progress(policy.num_episodes),
                     generator=generator,
                     device=settings.device,
                 )

@@ -26,7 +26,7 @@ TRAINING_COLUMNS = (
 )
 GP_SAMPLING_COLUMNS = (
     *("Iteration", "Workflow", "UCB_Score", "Reward", "Final_Compliance", "Episodes_Trained", "GP_Updated"),
-    *("Reward_Stderr", "Reason"),
+    *("Reward_Stderr", "Reason", "Part"),
     *("Evaluation_Episodes", "Greedy_Reward", "Greedy_Reward_Stderr", "Greedy_Compliance"),
 )
 
@@ -119,20 +119,21 @@ def _training_row(update: UpdateResult) -> tuple[object, ...]:
 
 
 def _gp_sampling_row(finished: WorkflowFinished) -> tuple[object, ...]:
-    result = finished.result
-    greedy = result.greedy_env_reward
+    result, score = finished.result, finished.result.score
+    greedy = score.greedy_env_reward
     return (
         finished.iteration,
         finished.workflow_order,
         "" if math.isnan(finished.ucb_score) else f"{finished.ucb_score:.4f}",
-        f"{result.env_reward.mean:.4f}",
-        f"{result.compliance:.4f}",
+        f"{score.env_reward.mean:.4f}",
+        f"{score.compliance:.4f}",
         result.num_episodes,
         finished.gp_updated,
-        f"{result.env_reward.stderr:.4f}",
+        f"{score.env_reward.stderr:.4f}",
         result.reason,
-        result.num_evaluated,
+        finished.part,
+        score.num_evaluated,
         f"{greedy.mean:.4f}" if greedy else "",
         f"{greedy.stderr:.4f}" if greedy else "",
-        "" if result.greedy_compliance is None else f"{result.greedy_compliance:.4f}",
+        "" if score.greedy_compliance is None else f"{score.greedy_compliance:.4f}",
     )

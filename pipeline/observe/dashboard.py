@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.config import Config
     from pipeline.observe.statistics import PipelineStatistics
-    from pipeline.types import Event, WorkflowResult
+    from pipeline.types import Event, Score
 
 REFRESH_INTERVAL_S = 0.2
 RATE_WINDOW_S = 30.0
@@ -88,16 +88,14 @@ class Dashboard:
             self._refresh(now_s)
 
     def _note_finished(self, event: WorkflowFinished) -> None:
-        result = event.result
-        verdict = "[green]learned[/]" if event.gp_updated else f"[yellow]{result.reason}[/]"
+        result, score = event.result, event.result.score
+        verdict = "[green]learned[/]" if result.reached_threshold else f"[yellow]missed ({result.reason})[/]"
         self._live.console.print(
-            f"{event.iteration:>3}  {event.workflow_order}  {verdict}  env reward {result.env_reward.mean:.1f} "
-            f"± {result.env_reward.stderr:.1f}{_greedy(result)}  compliance {result.compliance:.2f}  "
+            f"{event.iteration:>3}  {event.workflow_order}  {verdict}  env reward {score.env_reward.mean:.1f} "
+            f"± {score.env_reward.stderr:.1f}{_greedy(score)}  compliance {score.compliance:.2f}  "
             f"{result.num_episodes} episodes"
         )
-        best = self._best
-        if event.gp_updated and (best is None or result.env_reward.mean > best.result.env_reward.mean):
-            self._best = event
+        self._best = event
 
     def _refresh(self, now_s: float) -> None:
         statistics = self._statistics()
@@ -125,8 +123,8 @@ class Dashboard:
         best = self._best
         table.add_row(
             "best",
-            f"{best.workflow_order}   env reward {best.result.env_reward.mean:.1f}"
-            if best
+            f"{best.best_workflow}   env reward {best.best_score.env_reward.mean:.1f}{_greedy(best.best_score)}"
+            if best and best.best_score
             else "no workflow learned yet",
         )
         ring = statistics.ring
@@ -138,8 +136,8 @@ class Dashboard:
         return table
 
 
-def _greedy(result: WorkflowResult) -> str:
-    return f" (greedy {result.greedy_env_reward.mean:.1f})" if result.greedy_env_reward else ""
+def _greedy(score: Score) -> str:
+    return f" (greedy {score.greedy_env_reward.mean:.1f})" if score.greedy_env_reward else ""
 
 
 def _duration(seconds: float | None) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pipeline.types import Event
 
 EVENT_LOG = "events.jsonl"
+_UNNAMED = {"result": "", "score": "", "best_score": "best_"}
+"""Parts of an event whose fields stand among its own, and what is put before them."""
 _MOST_IN_A_LINE = 3
 """Entries of a list that a line for people shows: orders that tie may be all 120."""
 
@@ -149,7 +151,8 @@ def event_name(event: Event) -> str:
 def event_fields(event: Event) -> dict[str, Any]:
     """Return an event's fields, flat, floats rounded to what can be told apart, NaN as None.
 
-    An estimate `env_reward` gives `env_reward_mean` and `env_reward_stderr`, a workflow's `result` its own fields.
+    An estimate `env_reward` gives `env_reward_mean` and `env_reward_stderr`, a `result` and a `score` their own fields,
+    and the `best_score` those of a score with `best_` before them.
     """
     return dict(_flat(asdict(event)))
 
@@ -167,7 +170,7 @@ def _for_people(logger: Any, method: str, fields: MutableMapping[str, Any]) -> M
 def _flat(fields: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in fields.items():
         if isinstance(value, dict):
-            yield from _flat(value, "" if name == "result" else f"{prefix}{name}_")
+            yield from _flat(value, prefix + _UNNAMED.get(name, f"{name}_"))
         else:
             yield f"{prefix}{name}", _rounded(value)
 

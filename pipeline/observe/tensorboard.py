@@ -74,8 +74,8 @@ class TensorBoardLog:
             }
         elif isinstance(event, WorkflowFinished):
             scalars = {
-                "search/env_reward": event.result.env_reward.mean,
-                "search/compliance": event.result.compliance,
+                "search/env_reward": event.result.score.env_reward.mean,
+                "search/compliance": event.result.score.compliance,
             }
         else:
             return

@@ -136,5 +136,10 @@ PROTOTYPE: Final = Recipe(
 RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType({r.name: r for r in (DEFAULT, THOROUGH, PROTOTYPE)})
 
 
+def to_the_end(recipe: Recipe) -> Recipe:
+    """Return what a policy that has been trained by a recipe is trained by to the end: it settles."""
+    return replace(recipe, final_learning_rate=recipe.learning_rate / 100, final_ent_coef=0.0)
+
+
 def _between(first: float, last: float, progress: float) -> float:
     return first + (last - first) * min(max(progress, 0.0), 1.0)

@@ -1,42 +1,46 @@
 """What is trained next, for how long and on which orders, and what the search hears of it.
 
 ```
-begin -> Visit -> updates on `orders`, until `limits` -> `evaluation` by fresh episodes -> finish -> the search
+begin -> Visit -> updates on `orders`, until `limits` -> `evaluation_plan`: fresh episodes -> finish -> the search
 ```
 
-| curriculum | a visit is | its orders | evaluated |
-| --- | --- | --- | --- |
-| `Searched` | a stay with the workflow that GP-UCB picked | that one | if it reached the threshold |
-| `Single` | the whole run | the one asked for | at its end |
-| `Shared` | a tenth of the run, of one policy for all orders | drawn by the search | all 120 |
+| curriculum | a visit is | its orders |
+| --- | --- | --- |
+| `Searched` | a stay with the workflow that GP-UCB picked, then the training of each finalist | that one |
+| `Single` | the whole run | the one asked for |
+| `Shared` | a tenth of the run, of one policy for all orders | drawn by the search |
+
+Every visit ends with an evaluation by fresh episodes, and that alone decides whether its workflow counts as learned.
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
 
 from pipeline import seeding
 from pipeline.cage2.facts.orders import NUM_WORKFLOWS, parse_order
-from pipeline.learn.visit import Visit, VisitLimits
+from pipeline.config import MAX_EVALUATION_EPISODES
+from pipeline.learn.visit import Schedule, Visit, VisitLimits
 from pipeline.policy.store import SHARED_POLICY
-from pipeline.types import Estimate, OrdersEvaluated
+from pipeline.ppo.recipe import to_the_end
+from pipeline.types import Estimate, OrdersEvaluated, Score, WorkflowResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.config import Config
-    from pipeline.learn.evaluation import Worth
+    from pipeline.learn.learner import VisitOutcome
     from pipeline.policy.store import PolicyStore
-    from pipeline.types import WorkflowResult
+    from pipeline.ppo.recipe import Recipe
     from pipeline.workflows.search import Search
 
 NUM_ROUNDS = 10
 """Times that all orders of a shared policy are evaluated in a run."""
+FINAL_EVALUATIONS = 5
+"""By how many times as many episodes finalists are evaluated: they are close to one another."""
 _FOREVER = sys.maxsize
 
 
@@ -47,7 +51,7 @@ class EvaluationPlan:
     workflow_ids: tuple[int, ...]
     num_episodes: int
     """Per order."""
-    greedy: tuple[bool, ...]
+    greedy_too: bool
     """See `learn.evaluation.evaluate`."""
 
 
@@ -56,9 +60,8 @@ class VisitVerdict:
     """What a visit came to, and what the search made of it."""
 
     result: WorkflowResult
-    """By the evaluation if there was one, else by the visit's last batch."""
     gp_updated: bool
-    """Whether the Gaussian process learned of it."""
+    """Whether the Gaussian process learned what the policy is worth."""
     orders_evaluated: OrdersEvaluated | None = None
     """The evaluation, if it was one of all orders."""
 
@@ -79,117 +82,141 @@ class Curriculum(Protocol):
         """Return what ends a visit."""
         ...
 
+    def schedule(self, visit: Visit) -> Schedule:
+        """Return what a visit learns by."""
+        ...
+
     def orders(self, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:
         """Return the workflow of each episode of a visit's update: a function of these and of the search's state."""
         ...
 
-    def evaluation(self, result: WorkflowResult, remaining: int) -> EvaluationPlan | None:
-        """Return how to evaluate the policy after a visit, if at all."""
+    def evaluation_plan(self, visit: Visit, remaining: int) -> EvaluationPlan:
+        """Return how to evaluate the policy after a visit."""
         ...
 
-    def finish(self, result: WorkflowResult, plan: EvaluationPlan | None, worths: list[list[Worth]]) -> VisitVerdict:
+    def finish(self, visit: Visit, outcome: VisitOutcome, scores: Sequence[Score]) -> VisitVerdict:
         """Tell the search how a visit ended.
 
         Args:
-            result: By the visit's last batch.
-            plan: From `evaluation`.
-            worths: What came of it.
+            visit: The visit.
+            outcome: How its training ended.
+            scores: What came of its evaluation, one per order of the plan.
         """
         ...
 
 
 class Searched:
-    """A policy for each workflow; GP-UCB picks which is trained."""
+    """A policy for each workflow. GP-UCB picks which is trained; the most promising are trained to the end."""
 
-    def __init__(self, config: Config, search: Search) -> None:
-        """Args: config: the run. search: what was tried."""
+    def __init__(self, config: Config, search: Search, recipe: Recipe) -> None:
+        """Args: config: the run. search: what was tried. recipe: its hyper-parameters."""
         self._config = config
         self._search = search
+        self._recipe = recipe
 
     def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
         """See `Curriculum.begin`."""
+        left_to_search = remaining - self._config.finals_episodes
+        finals = self._search.finals
+        if not (finals and finals.left) and left_to_search <= 0 and self._search.statistics().num_observations:
+            self._search.hold_finals(self._config.finalists)
+            finals = self._search.finals
         pick = self._search.next()
         if pick is None:
             return None
         policy = store.get_or_create(pick.workflow_id, warm_start=self._config.warm_start)
+        in_finals = finals is not None and bool(finals.left)
+        if in_finals:
+            assert finals is not None  # noqa: S101  # for mypy
+            budget = math.ceil(remaining / len(finals.left))
+        else:  # without an observed order there are no finals to save episodes for
+            budget = left_to_search if left_to_search > 0 else remaining
         return Visit(
             iteration=pick.iteration,
             workflow_id=pick.workflow_id,
             ucb_score=pick.ucb_score,
             first_update=policy.num_updates,
             first_episode=policy.num_episodes,
-            budget=remaining,
+            budget=budget,
+            part="finals" if in_finals else "search",
         )
 
     def limits(self, visit: Visit) -> VisitLimits:
-        """See `Curriculum.limits`."""
+        """See `Curriculum.limits`: of a finalist nothing but its share of the budget."""
+        if visit.part == "finals":
+            return _only(visit.budget)
         return VisitLimits(
             compliance_threshold=self._config.compliance_threshold,
             patience=self._config.patience,
-            max_episodes=self._config.episode_cap - visit.first_episode,
+            max_episodes=max(0, self._config.episode_cap - visit.first_episode),
             budget=visit.budget,
             # who is picked again is trained for as long again: else most visits would be a single update
             min_episodes=visit.first_episode,
         )
 
+    def schedule(self, visit: Visit) -> Schedule:
+        """See `Curriculum.schedule`: over the workflow's episodes in the search, and anew over a finalist's share."""
+        if visit.part == "finals":
+            return Schedule(to_the_end(self._recipe), visit.first_episode, visit.budget)
+        return Schedule(self._recipe, 0, self._config.episode_cap)
+
     def orders(self, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:
         """See `Curriculum.orders`."""
         return (visit.workflow_id,) * num_episodes
 
-    def evaluation(self, result: WorkflowResult, remaining: int) -> EvaluationPlan | None:
-        """See `Curriculum.evaluation`."""
-        if not result.reached_threshold:
-            return None
-        return EvaluationPlan((result.workflow_id,), self._config.evaluation_episodes, (False, True))
+    def evaluation_plan(self, visit: Visit, remaining: int) -> EvaluationPlan:
+        """See `Curriculum.evaluation_plan`: finalists with more episodes."""
+        num_episodes = self._config.evaluation_episodes
+        if visit.part == "finals":
+            num_episodes = min(FINAL_EVALUATIONS * num_episodes, MAX_EVALUATION_EPISODES)
+        return EvaluationPlan((visit.workflow_id,), num_episodes, greedy_too=True)
 
-    def finish(self, result: WorkflowResult, plan: EvaluationPlan | None, worths: list[list[Worth]]) -> VisitVerdict:
+    def finish(self, visit: Visit, outcome: VisitOutcome, scores: Sequence[Score]) -> VisitVerdict:
         """See `Curriculum.finish`."""
-        if plan is not None:
-            result = _evaluated(result, plan.num_episodes, worths)
+        (score,) = scores
+        result = WorkflowResult(
+            workflow_id=visit.workflow_id,
+            score=score,
+            num_episodes=outcome.num_episodes,
+            reached_threshold=score.compliance >= self._config.compliance_threshold,
+            reason="final" if visit.part == "finals" else outcome.reason,
+        )
         return VisitVerdict(result, self._search.finish(result))
 
 
 class Single(Searched):
     """One workflow's policy, trained with all episodes of the run."""
 
-    def __init__(self, config: Config, search: Search, order: str) -> None:
-        """Args: config: the run. search: what was tried. order: the workflow's name."""
-        super().__init__(config, search)
+    def __init__(self, config: Config, search: Search, recipe: Recipe, order: str) -> None:
+        """Args: config: the run. search: what was tried. recipe: its hyper-parameters. order: the workflow's name."""
+        super().__init__(config, search, recipe)
         self._workflow_id = parse_order(order)
 
     def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
         """See `Curriculum.begin`."""
-        store.get_or_create(self._workflow_id, warm_start=False)
+        policy = store.get_or_create(self._workflow_id, warm_start=False)
         return Visit(
             iteration=self._search.statistics().iteration,
             workflow_id=self._workflow_id,
             ucb_score=math.nan,
-            first_update=0,
-            first_episode=0,
+            first_update=policy.num_updates,
+            first_episode=policy.num_episodes,
             budget=remaining,
         )
 
     def limits(self, visit: Visit) -> VisitLimits:
         """See `Curriculum.limits`: nothing but the budget."""
-        return VisitLimits(compliance_threshold=math.inf, patience=_FOREVER, max_episodes=_FOREVER, budget=visit.budget)
-
-    def evaluation(self, result: WorkflowResult, remaining: int) -> EvaluationPlan | None:
-        """See `Curriculum.evaluation`."""
-        return EvaluationPlan((self._workflow_id,), self._config.evaluation_episodes, (False, True))
-
-    def finish(self, result: WorkflowResult, plan: EvaluationPlan | None, worths: list[list[Worth]]) -> VisitVerdict:
-        """See `Curriculum.finish`: what the policy is worth counts if it follows its workflow."""
-        follows = worths[0][0].compliance >= self._config.compliance_threshold
-        return super().finish(replace(result, reached_threshold=follows), plan, worths)
+        return _only(visit.budget)
 
 
 class Shared:
     """One policy that is told which order to follow, trained on orders that the search draws."""
 
-    def __init__(self, config: Config, search: Search) -> None:
-        """Args: config: the run. search: what was tried."""
+    def __init__(self, config: Config, search: Search, recipe: Recipe) -> None:
+        """Args: config: the run. search: what was tried. recipe: its hyper-parameters."""
         self._config = config
         self._search = search
+        self._recipe = recipe
         per_round = math.ceil(config.total_episodes / NUM_ROUNDS)
         self._round_episodes = math.ceil(per_round / config.episodes_per_update) * config.episodes_per_update
 
@@ -207,73 +234,68 @@ class Shared:
 
     def limits(self, visit: Visit) -> VisitLimits:
         """See `Curriculum.limits`: a round."""
-        return VisitLimits(
-            compliance_threshold=math.inf, patience=_FOREVER, max_episodes=self._round_episodes, budget=visit.budget
-        )
+        return _only(min(self._round_episodes, visit.budget))
+
+    def schedule(self, visit: Visit) -> Schedule:
+        """See `Curriculum.schedule`: over the run."""
+        return Schedule(self._recipe, 0, self._config.episode_cap)
 
     def orders(self, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:
         """See `Curriculum.orders`."""
         lots = seeding.generator(self._config.seed, seeding.Stream.SHARED_ORDERS, visit.first_update + update)
-        return [int(workflow_id) for workflow_id in self._search.spread(num_episodes, lots)]
+        return [int(workflow_id) for workflow_id in self._search.deal(num_episodes, lots)]
 
-    def evaluation(self, result: WorkflowResult, remaining: int) -> EvaluationPlan | None:
-        """See `Curriculum.evaluation`: with a tenth of the episodes while the policy still changes."""
+    def evaluation_plan(self, visit: Visit, remaining: int) -> EvaluationPlan:
+        """See `Curriculum.evaluation_plan`: with a tenth of the episodes while the policy still changes."""
         last = remaining <= 0
         num_episodes = self._config.evaluation_episodes if last else max(2, self._config.evaluation_episodes // 10)
-        return EvaluationPlan(tuple(range(NUM_WORKFLOWS)), num_episodes, (False, True) if last else (False,))
+        return EvaluationPlan(tuple(range(NUM_WORKFLOWS)), num_episodes, greedy_too=last)
 
-    def finish(self, result: WorkflowResult, plan: EvaluationPlan | None, worths: list[list[Worth]]) -> VisitVerdict:
+    def finish(self, visit: Visit, outcome: VisitOutcome, scores: Sequence[Score]) -> VisitVerdict:
         """See `Curriculum.finish`."""
-        assert plan is not None  # noqa: S101  # a round always ends with one
-        sampled = worths[0]
-        self._search.observe_all(
-            np.array([worth.env_reward.mean for worth in sampled]),
-            np.array([worth.env_reward.stderr for worth in sampled]),
-            np.array([worth.compliance for worth in sampled]),
-            self._config.compliance_threshold,
-            plan.num_episodes,
-        )
-        follows = any(worth.compliance >= self._config.compliance_threshold for worth in sampled)
-        result = replace(
-            _evaluated(result, plan.num_episodes, worths),
+        self._search.observe_all(scores, self._config.compliance_threshold)
+        follows = any(score.compliance >= self._config.compliance_threshold for score in scores)
+        result = WorkflowResult(
+            workflow_id=SHARED_POLICY,
+            score=_mean(scores),
+            num_episodes=outcome.num_episodes,
             reached_threshold=follows,
-            reason="budget" if result.reason == "budget" else "round",
+            reason="budget" if outcome.num_episodes >= visit.budget else "round",
         )
         evaluated = OrdersEvaluated(
-            num_episodes=plan.num_episodes,
-            env_reward=tuple(worth.env_reward for worth in sampled),
-            compliance=tuple(worth.compliance for worth in sampled),
+            num_episodes=scores[0].num_evaluated,
+            env_reward=tuple(score.env_reward for score in scores),
+            compliance=tuple(score.compliance for score in scores),
         )
         return VisitVerdict(result, follows, evaluated)
 
 
-def curriculum(config: Config, search: Search) -> Curriculum:
-    """Return what a configuration asks for, with the search that it is to keep."""
+def curriculum(config: Config, search: Search, recipe: Recipe) -> Curriculum:
+    """Return what a configuration asks for, with the search that it is to keep, and the recipe that it names."""
     if config.policy == "shared":
-        return Shared(config, search)
-    return Single(config, search, config.workflow) if config.workflow else Searched(config, search)
+        return Shared(config, search, recipe)
+    return Single(config, search, recipe, config.workflow) if config.workflow else Searched(config, search, recipe)
 
 
-def _evaluated(result: WorkflowResult, num_episodes: int, worths: list[list[Worth]]) -> WorkflowResult:
-    """Return a visit's result by fresh episodes: the mean over the orders that were evaluated."""
-    sampled = _mean(worths[0])
-    greedy = _mean(worths[1]) if len(worths) > 1 else None
-    return replace(
-        result,
-        env_reward=sampled[0],
-        compliance=sampled[1],
-        num_evaluated=num_episodes * len(worths[0]),
-        greedy_env_reward=greedy[0] if greedy else None,
-        greedy_compliance=greedy[1] if greedy else None,
+def _only(budget: int) -> VisitLimits:
+    """Return limits of which nothing but the episodes ends a visit."""
+    return VisitLimits(compliance_threshold=math.inf, patience=_FOREVER, max_episodes=_FOREVER, budget=budget)
+
+
+def _mean(scores: Sequence[Score]) -> Score:
+    """Return the mean over all orders."""
+    greedy = [score.greedy_env_reward for score in scores if score.greedy_env_reward is not None]
+    greedy_compliance = [score.greedy_compliance for score in scores if score.greedy_compliance is not None]
+    return Score(
+        num_evaluated=sum(score.num_evaluated for score in scores),
+        env_reward=_mean_estimate([score.env_reward for score in scores]),
+        compliance=math.fsum(score.compliance for score in scores) / len(scores),
+        greedy_env_reward=_mean_estimate(greedy) if greedy else None,
+        greedy_compliance=math.fsum(greedy_compliance) / len(scores) if greedy_compliance else None,
     )
 
 
-def _mean(worths: list[Worth]) -> tuple[Estimate, float]:
-    num = len(worths)
-    return (
-        Estimate(
-            math.fsum(worth.env_reward.mean for worth in worths) / num,
-            math.sqrt(math.fsum(worth.env_reward.stderr * worth.env_reward.stderr for worth in worths)) / num,
-        ),
-        math.fsum(worth.compliance for worth in worths) / num,
-    )
+def _mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
+    num = len(estimates)
+    variance = math.fsum(estimate.stderr * estimate.stderr for estimate in estimates)
+    return Estimate(math.fsum(estimate.mean for estimate in estimates) / num, math.sqrt(variance) / num)

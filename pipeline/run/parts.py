@@ -150,8 +150,6 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         episodes_per_update=config.episodes_per_update,
         policy_lag=config.policy_lag,
         alignment_lambda=config.alignment_lambda,
-        episode_cap=config.episode_cap,
-        recipe=recipe,
         device=device,
     )
     learner = Learner(settings, board, collection.open, learner_thread)
@@ -164,7 +162,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
     training = Training(
         config,
         search,
-        curriculum(config, search),
+        curriculum(config, search, recipe),
         PolicyStore(config.seed, recipe.initialisation, game.shape),
         learner,
         evaluator,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.ppo.recipe import Recipe
     from pipeline.run.parts import Parts
-    from pipeline.types import Event, RunFinished
+    from pipeline.types import Event, RunEnd, RunFinished
 
 PROGRESS_INTERVAL_S = 0.25
 """Between reports of how far a batch has come."""
@@ -165,7 +165,7 @@ class Run:
         finally:
             parts.feed.close()
 
-    async def _train(self) -> str:
+    async def _train(self) -> RunEnd:
         """Run the coroutines of the loop until the training ends, and return why it did."""
         if self._stop_now.is_set():  # before the first step: no worker need start
             return "stopped"
@@ -188,7 +188,7 @@ class Run:
             raise _first_leaf(group) from None
         return "stopped" if training.cancelled() else training.result()
 
-    async def _cut_short(self, training: asyncio.Task[str]) -> None:
+    async def _cut_short(self, training: asyncio.Task[RunEnd]) -> None:
         """Cancel the training when the run is to stop now.
 
         The training alone, not the task that the group is in: that one would be cancelled once more, from Python 3.13
@@ -217,7 +217,7 @@ class Run:
                 reported = filling
                 self._parts.emit(EpisodesCollected(*filling))
 
-    async def _finish(self, reason: str) -> RunFinished:
+    async def _finish(self, reason: RunEnd) -> RunFinished:
         """Write the summary and report the end."""
         parts, statistics = self._parts, self.statistics()
         finished = run_finished(
@@ -225,6 +225,7 @@ class Run:
             self._config,
             statistics,
             await parts.training.report(),
+            await parts.training.best(),
             digest=parts.training.digest(),
             episodes_before=self._episodes_before,
         )

@@ -11,6 +11,7 @@ from pipeline.types import RunFinished
 if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.observe.statistics import PipelineStatistics
+    from pipeline.types import RunEnd, Score
     from pipeline.workflows.report import SearchReport
 
 SUMMARY: Final = "summary.json"
@@ -18,10 +19,11 @@ SUMMARY: Final = "summary.json"
 
 
 def run_finished(
-    reason: str,
+    reason: RunEnd,
     config: Config,
     statistics: PipelineStatistics,
     report: SearchReport | None,
+    best: tuple[int, Score] | None,
     *,
     digest: str,
     episodes_before: int,
@@ -29,10 +31,11 @@ def run_finished(
     """Return the event that ends a run.
 
     Args:
-        reason: `budget`, `exhausted` or `stopped`.
+        reason: Why it ended.
         config: The run's.
         statistics: Of its end.
         report: What may be concluded from its search; None if nothing was observed.
+        best: The workflow whose policy it names, with its score; None if there is none.
         digest: Of what it has learned.
         episodes_before: What it had learned from when this process took it up.
     """
@@ -46,9 +49,11 @@ def run_finished(
         episodes_per_s=(statistics.total_episodes - episodes_before) / statistics.wall_s,
         num_observed=report.num_observed if report else 0,
         too_few_observed=report is None or report.too_little,
-        best_workflow=order_name(report.best) if report else None,
-        best_env_reward=report.mean if report else None,
-        best_env_reward_stderr=report.std if report else None,
+        best_workflow=order_name(best[0]) if best else None,
+        best_score=best[1] if best else None,
+        posterior_best=order_name(report.best) if report else None,
+        posterior_mean=report.mean if report else None,
+        posterior_std=report.std if report else None,
         tied_with_best=report.tied if report else (),
         pairs=report.pairs if report else (),
         settling=report.settling if report else None,

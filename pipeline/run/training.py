@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.config import Config
-    from pipeline.learn.evaluation import Evaluator, Worth
+    from pipeline.learn.evaluation import Evaluator
     from pipeline.learn.learner import Learner
     from pipeline.policy.store import PolicyState, PolicyStore
     from pipeline.run.curriculum import Curriculum, EvaluationPlan
-    from pipeline.types import Event, UpdateResult
+    from pipeline.types import Event, RunEnd, Score, UpdateResult
     from pipeline.workflows.report import SearchReport
     from pipeline.workflows.search import Search
 
@@ -112,7 +112,7 @@ class Training:
             self._saved[saved.workflow_id] = saved
         self.state = checkpoint
 
-    async def run(self) -> str:
+    async def run(self) -> RunEnd:
         """Train until the budget is used, no workflow is left, or a stop is requested.
 
         Returns:
@@ -153,6 +153,10 @@ class Training:
         """Return what may be concluded from the search so far, or None if nothing was observed."""
         return await asyncio.get_running_loop().run_in_executor(self._search_thread, self._search.report)
 
+    async def best(self) -> tuple[int, Score] | None:
+        """Return the workflow whose policy is named the best, with its latest evaluation; None if there is none."""
+        return await asyncio.get_running_loop().run_in_executor(self._search_thread, self._search.best)
+
     async def _begin(self, remaining: int) -> Visit | None:
         started_s = time.monotonic()
         visit = await asyncio.get_running_loop().run_in_executor(
@@ -170,6 +174,7 @@ class Training:
                 workflow_order=policy_name(visit.workflow_id),
                 ucb_score=visit.ucb_score,
                 resumed_policy=visit.first_update > 0,
+                part=visit.part,
             )
         )
         return visit
@@ -190,30 +195,36 @@ class Training:
             policy,
             visit,
             self._curriculum.limits(visit),
+            self._curriculum.schedule(visit),
             self._behavior_weights,
             partial(self._curriculum.orders, visit),
             after_update,
         )
         if outcome is None:
             return
-        plan = self._curriculum.evaluation(outcome.result, self._config.total_episodes - self._learner.total_episodes)
-        if plan and self.stop_requested:
+        if self.stop_requested:
             return
-        worths = await self._evaluate(policy, visit.iteration, plan) if plan else []
-        verdict = self._curriculum.finish(outcome.result, plan, worths)
+        remaining = self._config.total_episodes - self._learner.total_episodes
+        plan = self._curriculum.evaluation_plan(visit, remaining)
+        scores = await self._evaluate(policy, visit.iteration, plan)
+        verdict = self._curriculum.finish(visit, outcome, scores)
+        best = await self.best()
         self._visit = None
         self._behavior_weights.clear()
         finished = WorkflowFinished(
             iteration=visit.iteration,
             workflow_order=policy_name(visit.workflow_id),
             ucb_score=visit.ucb_score,
+            part=visit.part,
             result=verdict.result,
             gp_updated=verdict.gp_updated,
+            best_workflow=policy_name(best[0]) if best else None,
+            best_score=best[1] if best else None,
         )
         evaluated = [verdict.orders_evaluated] if verdict.orders_evaluated else []
         await self._note(policy, outcome.last_update, *evaluated, finished)
 
-    async def _evaluate(self, policy: PolicyState, iteration: int, plan: EvaluationPlan) -> list[list[Worth]]:
+    async def _evaluate(self, policy: PolicyState, iteration: int, plan: EvaluationPlan) -> list[Score]:
         self.is_evaluating = True
         try:
             return await self._evaluator.evaluate(
@@ -221,7 +232,7 @@ class Training:
                 plan.workflow_ids,
                 num_episodes=plan.num_episodes,
                 evaluation_index=iteration,
-                greedy=plan.greedy,
+                greedy_too=plan.greedy_too,
             )
         finally:
             self.is_evaluating = False

@@ -1,7 +1,7 @@
 """What the observations say of all 120 orders: a mixture of exact Gaussian processes.
 
 ```
-observations -pool-> one per order -standardise-> unit variance -weigh-> Evidence -fit-> Posterior -sample-> [num, 120]
+observations -standardise-> unit variance -weigh-> Evidence -fit-> Posterior -sample-> [num, 120]
 ```
 
 Functions here are pure: equal arguments give equal results to the last bit, whatever the order of the observations,
@@ -20,7 +20,7 @@ from pipeline.numerics.linear_algebra import cholesky, product, solve_lower
 from pipeline.numerics.normal import normals
 from pipeline.workflows.evidence import MEAN_VARIANCE, Evidence, weigh
 from pipeline.workflows.models import covariances
-from pipeline.workflows.observations import pool
+from pipeline.workflows.observations import each_once
 from pipeline.workflows.targets import standardise
 
 if TYPE_CHECKING:
@@ -42,10 +42,12 @@ class Posterior:
     """`[120]` float64, read-only."""
     std: npt.NDArray[np.float64]
     """`[120]` float64, read-only: of an order's true value, noise not included."""
-    extra_noise_std: float
-    """By how much two trainings of one order differ, beyond their standard errors; in points."""
+    nugget_std: float
+    """How far policies lie from what orders explain, beyond their standard errors; in points (`evidence.NUGGETS`)."""
     observed: tuple[int, ...]
     """Ids of the orders that it rests on, ascending."""
+    best: int
+    """Id of the observed order with the highest mean; the lowest of equals."""
     evidence: Evidence
     location: float
     scale: float
@@ -55,21 +57,20 @@ class Posterior:
 def fit(observations: Iterable[Observation]) -> Posterior:
     """Return what the observations say about all workflows.
 
-    The noise of an observation is its squared standard error and a part that all have and that is learned. Mean and
-    standard deviation are those of the mixture of all models, weighted by what they explain (`evidence.weigh`). An
-    order that was observed often enters once, pooled, so that the cost is bounded by 120 observations.
+    The noise of an observation is its squared standard error and a nugget that all have and that is weighed. Mean and
+    standard deviation are those of the mixture of all models, weighted by what they explain (`evidence.weigh`).
 
     Args:
-        observations: At least one.
+        observations: At least one, of different orders.
 
     Raises:
-        ValueError: There is no observation.
+        ValueError: There is no observation, or there are two of one order.
     """
-    pooled = pool(observations)
-    if not pooled:
+    observations = each_once(observations)
+    if not observations:
         raise ValueError("nothing to fit: without an observation, choose with no posterior")
-    ids = [order.workflow_id for order in pooled]
-    targets = standardise(pooled)
+    ids = [observation.workflow_id for observation in observations]
+    targets = standardise(observations)
     evidence = weigh(ids, targets)
     means, gains = _components(evidence, ids)  # [K, 120], [K, n, 120]
     priors = covariances().diagonal(axis1=-2, axis2=-1)[evidence.model] + MEAN_VARIANCE  # [K, 120]
@@ -77,12 +78,13 @@ def fit(observations: Iterable[Observation]) -> Posterior:
     weight = evidence.weight[:, None]
     mean = (weight * means).sum(0)  # [120]
     variance = (weight * (variances + np.square(means - mean))).sum(0)
-    extra_noise = float((evidence.weight * evidence.noise).sum())
+    nugget = float((evidence.weight * evidence.nugget).sum())
     return Posterior(
         mean=_read_only(targets.location + targets.scale * mean),
         std=_read_only(targets.scale * np.sqrt(variance)),
-        extra_noise_std=targets.scale * math.sqrt(extra_noise),
+        nugget_std=targets.scale * math.sqrt(nugget),
         observed=tuple(ids),
+        best=ids[int(mean[ids].argmax())],
         evidence=evidence,
         location=targets.location,
         scale=targets.scale,

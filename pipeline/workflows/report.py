@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.workflows.observations import Observation
-    from pipeline.workflows.posterior import Posterior
 
 MARGIN: Final = 1.0
 """Points: orders whose true values are so close are as good as one another."""
@@ -48,7 +47,7 @@ class SearchReport:
     """Of the best order's true value, in points."""
     within_one: tuple[float, ...]
     """By workflow id: probability that an order's true value is within `MARGIN` of the highest one. 0 for those that
-    can't be the best: they were trained, missed the threshold, and were never observed."""
+    can't be the best: they were given up."""
     tied: tuple[TiedOrder, ...]
     """All orders with a probability of `MIN_PROBABILITY` or more, and the best; the likeliest first."""
     pairs: tuple[PairEffect, ...]
@@ -75,14 +74,13 @@ def report(
         ValueError: There is no observation.
     """
     posterior = fit(observations)
-    observed = np.array(posterior.observed)
-    best = int(observed[posterior.mean[observed].argmax()])
+    best = posterior.best
     values = sample(posterior, NUM_SAMPLES, rng)  # [num, 120], points
     within_one = _within_margin(values, eligible)
     listed = np.union1d(np.flatnonzero(within_one >= MIN_PROBABILITY), [best])
     by_probability = listed[np.argsort(-within_one[listed], kind="stable")]
     return SearchReport(
-        num_observed=len(observed),
+        num_observed=len(posterior.observed),
         best=best,
         mean=float(posterior.mean[best]),
         std=float(posterior.std[best]),
@@ -92,35 +90,33 @@ def report(
             for order in by_probability.tolist()
         ),
         pairs=_pair_effects(values),
-        settling=_settling(observations, len(listed), posterior),
+        settling=_settling(observations, len(listed)),
     )
 
 
-def episodes_to_settle(num_orders: int, episode_std: float, extra_noise_std: float) -> float:
-    """Return the evaluation episodes per order that tell the best of some orders from the rest.
+def episodes_to_settle(num_orders: int, episode_std: float) -> float:
+    """Return the evaluation episodes per order that tell the best of some orders' policies from the rest.
 
-    Two orders' measured means differ by their true difference and an error of variance
-    `2 * (episode_std**2 / n + extra_noise_std**2)` after `n` episodes each. A difference of `MARGIN` is to be told from
-    none, with probability `CONFIDENCE` for all `num_orders - 1` comparisons with the best together (Bonferroni). With
-    `z` the `1 - (1 - CONFIDENCE) / (num_orders - 1)` quantile of the normal distribution that is
+    Two means differ by their true difference and an error of variance `2 * episode_std**2 / n` after `n` episodes each.
+    A difference of `MARGIN` is to be told from none, with probability `CONFIDENCE` for all `num_orders - 1` comparisons
+    with the best together (Bonferroni). With `z` the `1 - (1 - CONFIDENCE) / (num_orders - 1)` quantile of the normal
+    distribution that is
 
-        n = 2 z^2 episode_std^2 / (MARGIN^2 - 2 z^2 extra_noise_std^2)
+        n = 2 z^2 episode_std^2 / MARGIN^2
 
     What orders say of one another is left out, so this is rather too many than too few.
 
     Args:
         num_orders: `>= 1`.
         episode_std: Of one episode's return, in points.
-        extra_noise_std: By which two trainings of one order differ, in points.
 
     Returns:
-        Episodes per order, from the first; 0 for one order, infinity where the trainings' difference is the limit.
+        Episodes per order, from the first; 0 for one order.
     """
     if num_orders == 1:
         return 0.0
     z = quantile(1 - (1 - CONFIDENCE) / (num_orders - 1))
-    left = MARGIN * MARGIN - 2 * (z * extra_noise_std) * (z * extra_noise_std)
-    return 2 * (z * episode_std) * (z * episode_std) / left if left > 0 else math.inf
+    return 2 * (z * episode_std / MARGIN) * (z * episode_std / MARGIN)
 
 
 def _within_margin(values: npt.NDArray[np.float64], eligible: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
@@ -156,14 +152,10 @@ def _pair_effects(values: npt.NDArray[np.float64]) -> tuple[PairEffect, ...]:
     return tuple(effect(pair) for pair in np.argsort(-clearness, kind="stable").tolist())
 
 
-def _settling(observations: Sequence[Observation], num_orders: int, posterior: Posterior) -> Settling:
-    measured = [visit for visit in observations if visit.num_episodes and visit.stderr]
-    extra = posterior.extra_noise_std
+def _settling(observations: Sequence[Observation], num_orders: int) -> Settling:
+    measured = [each for each in observations if each.num_episodes and each.stderr]
     if not measured:
-        return Settling(num_orders, None, extra, None, needs_trainings=False)
-    episode_std = float(np.median([visit.stderr * math.sqrt(visit.num_episodes) for visit in measured]))
-    needed = episodes_to_settle(num_orders, episode_std, extra)
-    if math.isinf(needed):
-        return Settling(num_orders, episode_std, extra, None, needs_trainings=True)
-    had = float(np.median([visit.num_episodes for visit in measured]))
-    return Settling(num_orders, episode_std, extra, max(0, math.ceil(needed - had)), needs_trainings=False)
+        return Settling(num_orders, None, None)
+    episode_std = float(np.median([each.stderr * math.sqrt(each.num_episodes) for each in measured]))
+    had = float(np.median([each.num_episodes for each in measured]))
+    return Settling(num_orders, episode_std, max(0, math.ceil(episodes_to_settle(num_orders, episode_std) - had)))

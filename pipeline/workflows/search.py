@@ -1,20 +1,21 @@
-"""The state of the outer loop: what was tried, what came of it, what may be tried next.
+r"""The state of the outer loop: what was tried, what came of it, what may be tried next.
 
 ```
-untried -missed-> retired          missed:  the visit ended by `cap` or `patience`
-   |                 ^             reached: it came to the compliance threshold; its env reward is observed
-reached            missed
-   v                 |
-trained -------------+             a visit cut short by `budget` changes no status and is not observed
+undecided -missed-> retired        reached: the fresh evaluation at a visit's end came to the compliance threshold;
+   |  ^               ^                     what it says is observed, in the place of what was observed before
+reached \              |             missed:  it did not; what was observed before is forgotten. A visit that ended by
+   v     \            |                     `threshold` or `budget` leaves the workflow undecided, one by `cap` or
+trained --missed------+                     `patience` retires it
 ```
 
 A state machine without I/O: `next` says what to train, the caller trains it, `finish` takes the result.
 Neither `next` nor a visit that never finishes leaves a trace, so a run that is resumed in the middle of a
-visit goes on as it would have.
+visit goes on as it would have. Once `hold_finals` was called, finalists are what is next (`finals`).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -24,14 +25,17 @@ import numpy as np
 from pipeline import seeding
 from pipeline.cage2.facts.orders import NUM_WORKFLOWS
 from pipeline.workflows import choice
-from pipeline.workflows.observations import Observation, repeats
+from pipeline.workflows.finals import Finals, score_from
+from pipeline.workflows.observations import Observation
 from pipeline.workflows.posterior import fit
-from pipeline.workflows.report import report
+from pipeline.workflows.report import MIN_PROBABILITY, report
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
-    from pipeline.types import WorkflowResult
+    from pipeline.types import Score, WorkflowResult
     from pipeline.workflows.posterior import Posterior
     from pipeline.workflows.report import SearchReport
 
@@ -44,12 +48,12 @@ _REPORT: Final = 1
 class Status(StrEnum):
     """What came of a workflow so far."""
 
-    UNTRIED = "untried"
-    """No visit has decided on it."""
+    UNDECIDED = "undecided"
+    """Untried, or not given up although it has missed the threshold: it may be picked."""
     TRAINED = "trained"
-    """It reached the threshold. It may be picked again, to go on with its policy, while it has episodes left."""
+    """It reached the threshold at its last visit. It may be picked again, to go on with its policy."""
     RETIRED = "retired"
-    """Its last visit missed the threshold: it is not picked again. What it was observed at before, stays."""
+    """It missed the threshold with all the episodes or patience that it may have: it is not picked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +74,13 @@ class SearchStatistics:
 
     iteration: int
     """Visits finished."""
-    num_untried: int
+    num_undecided: int
     num_trained: int
     num_retired: int
     num_candidates: int
     """Workflows that may be picked: those not retired that have episodes left."""
     num_observations: int
-    """Visits that the Gaussian process knows of."""
+    """Orders that the Gaussian process knows of."""
 
 
 class Search:
@@ -93,27 +97,35 @@ class Search:
         self._beta = beta
         self._max_episodes_per_workflow = max_episodes_per_workflow
         self._iteration = 0
-        self._status = [Status.UNTRIED] * NUM_WORKFLOWS
+        self._status = [Status.UNDECIDED] * NUM_WORKFLOWS
         self._num_episodes = [0] * NUM_WORKFLOWS
-        self._observations: list[Observation] = []
+        self._scores: dict[int, Score] = {}
+        """What is observed: the latest evaluation of each workflow that reached the threshold in it."""
+        self._repeated = False
+        """Whether the last visit was to a workflow that had been observed before."""
+        self.finals: Finals | None = None
+        """Once they are held."""
         self._believed: Posterior | None = None
         """What was made of the observations, until there is a new one."""
 
     def next(self) -> Pick | None:
         """Return the workflow to train next, or None if none is left.
 
-        The one with the highest upper confidence bound. If the last visit was to a workflow that had been observed
-        before, and others haven't been, it is the highest of those: a leader that is known to be good would else be
-        picked again and again, and the search is for the best order, not for the best reward on the way.
+        The next finalist, if finals are held and not over. Else the candidate with the highest upper confidence bound.
+        If the last visit was to a workflow that had been observed before, and others haven't been, it is the highest of
+        those: a leader that is known to be good would else be picked again and again, and the search is for the best
+        order, not for the best reward on the way.
 
         A function of the state, which it leaves as it is. Fits (see `posterior`): in an event loop, call it on a
         thread.
         """
+        if self.finals and self.finals.left:
+            return Pick(self._iteration, self.finals.left[0], math.nan)
         candidates = self._candidates()
         if not candidates.any():
             return None
         new = candidates & ~self._observed()
-        if repeats(self._observations) and new.any():
+        if self._repeated and new.any():
             candidates = new
         lots = seeding.generator(self._seed, seeding.Stream.SEARCH, self._iteration, _LOTS)
         chosen = choice.choose(self.posterior(), candidates, self._beta, lots)
@@ -122,65 +134,96 @@ class Search:
     def finish(self, result: WorkflowResult) -> bool:
         """Take note of how a visit ended.
 
+        A finalist's score is kept by the finals: it was trained for longer than those that it was compared with.
+
         Args:
-            result: Of a workflow that was a candidate.
+            result: Of what `next` returned, or of another workflow that was a candidate where no finals are held.
 
         Returns:
-            Whether the Gaussian process learned of it.
+            Whether the Gaussian process learned what the workflow's policy is worth.
 
         Raises:
             ValueError: The workflow is retired or has no episodes left, or its env reward is no number.
             Nothing changes.
         """
         workflow_id = result.workflow_id
+        if self.finals and self.finals.left:
+            return self._finish_final(self.finals, result)
         if not self._candidates()[workflow_id]:
             raise ValueError(
                 f"workflow {workflow_id} can't have been trained: it is {self._status[workflow_id]} and has "
                 f"used {self._num_episodes[workflow_id]} of {self._max_episodes_per_workflow} episodes; train "
                 "what `next` returns"
             )
+        observed = workflow_id in self._scores
         if result.reached_threshold:
-            estimate = result.env_reward
-            self._observations.append(Observation(workflow_id, estimate.mean, estimate.stderr, result.num_evaluated))
-            self._believed = None
+            _observation(workflow_id, result.score)  # which refuses what is none
+            self._scores[workflow_id] = result.score
             self._status[workflow_id] = Status.TRAINED
-        elif result.reason != "budget":
-            self._status[workflow_id] = Status.RETIRED
+        else:
+            self._scores.pop(workflow_id, None)
+            given_up = result.reason in ("cap", "patience")
+            self._status[workflow_id] = Status.RETIRED if given_up else Status.UNDECIDED
+        self._believed = None
+        self._repeated = observed
         self._num_episodes[workflow_id] += result.num_episodes
         self._iteration += 1
         return result.reached_threshold
 
-    def observe_all(
-        self,
-        means: npt.NDArray[np.float64],
-        stderrs: npt.NDArray[np.float64],
-        compliance: npt.NDArray[np.float64],
-        threshold: float,
-        num_episodes: int,
-    ) -> None:
+    def hold_finals(self, num_finalists: int) -> None:
+        """Let the next visits be those of finalists: the last winner, then what the search takes for the best.
+
+        Takes some tenths of a second (see `report`).
+
+        Args:
+            num_finalists: `>= 1`; fewer if fewer observed orders can't be told from the best.
+
+        Raises:
+            ValueError: Nothing is observed.
+        """
+        found = self.report()
+        if found is None:
+            raise ValueError("no finals without an observed order: go on searching")
+        likely = sorted(
+            (w for w in self._scores if found.within_one[w] >= MIN_PROBABILITY),
+            key=lambda w: (-found.within_one[w], w),
+        )
+        champion = [self.finals.winner[0]] if self.finals and self.finals.winner else []
+        finalists = list(dict.fromkeys([*champion, found.best, *likely]))
+        self.finals = Finals(finalists[:num_finalists])
+
+    def best(self) -> tuple[int, Score] | None:
+        """Return the workflow whose policy is named the best, and what it is worth by its latest evaluation.
+
+        The winner of the finals, or before there is one the observed workflow of the highest posterior mean; None if
+        nothing is observed. Fits (see `posterior`).
+        """
+        if self.finals and self.finals.winner:
+            return self.finals.winner
+        believed = self.posterior()
+        return None if believed is None else (believed.best, self._scores[believed.best])
+
+    def observe_all(self, scores: Sequence[Score], threshold: float) -> None:
         """Take note of an evaluation of all workflows at once. It replaces all that was observed before.
 
         Args:
-            means: `[120]` float64, env rewards, in points.
-            stderrs: `[120]` float64, their standard errors.
-            compliance: `[120]` float64, 0 to 1.
+            scores: Of all 120 workflows, by id.
             threshold: Compliance from which on a workflow is observed, and trained; below, it is retired until the
                 next evaluation.
-            num_episodes: That each mean is over.
 
         Raises:
             ValueError: An env reward of a workflow that reached the threshold is no number. Nothing changes.
         """
-        reached = np.asarray(compliance) >= threshold
-        self._observations = [
-            Observation(workflow_id, float(means[workflow_id]), float(stderrs[workflow_id]), num_episodes)
-            for workflow_id in np.flatnonzero(reached).tolist()
-        ]
-        self._status = [Status.TRAINED if followed else Status.RETIRED for followed in reached]
+        reached = {w: score for w, score in enumerate(scores) if score.compliance >= threshold}
+        for workflow_id, score in reached.items():
+            _observation(workflow_id, score)  # which refuses what is none
+        self._scores = reached
+        self._status = [Status.TRAINED if w in reached else Status.RETIRED for w in range(NUM_WORKFLOWS)]
         self._believed = None
+        self._repeated = False
         self._iteration += 1
 
-    def spread(self, num_episodes: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    def deal(self, num_episodes: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """Return which workflow each of the next episodes is played with, where one policy learns all of them.
 
         A function of the state and of `rng`; the state stays as it is. See `choice.deal`. Cheap but for the first
@@ -201,8 +244,8 @@ class Search:
 
         Fitted once per state, in 0.1 s or so: in an event loop, call it on a thread first.
         """
-        if self._believed is None and self._observations:
-            self._believed = fit(self._observations)
+        if self._believed is None and self._scores:
+            self._believed = fit(self._observations())
         return self._believed
 
     def report(self) -> SearchReport | None:
@@ -210,12 +253,11 @@ class Search:
 
         A function of the state. Takes some tenths of a second: in an event loop, call it on a thread.
         """
-        if not self._observations:
+        if not self._scores:
             return None
         eligible = np.array([status is not Status.RETIRED for status in self._status])
-        eligible |= self._observed()
         samples = seeding.generator(self._seed, seeding.Stream.SEARCH, self._iteration, _REPORT)
-        return report(self._observations, eligible, samples)
+        return report(self._observations(), eligible, samples)
 
     def status(self, workflow_id: int) -> Status:
         """Return what came of a workflow so far."""
@@ -225,11 +267,11 @@ class Search:
         """Return how far the search has come."""
         return SearchStatistics(
             iteration=self._iteration,
-            num_untried=self._status.count(Status.UNTRIED),
+            num_undecided=self._status.count(Status.UNDECIDED),
             num_trained=self._status.count(Status.TRAINED),
             num_retired=self._status.count(Status.RETIRED),
             num_candidates=int(self._candidates().sum()),
-            num_observations=len(self._observations),
+            num_observations=len(self._scores),
         )
 
     def state(self) -> dict[str, Any]:
@@ -241,7 +283,9 @@ class Search:
             "iteration": self._iteration,
             "status": [status.value for status in self._status],
             "num_episodes": list(self._num_episodes),
-            "observations": [asdict(observation) for observation in self._observations],
+            "observations": [{"workflow_id": w, **asdict(self._scores[w])} for w in sorted(self._scores)],
+            "repeated": self._repeated,
+            "finals": self.finals.state() if self.finals else None,
         }
 
     @classmethod
@@ -260,17 +304,45 @@ class Search:
         search._iteration = state["iteration"]
         search._status = [Status(status) for status in state["status"]]
         search._num_episodes = list(state["num_episodes"])
-        search._observations = [Observation(**observation) for observation in state["observations"]]
+        search._scores = {each["workflow_id"]: score_from(each) for each in state["observations"]}
+        search._repeated = state["repeated"]
+        search.finals = Finals.from_state(state["finals"]) if state["finals"] else None
+        search._observations()  # which refuses what is none
         return search
+
+    def _finish_final(self, finals: Finals, result: WorkflowResult) -> bool:
+        workflow_id = result.workflow_id
+        if workflow_id != finals.left[0]:
+            raise ValueError(f"workflow {workflow_id} can't have been trained: finalist {finals.left[0]} is next")
+        if result.reached_threshold:
+            _observation(workflow_id, result.score)  # which refuses what is none
+        else:
+            self._scores.pop(workflow_id, None)
+            self._believed = None
+        finals.finish(result.score if result.reached_threshold else None)
+        self._iteration += 1
+        return False
 
     def _observed(self) -> npt.NDArray[np.bool_]:
         """`[120]` bool: which workflows the Gaussian process was told of."""
         observed = np.zeros(NUM_WORKFLOWS, dtype=bool)
-        observed[[observation.workflow_id for observation in self._observations]] = True
+        observed[list(self._scores)] = True
         return observed
+
+    def _observations(self) -> list[Observation]:
+        return [_observation(w, score) for w, score in sorted(self._scores.items())]
 
     def _candidates(self) -> npt.NDArray[np.bool_]:
         """`[120]` bool: which workflows may be picked."""
         retired = np.array([status is Status.RETIRED for status in self._status])
         used_up = np.array(self._num_episodes) >= self._max_episodes_per_workflow
         return ~(retired | used_up)
+
+
+def _observation(workflow_id: int, score: Score) -> Observation:
+    """Return what the Gaussian process hears of a score.
+
+    Raises:
+        ValueError: The score is no number.
+    """
+    return Observation(workflow_id, score.env_reward.mean, score.env_reward.stderr, score.num_evaluated)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from pipeline.workflows.observations import Pooled
+    from pipeline.workflows.observations import Observation
 
 _RESOLUTION: Final = 0.1
 """Points; rewards are multiples of it, so a smaller difference is never worth a standard deviation."""
@@ -27,18 +27,14 @@ class Targets(NamedTuple):
     values: npt.NDArray[np.float64]
     """`[n]` float64."""
     noise: npt.NDArray[np.float64]
-    """`[n]` float64: known variance of one visit, from its standard error."""
-    num_visits: npt.NDArray[np.float64]
-    """`[n]` float64, whole numbers."""
-    scatter: npt.NDArray[np.float64]
-    """`[n]` float64: sum of squares between the visits."""
+    """`[n]` float64: known variance, from the standard error."""
     location: float
     """Points that 0 stands for."""
     scale: float
     """Points per unit."""
 
 
-def standardise(pooled: Sequence[Pooled]) -> Targets:
+def standardise(observations: Sequence[Observation]) -> Targets:
     """Bring rewards to a scale that the models know, and keep disasters from setting that scale.
 
     Returns reach from -1300 to -12, and among trained policies one that fails would make all others look
@@ -49,13 +45,12 @@ def standardise(pooled: Sequence[Pooled]) -> Targets:
     learn. Above, nothing is bent: that end is what the search looks for.
 
     Args:
-        pooled: At least one.
+        observations: At least one, of different orders.
     """
-    rewards = np.array([order.env_reward for order in pooled])  # [n], points
-    stderrs = np.array([order.stderr for order in pooled])  # [n], points, of one visit
-    num_visits = np.array([float(order.num_visits) for order in pooled])  # [n]
+    rewards = np.array([observation.env_reward for observation in observations])  # [n], points
+    stderrs = np.array([observation.stderr for observation in observations])  # [n], points
     median = float(np.median(rewards))
-    typical_stderr = float(np.median(stderrs / np.sqrt(num_visits)))
+    typical_stderr = float(np.median(stderrs))
     deviation = 1.4826 * float(np.median(np.abs(rewards - median)))
     reach = (median - float(np.quantile(rewards, 0.1, method="higher"))) / _KNEE
     width = max(deviation, reach, typical_stderr, _RESOLUTION)
@@ -67,8 +62,6 @@ def standardise(pooled: Sequence[Pooled]) -> Targets:
     return Targets(
         values=(bent - location) / scale,
         noise=np.square(stderrs * slope),
-        num_visits=num_visits,
-        scatter=np.array([order.scatter for order in pooled]) * np.square(slope),
         location=location,
         scale=scale,
     )

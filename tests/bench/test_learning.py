@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import Config, Pipeline
 from pipeline.ppo.recipe import DEFAULT
-from pipeline.types import Estimate, UpdateResult, WorkflowFinished, WorkflowResult
+from pipeline.types import Estimate, Score, UpdateResult, WorkflowFinished, WorkflowResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,10 +63,9 @@ def update_of(reward: float) -> UpdateResult:
 def test_an_outcome_is_when_it_got_there_and_where_it_ended(learning: ModuleType) -> None:
     config = Config(episodes_per_update=200, red_agent="RedMeanderAgent", seed=9)
     rewards = [-300.0, -90.0, -75.0, -45.0, -15.0, -60.0]  # means of three: -155, -70, -45, -40
-    result = WorkflowResult(
-        0, Estimate(-41.0, 1.0), 0.5, 1200, False, "cap", num_evaluated=9, greedy_env_reward=Estimate(-39.0, 1.0)
-    )
-    finished = WorkflowFinished(0, learning.ORDER, 0.0, result, True)
+    score = Score(9, Estimate(-41.0, 1.0), 0.5, Estimate(-39.0, 1.0), 0.5)
+    result = WorkflowResult(0, score, 1200, reached_threshold=False, reason="budget")
+    finished = WorkflowFinished(0, learning.ORDER, 0.0, "search", result, True, None, None)
     outcome = learning.outcome("a row", config, [*map(update_of, rewards), finished])
     assert (outcome.row, outcome.red_agent, outcome.seed) == ("a row", "RedMeanderAgent", 9)
     assert outcome.reached_after == (800, 1000, None, None, None)

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from pipeline.types import WorkflowResult
 
 # two visits, the second cut by the budget in the midst of an update; several updates each, so that the lag counts
-RUN: dict[str, Any] = {"total_episodes": 72, "max_episodes_per_workflow": 40, "episodes_per_update": 8, "seed": 3}
+RUN: dict[str, Any] = {
+    "total_episodes": 72,
+    "max_episodes_per_workflow": 40,
+    "episodes_per_update": 8,
+    "evaluation_episodes": 2,
+    "seed": 3,
+}
 
 
 async def digest(config: Config) -> str:
@@ -135,8 +141,8 @@ async def test_nor_does_an_evaluation_sampled_and_greedy(
 ) -> None:
     result = await evaluated(Config(**ONE, **method, workers=2, log_dir=tmp_path))
     assert result == one_reference
-    assert result.num_evaluated == 5
-    assert result.greedy_env_reward not in (None, result.env_reward)
+    assert result.score.num_evaluated == 5
+    assert result.score.greedy_env_reward not in (None, result.score.env_reward)
 
 
 # another observation and other actions, and so another shape of records, weights and policies
@@ -210,7 +216,8 @@ async def test_depends_on_what_is_learned(reference: str, change: dict[str, Any]
 # orders that reach the threshold, so that the Gaussian process is fitted, workflows are picked again (a beta of 0 does
 # not explore), and policies start warm
 SEARCH: dict[str, Any] = {
-    "total_episodes": 120,
+    "total_episodes": 160,
+    "finals_share": 0.4,
     "max_episodes_per_workflow": 48,
     "episodes_per_update": 8,
     "compliance_threshold": 0.2,
@@ -274,13 +281,13 @@ async def test_other_kinds_of_training_do_not_depend_on_it_either(kind: str, tmp
     """By one process, by two workers, and by way of a stop and a resume."""
     options = {**KIND, **KINDS[kind]}
     reference, visits = await search_digest(Config(**options, collector="sequential", log_dir=tmp_path / "1"))
-    assert sum(visit.result.num_evaluated for visit in visits) == {"shared": 3 * 120 * 2, "single": 2}[kind]
+    assert sum(visit.result.score.num_evaluated for visit in visits) == {"shared": 3 * 120 * 2, "single": 2}[kind]
     assert (await search_digest(Config(**options, workers=2, log_dir=tmp_path / "2")))[0] == reference
     assert (await search_digest(Config(**options, workers=2, log_dir=tmp_path / "3"), 16))[0] == reference
 
 
 async def test_kinds_of_training_are_kinds_of_results(tmp_path: Path) -> None:
-    same = {**KIND, "total_episodes": 40}
+    same = {**KIND, "total_episodes": 40, "compliance_threshold": 0}
     digests = {
         (await search_digest(Config(**{**same, **change}, workers=1, log_dir=tmp_path / str(i))))[0]
         for i, change in enumerate(({}, KINDS["shared"], KINDS["single"], {"evaluation_episodes": 3}))

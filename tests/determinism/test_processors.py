@@ -33,7 +33,8 @@ RESULTS = WorkflowStarted, UpdateResult, WorkflowFinished, OrdersEvaluated, RunF
 TIMES = {"collection_s", "update_s", "wall_s", "episodes_per_s"}
 LITTLE = {"collector": "sequential", "episodes_per_update": 8, "compliance_threshold": 0.2}
 RUNS = {
-    "search": {"total_episodes": 120, "max_episodes_per_workflow": 48, "evaluation_episodes": 4, "seed": 5},
+    "search": {"total_episodes": 160, "finals_share": 0.4, "max_episodes_per_workflow": 48, "evaluation_episodes": 4,
+               "seed": 5},
     "shared": {"policy": "shared", "red_agent": "Mixed", "total_episodes": 16, "evaluation_episodes": 2,
                "observation_memory": True, "actions": "merged", "recipe": "thorough"},
     "prototype": {"recipe": "prototype", "total_episodes": 24},

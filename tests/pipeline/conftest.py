@@ -39,9 +39,11 @@ from pipeline.types import (
     PairEffect,
     RunFinished,
     RunStarted,
+    Score,
     Settling,
     TiedOrder,
     UpdateResult,
+    VisitEnd,
     WorkersStarted,
     WorkflowFinished,
     WorkflowResult,
@@ -195,7 +197,13 @@ def make_run(tmp_path: Path) -> MakeRun:
     """Return what makes a run's folder: with fresh policies, of so many episodes each, one of them the best or none."""
 
     def make(policies: Mapping[int, int], best: int | None = None, *, name: str = "run", profile: str = "head") -> Path:
-        config = Config(log_dir=tmp_path, run_name=name, profile=profile)  # type: ignore[arg-type]  # checked there
+        config = Config(
+            log_dir=tmp_path,
+            run_name=name,
+            profile=profile,  # type: ignore[arg-type]  # checked there
+            observation_memory=False,
+            actions="all",
+        )
         folder = RunFolder.create(config)
         store = PolicyStore(0, "uniform", PolicyShape())  # which has likely actions, as trained ones have
         search = Search(seed=0, beta=2.0, max_episodes_per_workflow=10_000)
@@ -205,8 +213,9 @@ def make_run(tmp_path: Path) -> MakeRun:
         visited.pop(SHARED_POLICY, None)  # which is no order
         for workflow_id, num_episodes in visited.items():
             reached = workflow_id == best
-            reason = "threshold" if reached else "cap"
-            search.finish(WorkflowResult(workflow_id, Estimate(-12.3, 0.4), 0.97, num_episodes, reached, reason))
+            reason: VisitEnd = "threshold" if reached else "cap"
+            score = Score(200, Estimate(-12.3, 0.4), 0.97)
+            search.finish(WorkflowResult(workflow_id, score, num_episodes, reached, reason))
         saved = (SavedPolicy(key, 0, number, store.tensors(key)) for key, number in policies.items())
         CheckpointFolder(folder.path).write(Checkpoint(search.state(), None, (), tuple(saved), 0, 0, {}))
         folder.close()
@@ -216,6 +225,7 @@ def make_run(tmp_path: Path) -> MakeRun:
 
 
 ORDER = "op_server -> defender -> enterprise -> op_host -> user"
+SCORE = Score(200, Estimate(-20.23456, 0.98765), 0.96, Estimate(-18.76543, 0.87654), 0.98)
 
 
 @pytest.fixture
@@ -249,18 +259,11 @@ def finished() -> WorkflowFinished:
         iteration=2,
         workflow_order=ORDER,
         ucb_score=-9.87654321,
-        result=WorkflowResult(
-            57,
-            Estimate(-20.23456, 0.98765),
-            0.96,
-            640,
-            reached_threshold=True,
-            reason="threshold",
-            num_evaluated=200,
-            greedy_env_reward=Estimate(-18.76543, 0.87654),
-            greedy_compliance=0.98,
-        ),
+        part="search",
+        result=WorkflowResult(57, SCORE, 640, reached_threshold=True, reason="threshold"),
         gp_updated=True,
+        best_workflow=ORDER,
+        best_score=SCORE,
     )
 
 
@@ -277,11 +280,13 @@ def run_finished() -> RunFinished:
         num_observed=30,
         too_few_observed=False,
         best_workflow=ORDER,
-        best_env_reward=-20.23456,
-        best_env_reward_stderr=0.98765,
+        best_score=SCORE,
+        posterior_best=ORDER,
+        posterior_mean=-20.5,
+        posterior_std=1.25,
         tied_with_best=(TiedOrder(ORDER, 0.75, observed=True),),
         pairs=(PairEffect("enterprise", "user", 8.04, 0.31, matters=True),),
-        settling=Settling(1, 12.5, 0.4, 0, needs_trainings=False),
+        settling=Settling(1, 12.5, 0),
     )
 
 
@@ -290,7 +295,7 @@ def events(update: UpdateResult, finished: WorkflowFinished, run_finished: RunFi
     return [
         RunStarted("logs/run", resumed=False),
         WorkersStarted(0.5),
-        WorkflowStarted(2, 57, ORDER, math.nan, resumed_policy=False),
+        WorkflowStarted(2, 57, ORDER, math.nan, resumed_policy=False, part="search"),
         FirstEpisode(1.25),
         EpisodesCollected(3, 7, 32),
         update,

@@ -44,6 +44,20 @@ def test_a_run_has_the_defaults_that_its_users_know() -> None:
     assert config.compromised == "fixable"
 
 
+def test_a_policy_sees_and_may_do_what_is_known_to_learn_best() -> None:
+    config = Config()
+    assert (config.observation_memory, config.actions) == (True, "merged")
+    assert 0 < config.finals_episodes < config.total_episodes
+
+
+def test_the_prototypes_recipe_comes_with_its_form_of_policy_and_no_finals() -> None:
+    prototype = Config(recipe="prototype")
+    assert (prototype.observation_memory, prototype.actions, prototype.finals_episodes) == (False, "all", 0)
+    asked_for = Config(recipe="prototype", actions="merged", finals_share=0.5, total_episodes=100)
+    assert (asked_for.observation_memory, asked_for.actions, asked_for.finals_episodes) == (False, "merged", 50)
+    assert Config.model_validate_json(asked_for.model_dump_json()) == asked_for
+
+
 def test_every_value_says_what_it_is() -> None:
     assert [name for name, field in Config.model_fields.items() if not field.description] == []
 

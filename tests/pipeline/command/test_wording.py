@@ -10,7 +10,7 @@ from pipeline.command.wording import headline, in_one_line, notes, resume_comman
 from pipeline.config import Config
 from pipeline.machine import num_cores
 from pipeline.numerics import cache
-from pipeline.types import Estimate, RunFinished, TiedOrder, WorkflowFinished, WorkflowResult
+from pipeline.types import Estimate, RunFinished, Score, TiedOrder, VisitEnd, WorkflowFinished, WorkflowResult
 
 ORDER = "op_server -> defender -> enterprise -> op_host -> user"
 
@@ -59,8 +59,10 @@ FINISHED: dict[str, Any] = {
     "wall_s": 2.0,
     "episodes_per_s": 20.0,
     "best_workflow": "user -> defender",
-    "best_env_reward": -12.34,
-    "best_env_reward_stderr": 0.5,
+    "best_score": Score(200, Estimate(-12.34, 0.5), 0.97),
+    "posterior_best": "user -> defender",
+    "posterior_mean": -13.0,
+    "posterior_std": 0.7,
     "num_observed": 40,
     "too_few_observed": False,
     "tied_with_best": (
@@ -72,8 +74,10 @@ FINISHED: dict[str, Any] = {
 }
 NOTHING_FOUND = {
     "best_workflow": None,
-    "best_env_reward": None,
-    "best_env_reward_stderr": None,
+    "best_score": None,
+    "posterior_best": None,
+    "posterior_mean": None,
+    "posterior_std": None,
     "num_observed": 0,
     "too_few_observed": True,
     "tied_with_best": (),
@@ -88,23 +92,41 @@ def test_the_headline_says_why_it_is_over() -> None:
 
 def test_the_summary_says_what_was_found_and_where_it_lies() -> None:
     lines = list(summary(RunFinished(**FINISHED), None, Config(), Path("logs/tuesday")))
-    assert lines[0] == "best workflow: user -> defender, env reward -12.3 ± 0.5"
-    assert " 40%  defender -> user (not trained to it)" in lines[3]
+    assert lines[:2] == [
+        "best workflow: user -> defender",
+        "   env reward -12.3 ± 0.5, compliance 0.97 (200 fresh episodes)",
+    ]
+    assert " 40% likely  defender -> user (not trained to it)" in lines[5]
     assert lines[-2:] == ["digest: abc", "record: logs/tuesday"]
 
 
 @pytest.mark.parametrize(
-    ("options", "told", "advice"),
+    ("reason", "advice"),
     [
-        ({}, "none yet, for no workflow has reached", ": give it more --max-episodes-per-workflow"),
-        ({"policy": "shared"}, "none yet, for no workflow has reached", ": give it more --total-episodes"),
-        ({"workflow": ORDER}, "none, for the one that was trained does not reach", ""),
+        ("cap", "--max-episodes-per-workflow"),
+        ("patience", "--patience"),
+        ("budget", "--total-episodes"),
+        ("threshold", "--total-episodes"),
+        ("round", "--total-episodes"),
     ],
-    ids=str,
 )
-def test_the_summary_says_why_nothing_was_found(options: dict[str, Any], told: str, advice: str) -> None:
-    none, *_ = summary(RunFinished(**{**FINISHED, **NOTHING_FOUND}), None, Config(**options), Path("logs/tuesday"))
-    assert none == f"best workflow: {told} the compliance threshold of 0.95{advice}"
+def test_the_summary_says_why_nothing_was_found(reason: VisitEnd, advice: str) -> None:
+    result = WorkflowResult(57, Score(200, Estimate(-20.25, 0.5), 0.75), 640, reached_threshold=False, reason=reason)
+    visit = WorkflowFinished(0, ORDER, 0.0, "search", result, gp_updated=False, best_workflow=None, best_score=None)
+    none, *_ = summary(RunFinished(**{**FINISHED, **NOTHING_FOUND}), visit, Config(), Path("logs/tuesday"))
+    assert none == (
+        "best workflow: none, for no workflow has reached the compliance threshold of 0.95. Last evaluated: "
+        f"{ORDER}, compliance 0.75, env reward -20.2 ± 0.5: give it more {advice}"
+    )
+
+
+def test_the_summary_says_that_nothing_was_trained_for_long_enough() -> None:
+    none, *_ = summary(RunFinished(**{**FINISHED, **NOTHING_FOUND}), None, Config(), Path("logs/tuesday"))
+    assert none.endswith("no policy was trained for long enough to be evaluated")
+
+
+def test_one_update_is_one() -> None:
+    assert " 1 update, " in headline(RunFinished(**{**FINISHED, "updates": 1}))
 
 
 def test_a_run_that_was_stopped_can_be_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,27 +136,6 @@ def test_a_run_that_was_stopped_can_be_gone_on_with(monkeypatch: pytest.MonkeyPa
     *_, record, going_on = summary(stopped, None, Config(), Path("logs/a\nb"))
     assert record == r"record: logs/a\nb"
     assert going_on == r"go on with: python run.py resume 'logs/a\nb'"
-
-
-def test_the_summary_of_one_order_alone_says_what_it_is_worth() -> None:
-    result = WorkflowResult(
-        57,
-        Estimate(-20.25, 0.5),
-        0.75,
-        640,
-        reached_threshold=False,
-        reason="budget",
-        num_evaluated=200,
-        greedy_env_reward=Estimate(-18.75, 0.25),
-        greedy_compliance=0.5,
-    )
-    visit = WorkflowFinished(0, ORDER, float("nan"), result, gp_updated=False)
-    finished = RunFinished(**{**FINISHED, **NOTHING_FOUND})
-    first, *_ = summary(finished, visit, Config(workflow=ORDER), Path("logs/one"))
-    assert first == (
-        f"last evaluated: {ORDER}, 200 fresh episodes: env reward -20.2 ± 0.5, compliance 0.75 "
-        "(greedy -18.8 ± 0.2, 0.50)"
-    )
 
 
 @pytest.mark.parametrize(

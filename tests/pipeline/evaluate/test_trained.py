@@ -24,9 +24,7 @@ def test_the_best_is_taken(make_run: MakeRun) -> None:
     run = make_run({3: 900, 17: 100, 118: 500}, best=17)
     trained = load_trained(run, None)
     assert (trained.run_dir, trained.workflow_id, trained.num_episodes, trained.num_updates) == (run, 17, 100, 0)
-    assert (
-        trained.reason == "the run's best, env reward -12.3 ± 0.3 there"
-    )  # of the posterior: what it was observed with is 0.4
+    assert trained.reason == "the run's best: sampled, its last evaluation there gave -12.3 ± 0.4"
     expected = PolicyStore(0, "uniform", PolicyShape()).get_or_create(17, warm_start=False).network.actor_weights()
     np.testing.assert_array_equal(trained.weights, expected)
     assert trained.config.run_name == "run"
@@ -59,7 +57,7 @@ def test_a_shared_policy_follows_any_order(make_run: MakeRun) -> None:
     run = make_run({SHARED_POLICY: 900}, best=17)
     best, asked = load_trained(run, None), load_trained(run, 118)
     assert (best.workflow_id, best.num_episodes) == (17, 900)
-    assert best.reason.startswith("the run's best, ")
+    assert best.reason.startswith("the run's best: ")
     assert (asked.workflow_id, asked.reason) == (118, "as asked for")
     np.testing.assert_array_equal(asked.weights, best.weights)
     without = load_trained(make_run({SHARED_POLICY: 900}, name="other"), None)

@@ -74,14 +74,14 @@ def test_a_tally_says_what_its_episodes_were_like(seeds: list[int], data: st.Dat
     returns = np.array([record(seed)["reward_tenths"].sum() / 10 for seed in seeds])
     begin = data.draw(st.integers(0, len(seeds) - 1))
     end = data.draw(st.integers(begin + 1, len(seeds)))
-    worth = tally.worth(slice(begin, end))
+    estimate, compliance = tally.mean(slice(begin, end))
     part = returns[begin:end]
     # tenths are summed as integers here, as floats there: 52 bits of each are the same but for rounding
-    assert worth.env_reward.mean == pytest.approx(part.mean(), rel=1e-12)
+    assert estimate.mean == pytest.approx(part.mean(), rel=1e-12)
     stderr = part.std(ddof=1) / len(part) ** 0.5 if len(part) > 1 else 0.0
-    assert worth.env_reward.stderr == pytest.approx(stderr, rel=1e-9, abs=1e-9)
+    assert estimate.stderr == pytest.approx(stderr, rel=1e-9, abs=1e-9)
     compliances = [float(episode_compliance(record(seed)["fix"])) for seed in seeds[begin:end]]
-    assert worth.compliance == pytest.approx(np.mean(compliances), rel=1e-12)
+    assert compliance == pytest.approx(np.mean(compliances), rel=1e-12)
 
 
 def test_no_row_is_counted_twice() -> None:
@@ -94,23 +94,25 @@ def test_no_row_is_counted_twice() -> None:
 
 async def test_every_order_is_played_as_often_as_asked(players: Players) -> None:
     async with asyncio.timeout(TIMEOUT_S):
-        sampled, greedy = await players.evaluator.evaluate(
+        scores = await players.evaluator.evaluate(
             np.array([1.0, 2.0], np.float32),
             (7, 119, 0),
             num_episodes=5,
             evaluation_index=2,
-            greedy=(False, True),
+            greedy_too=True,
         )
     assert [plan.greedy for plan in players.plans] == [False, True]
-    for plan, worths in zip(players.plans, (sampled, greedy), strict=True):
+    for plan in players.plans:
         assert plan.workflow_ids == (7,) * 5 + (119,) * 5 + (0,) * 5
         assert plan.evaluation
-        for i, worth in enumerate(worths):
+        for i, score in enumerate(scores):
             alone = Tally(5)
             for row in range(5):
                 alone.put(row, record(seed_of(plan, 5 * i + row)), 0)
-            assert worth == alone.worth(slice(0, 5))
-    assert sampled != greedy
+            sampled, greedy = (score.env_reward, score.compliance), (score.greedy_env_reward, score.greedy_compliance)
+            assert (greedy if plan.greedy else sampled) == alone.mean(slice(0, 5))
+            assert score.num_evaluated == 5
+            assert sampled != greedy
     assert players.closed == {0, 1}
     statistics = players.evaluator.statistics()
     assert statistics.num_episodes == 2 * 3 * 5
@@ -120,7 +122,10 @@ async def test_every_order_is_played_as_often_as_asked(players: Players) -> None
 async def test_no_two_evaluations_share_an_episode(players: Players) -> None:
     """120 orders of 8,000 episodes are the most that the configuration allows."""
     for index in range(3):
-        await players.evaluator.evaluate(np.zeros(2, np.float32), (1,), num_episodes=2, evaluation_index=index)
+        (score,) = await players.evaluator.evaluate(
+            np.zeros(2, np.float32), (1,), num_episodes=2, evaluation_index=index, greedy_too=False
+        )
+        assert score.greedy_env_reward is score.greedy_compliance is None
     first = [plan.first_episode for plan in players.plans]
     assert first[0] == 0
     assert min(np.diff(first)) >= 120 * 8_000
@@ -129,7 +134,7 @@ async def test_no_two_evaluations_share_an_episode(players: Players) -> None:
 async def test_a_cancelled_evaluation_leaves_nothing_open(players: Players) -> None:
     players.idle = True
     task = asyncio.create_task(
-        players.evaluator.evaluate(np.zeros(2, np.float32), (1,), num_episodes=2, evaluation_index=0)
+        players.evaluator.evaluate(np.zeros(2, np.float32), (1,), num_episodes=2, evaluation_index=0, greedy_too=False)
     )
     await asyncio.sleep(0)
     assert players.closed == set()

@@ -18,7 +18,7 @@ from pipeline.cage2.facts.orders import order_name
 from pipeline.cage2.facts.spec import OBSERVATION_SIZE
 from pipeline.filling import Filling
 from pipeline.learn.learner import Learner, LearnerSettings, VisitOutcome
-from pipeline.learn.visit import Visit, VisitLimits
+from pipeline.learn.visit import Schedule, Visit, VisitLimits
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PLAIN
 from pipeline.policy.store import PolicyState, PolicyStore
@@ -36,6 +36,7 @@ TIMEOUT_S = 60
 T = 6
 B = 3
 WORKFLOW = 17
+SCHEDULE = Schedule(replace(DEFAULT, num_epochs=1, minibatch_size=9), first_episode=0, num_episodes=10 * B)
 FOREVER = VisitLimits(compliance_threshold=2.0, patience=10**6, max_episodes=10**6, budget=10**6)
 
 Record = dict[str, np.ndarray[Any, np.dtype[Any]]]
@@ -50,8 +51,6 @@ def settings(policy_lag: int = 1) -> LearnerSettings:
         episodes_per_update=B,
         policy_lag=policy_lag,
         alignment_lambda=30.0,
-        episode_cap=10 * B,
-        recipe=replace(DEFAULT, num_epochs=1, minibatch_size=9),
         device=torch.device("cpu"),
     )
 
@@ -178,6 +177,7 @@ class Scene:
                     self.policy,
                     visit or new_visit(self.policy),
                     limits,
+                    SCHEDULE,
                     self.behavior_weights,
                     self.orders,
                     self.after_update,
@@ -232,11 +232,11 @@ def reference(policy: PolicyState, policy_lag: int, batch_sizes: list[int]) -> l
             record = episode(behavior, policy.workflow_id, policy.num_episodes + row)
             batch.put(row, record, policy.workflow_id)
         generator = seeding.generator(1, seeding.Stream.MINIBATCHES, policy.workflow_id, policy.num_updates)
-        progress = min(1.0, policy.num_episodes / given.episode_cap)
+        progress = SCHEDULE.progress(policy.num_episodes)
         ppo.update(
             policy,
             batch,
-            given.recipe,
+            SCHEDULE.recipe,
             alignment_lambda=given.alignment_lambda,
             progress=progress,
             generator=generator,
@@ -261,7 +261,7 @@ async def test_weights_depend_on_the_lag_and_on_no_order(
         outcome = await s.train(limited(6 * B))
         assert bits(s.policy) == expected[-1]
         assert outcome is not None
-        assert outcome.result.num_episodes == s.policy.num_episodes == 6 * B
+        assert outcome.num_episodes == s.policy.num_episodes == 6 * B
         # for a checkpoint: what the next updates would be played with
         assert [weights.tobytes() for weights in s.behavior_weights] == [
             each[: PLAIN.actor.num_values * 4] for each in expected[-1 - policy_lag :]
@@ -312,7 +312,7 @@ async def test_a_visit_that_was_stopped_goes_on_to_the_same_end(
         outcome = await resumed.train(limited(5 * B), visit)
         assert bits(resumed.policy) == expected[-1]
     assert outcome is not None
-    assert (outcome.result.reason, outcome.result.num_episodes) == ("cap", 5 * B)
+    assert (outcome.reason, outcome.num_episodes) == ("cap", 5 * B)
 
 
 async def test_workflows_follow_one_another(thread: ThreadPoolExecutor) -> None:
@@ -342,7 +342,7 @@ async def test_the_last_batch_is_what_is_left(thread: ThreadPoolExecutor) -> Non
         assert bits(s.policy) == expected[-1]
     assert [plan.num_episodes for plan in s.players.plans] == [B, B, 1]
     assert outcome is not None
-    assert (outcome.result.reason, outcome.result.num_episodes) == ("budget", 2 * B + 1)
+    assert (outcome.reason, outcome.num_episodes) == ("budget", 2 * B + 1)
     assert outcome.last_update.num_episodes == 1
 
 
@@ -367,9 +367,6 @@ async def test_an_update_reports_its_batch(thread: ThreadPoolExecutor) -> None:
     assert update.alignment_bonus == statistics.alignment_bonus
     assert update.total_reward == statistics.total_reward
     assert (update.compliance, update.avg_fixes) == (statistics.compliance, statistics.avg_fixes)
-    assert outcome.result.env_reward == outcome.last_update.env_reward
-    assert outcome.result.compliance == outcome.last_update.compliance
-    assert not outcome.result.reached_threshold
 
 
 async def test_a_learned_workflow_drops_what_was_asked_for_ahead(thread: ThreadPoolExecutor) -> None:
@@ -382,7 +379,8 @@ async def test_a_learned_workflow_drops_what_was_asked_for_ahead(thread: ThreadP
             s.learner.train(
                 s.policy,
                 new_visit(s.policy),
-                replace(FOREVER, compliance_threshold=1.0),
+                replace(FOREVER, compliance_threshold=0.3),
+                SCHEDULE,
                 s.behavior_weights,
                 s.orders,
                 s.after_update,
@@ -393,8 +391,7 @@ async def test_a_learned_workflow_drops_what_was_asked_for_ahead(thread: ThreadP
             s.players.play_one(in_order=True)
         outcome = await asyncio.wait_for(task, TIMEOUT_S)
         assert outcome is not None
-        assert (outcome.result.reason, outcome.result.reached_threshold) == ("threshold", True)
-        assert (outcome.result.compliance, outcome.result.num_episodes) == (1.0, 3 * B)
+        assert (outcome.reason, outcome.num_episodes) == ("threshold", 3 * B)
         assert [update.compliance for update in s.updates] == [0.0, 0.0]
         # the batch that reached it is learned from as well, and nobody plays on while that lasts
         assert (s.policy.num_updates, s.learner.total_episodes) == (3, 3 * B)
@@ -409,7 +406,8 @@ async def test_nothing_is_asked_for_before_what_is_there_was_looked_at(thread: T
             s.learner.train(
                 s.policy,
                 visit,
-                replace(FOREVER, compliance_threshold=1.0),
+                replace(FOREVER, compliance_threshold=0.3),
+                SCHEDULE,
                 s.behavior_weights,
                 s.orders,
                 s.after_update,
@@ -420,7 +418,7 @@ async def test_nothing_is_asked_for_before_what_is_there_was_looked_at(thread: T
             s.players.play_one()
         outcome = await asyncio.wait_for(task, TIMEOUT_S)
     assert outcome is not None
-    assert outcome.result.num_episodes == 2 * B
+    assert outcome.num_episodes == 2 * B
     assert len(s.players.plans) == 2
 
 
@@ -429,15 +427,16 @@ async def test_patience_ends_a_visit(thread: ThreadPoolExecutor) -> None:
         # the first batch's bonus is out of reach for the others
         outcome = await s.train(replace(FOREVER, patience=2))
     assert outcome is not None
-    assert (outcome.result.reason, outcome.result.num_episodes) == ("patience", 3 * B)
-    assert not outcome.result.reached_threshold
+    assert (outcome.reason, outcome.num_episodes) == ("patience", 3 * B)
 
 
 async def test_a_cancelled_visit_leaves_nothing_open(thread: ThreadPoolExecutor) -> None:
     async with scene(thread, policy_lag=1) as s:
         for num_played in (0, 1, B, 2 * B):  # waiting; filling; in the update, with and without a batch ahead
             task = asyncio.create_task(
-                s.learner.train(s.policy, new_visit(s.policy), FOREVER, s.behavior_weights, s.orders, s.after_update)
+                s.learner.train(
+                    s.policy, new_visit(s.policy), FOREVER, SCHEDULE, s.behavior_weights, s.orders, s.after_update
+                )
             )
             await asyncio.sleep(0)
             for _ in range(num_played):
@@ -455,7 +454,9 @@ async def test_a_failed_update_leaves_the_policy_and_nothing_open(thread: Thread
     async with scene(thread, policy_lag=1) as s:
         before = bits(s.policy)
         task = asyncio.create_task(
-            s.learner.train(s.policy, new_visit(s.policy), FOREVER, s.behavior_weights, s.orders, s.after_update)
+            s.learner.train(
+                s.policy, new_visit(s.policy), FOREVER, SCHEDULE, s.behavior_weights, s.orders, s.after_update
+            )
         )
         await asyncio.sleep(0)
         filling = s.players.fillings[0]

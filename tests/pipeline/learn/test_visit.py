@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.learn.visit import Visit, VisitLimits
+from pipeline.learn.visit import JUDGED_EPISODES, Schedule, Visit, VisitLimits
 from pipeline.ppo.batch import BatchStatistics
+from pipeline.ppo.recipe import DEFAULT
 from pipeline.types import Estimate
 
 NEW = Visit(iteration=2, workflow_id=7, ucb_score=-30.5, first_update=10, first_episode=320, budget=1000)
@@ -39,7 +40,8 @@ def test_a_visit_counts_its_batches(batches: list[tuple[float, int]]) -> None:
     assert visit.best_total_reward == max(rewards, default=-math.inf)
     # the first batch with the best reward: one that only equals it is no better
     assert visit.updates_since_best == (len(rewards) - 1 - rewards.index(max(rewards)) if rewards else 0)
-    assert replace(visit, num_updates=0, num_episodes=0, best_total_reward=-math.inf, updates_since_best=0) == NEW
+    again = replace(visit, num_updates=0, num_episodes=0, best_total_reward=-math.inf, updates_since_best=0, judged=())
+    assert again == NEW
 
 
 @given(
@@ -55,6 +57,8 @@ def test_a_visit_counts_its_batches(batches: list[tuple[float, int]]) -> None:
         num_episodes=st.integers(0, 10**9),
         best_total_reward=st.floats(allow_nan=False, min_value=-math.inf, max_value=1e300),
         updates_since_best=st.integers(0, 10**9),
+        part=st.sampled_from(["search", "finals"]),
+        judged=st.lists(st.tuples(st.integers(1, 10**6), st.floats(0, 1)), max_size=3).map(tuple),
     )
 )
 def test_a_visit_survives_json(visit: Visit) -> None:
@@ -88,9 +92,40 @@ def test_a_visit_survives_json(visit: Visit) -> None:
 def test_what_ends_a_visit(
     changes: dict[str, int], limits: dict[str, float], compliance: float, reason: str | None
 ) -> None:
-    visit = replace(NEW, num_updates=1, num_episodes=changes.pop("num_episodes", 32), **changes)
+    num_episodes = changes.pop("num_episodes", 32)
+    visit = replace(NEW, num_updates=1, num_episodes=num_episodes, judged=((32, compliance),), **changes)
 
-    assert replace(LIMITS, **limits).reason_to_stop(visit, compliance) == reason
+    assert replace(LIMITS, **limits).reason_to_stop(visit) == reason
+
+
+@given(st.lists(st.tuples(st.integers(1, 300), st.floats(0, 1)), min_size=1, max_size=30))
+def test_a_visit_is_judged_by_its_newest_episodes(batches: list[tuple[int, float]]) -> None:
+    visit = NEW
+    for num_episodes, compliance in batches:
+        visit = visit.after(replace(statistics(-20.0, num_episodes), compliance=compliance))
+    newest: list[tuple[int, float]] = []
+    for batch in reversed(batches):  # whole batches, as few as have so many episodes
+        newest.insert(0, batch)
+        if sum(num for num, _ in newest) >= JUDGED_EPISODES:
+            break
+    assert visit.judged == tuple(newest)
+    mean = sum(num * compliance for num, compliance in newest) / sum(num for num, _ in newest)
+    assert visit.compliance == pytest.approx(mean)
+
+
+def test_one_lucky_batch_ends_no_visit() -> None:
+    visit = NEW
+    for compliance in (0.9, 0.9, 0.9, 1.0):
+        visit = visit.after(replace(statistics(-20.0), compliance=compliance))
+    assert replace(LIMITS, max_episodes=1000, patience=9).reason_to_stop(visit) is None
+
+
+@given(st.integers(0, 10**6), st.integers(1, 10**6), st.integers(0, 10**7))
+def test_a_schedule_runs_from_its_first_episode_over_so_many(first: int, num: int, now: int) -> None:
+    schedule = Schedule(DEFAULT, first, num)
+    assert (schedule.progress(first), schedule.progress(first + num)) == (0.0, 1.0)
+    assert 0 <= schedule.progress(now) <= 1
+    assert schedule.progress(now) <= schedule.progress(now + 1)
 
 
 def test_the_tighter_limit_counts() -> None:

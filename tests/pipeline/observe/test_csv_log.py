@@ -25,8 +25,9 @@ def lines(path: Path) -> list[str]:
     return text.splitlines()
 
 
-def not_evaluated(finished: WorkflowFinished) -> WorkflowResult:
-    return dataclasses.replace(finished.result, num_evaluated=0, greedy_env_reward=None, greedy_compliance=None)
+def sampled_alone(finished: WorkflowFinished) -> WorkflowResult:
+    score = dataclasses.replace(finished.result.score, greedy_env_reward=None, greedy_compliance=None)
+    return dataclasses.replace(finished.result, score=score)
 
 
 def test_the_columns_begin_as_users_know_them(tmp_path: Path) -> None:
@@ -56,12 +57,12 @@ def test_an_update_is_a_line(tmp_path: Path, update: UpdateResult) -> None:
 def test_a_pick_of_the_search_is_a_line(tmp_path: Path, finished: WorkflowFinished) -> None:
     log = CsvLog(tmp_path)
     log(finished)
-    log(dataclasses.replace(finished, ucb_score=math.nan, gp_updated=False, result=not_evaluated(finished)))
+    log(dataclasses.replace(finished, ucb_score=math.nan, gp_updated=False, result=sampled_alone(finished)))
     log.close()
     header, first, second = lines(tmp_path / GP_SAMPLING_LOG)
     order = "op_server -> defender -> enterprise -> op_host -> user"
-    assert first == f"2,{order},-9.8765,-20.2346,0.9600,640,True,0.9877,threshold,200,-18.7654,0.8765,0.9800"
-    assert second == f"2,{order},,-20.2346,0.9600,640,False,0.9877,threshold,0,,,"
+    assert first == f"2,{order},-9.8765,-20.2346,0.9600,640,True,0.9877,threshold,search,200,-18.7654,0.8765,0.9800"
+    assert second == f"2,{order},,-20.2346,0.9600,640,False,0.9877,threshold,search,200,,,"
     assert first.count(",") == header.count(",")
 
 

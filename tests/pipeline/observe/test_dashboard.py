@@ -84,25 +84,30 @@ def test_it_shows_rewards_compliance_and_the_best_workflow(
 
 def test_without_a_learned_workflow_there_is_no_best(screen: Screen, finished: WorkflowFinished) -> None:
     missed = dataclasses.replace(
-        finished, gp_updated=False, result=dataclasses.replace(finished.result, reason="patience")
+        finished,
+        result=dataclasses.replace(finished.result, reached_threshold=False, reason="patience"),
+        best_workflow=None,
+        best_score=None,
     )
     with screen.dashboard:
         text = screen.show(missed)
     assert "no workflow learned yet" in text
-    assert "patience env reward -20.2 ± 1.0 (greedy -18.8) compliance 0.96 640 episodes" in " ".join(text.split())
+    assert "missed (patience) env reward -20.2 ± 1.0 (greedy -18.8) compliance 0.96 640 episodes" in " ".join(
+        text.split()
+    )
 
 
-def test_the_best_workflow_is_the_one_with_the_highest_reward(screen: Screen, finished: WorkflowFinished) -> None:
+def test_the_best_workflow_is_the_one_that_the_run_would_name(screen: Screen, finished: WorkflowFinished) -> None:
     with screen.dashboard:
         for order, reward in (("first", -30.0), ("second", -10.0), ("third", -20.0)):
-            result = dataclasses.replace(finished.result, env_reward=Estimate(reward, 1.0))
-            text = screen.show(dataclasses.replace(finished, workflow_order=order, result=result))
-    assert re.search(r"best +second +env reward -10\.0", text)
+            score = dataclasses.replace(finished.result.score, env_reward=Estimate(reward, 1.0))
+            text = screen.show(dataclasses.replace(finished, best_workflow=order, best_score=score))
+    assert re.search(r"best +third +env reward -20\.0", text)
 
 
 def test_progress_speed_and_time_left(screen: Screen, update: UpdateResult) -> None:
     with screen.dashboard:
-        screen.show(WorkflowStarted(0, 57, "some order", 1.0, resumed_policy=False))
+        screen.show(WorkflowStarted(0, 57, "some order", 1.0, resumed_policy=False, part="search"))
         text = screen.show(EpisodesCollected(0, 10, 32))
         assert re.search(r"update .* 10/32", text)
         assert re.search(r"workflow .* 10/320\s+some order", text)

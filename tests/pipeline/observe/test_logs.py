@@ -19,6 +19,7 @@ from pipeline.types import (
     EpisodesCollected,
     Estimate,
     RunStarted,
+    Score,
     TiedOrder,
     WorkflowFinished,
     WorkflowResult,
@@ -94,18 +95,28 @@ def test_names_and_fields(events: list[Event], update: UpdateResult, finished: W
         "greedy_env_reward_stderr": 0.87654,
         "greedy_compliance": 0.98,
         "gp_updated": True,
+        "part": "search",
+        "best_workflow": "op_server -> defender -> enterprise -> op_host -> user",
+        "best_num_evaluated": 200,
+        "best_env_reward_mean": -20.2346,
+        "best_env_reward_stderr": 0.98765,
+        "best_compliance": 0.96,
+        "best_greedy_env_reward_mean": -18.7654,
+        "best_greedy_env_reward_stderr": 0.87654,
+        "best_greedy_compliance": 0.98,
     }
-    assert event_fields(WorkflowStarted(0, 1, "", math.nan, resumed_policy=True))["ucb_score"] is None
+    assert event_fields(WorkflowStarted(0, 1, "", math.nan, resumed_policy=True, part="search"))["ucb_score"] is None
 
 
 @given(st.floats(), st.floats(), st.floats(), st.text())
-def test_no_number_and_no_text_breaks_a_line(mean: float, stderr: float, score: float, text: str) -> None:
+def test_no_number_and_no_text_breaks_a_line(mean: float, stderr: float, ucb: float, text: str) -> None:
     stream = io.StringIO()
-    result = WorkflowResult(1, Estimate(mean, stderr), 0.5, 8, reached_threshold=False, reason=text)
-    LogLines(terminal_logger(stream, as_json=True))(WorkflowFinished(0, text, score, result, gp_updated=False))
+    result = WorkflowResult(1, Score(9, Estimate(mean, stderr), 0.5), 8, reached_threshold=False, reason="cap")
+    finished = WorkflowFinished(0, text, ucb, "search", result, gp_updated=False, best_workflow=None, best_score=None)
+    LogLines(terminal_logger(stream, as_json=True))(finished)
     (line,) = stream.getvalue().splitlines()
     fields = parse(line)
-    assert fields["reason"] == text
+    assert fields["workflow_order"] == text
     assert fields["env_reward_mean"] == (pytest.approx(mean, rel=1e-5) if math.isfinite(mean) else None)
 
 

@@ -16,6 +16,7 @@ RUN: dict[str, Any] = {
     "max_episodes_per_workflow": 24,
     "episodes_per_update": 8,
     "workers": 2,
+    "finals_share": 0,
 }
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from pipeline import seeding
 from pipeline.cage2.facts.orders import NUM_WORKFLOWS, order_name
-from pipeline.config import Config
-from pipeline.learn.evaluation import Worth
+from pipeline.config import MAX_EVALUATION_EPISODES, Config
+from pipeline.learn.learner import VisitOutcome
 from pipeline.learn.visit import Visit
 from pipeline.policy.params import PLAIN
 from pipeline.policy.store import SHARED_POLICY, PolicyStore
-from pipeline.run.curriculum import NUM_ROUNDS, Shared, Single, VisitVerdict, curriculum
-from pipeline.types import Estimate, WorkflowResult
+from pipeline.ppo.recipe import DEFAULT
+from pipeline.run.curriculum import FINAL_EVALUATIONS, NUM_ROUNDS, Curriculum, Shared, Single, curriculum
+from pipeline.types import Estimate, Score
 from pipeline.workflows.search import Search
+
+if TYPE_CHECKING:
+    from pipeline.types import UpdateResult, VisitEnd
 
 ORDER = order_name(77)
 
@@ -30,12 +34,27 @@ def store() -> PolicyStore:
     return PolicyStore(0, "uniform", PLAIN)
 
 
-def result(workflow_id: int = 77, *, reached: bool = False, reason: str = "budget", num: int = 64) -> WorkflowResult:
-    return WorkflowResult(workflow_id, Estimate(-90.0, 9.0), 0.5, num, reached_threshold=reached, reason=reason)
+def score(mean: float, compliance: float, num: int = 200) -> Score:
+    return Score(num, Estimate(mean, 1.5), compliance, Estimate(mean + 5, 1.5), compliance)
 
 
-def worth(mean: float, compliance: float) -> Worth:
-    return Worth(Estimate(mean, 1.5), compliance)
+def sampled(mean: float, compliance: float) -> Score:
+    return Score(20, Estimate(mean, 1.5), compliance)
+
+
+@pytest.fixture
+def last_update(update: UpdateResult) -> UpdateResult:
+    return update
+
+
+def ended(last_update: UpdateResult, reason: VisitEnd = "budget", num_episodes: int = 64) -> VisitOutcome:
+    return VisitOutcome(last_update, num_episodes, reason)
+
+
+def begin(mine: Curriculum, remaining: int, policies: PolicyStore | None = None) -> Visit:
+    visit = mine.begin(policies or store(), remaining)
+    assert visit is not None
+    return visit
 
 
 @pytest.mark.parametrize(
@@ -45,130 +64,226 @@ def worth(mean: float, compliance: float) -> Worth:
 )
 def test_a_configuration_says_which(options: dict[str, Any], kind: str) -> None:
     config = Config(**options)
-    assert type(curriculum(config, search(config))).__name__ == kind
+    assert type(curriculum(config, search(config), DEFAULT)).__name__ == kind
 
 
-def test_the_search_learns_of_the_evaluation_and_of_no_training_batch() -> None:
+# The search
+
+
+def test_the_search_learns_of_the_evaluation(last_update: UpdateResult) -> None:
     config = Config(total_episodes=1000, max_episodes_per_workflow=500, evaluation_episodes=30)
     found = search(config)
-    mine = curriculum(config, found)
-    visit = mine.begin(store(), 1000)
-    assert visit is not None
-    reached = result(visit.workflow_id, reached=True, reason="threshold")
-    plan = mine.evaluation(reached, 900)
-    assert plan is not None
-    assert (plan.workflow_ids, plan.num_episodes, plan.greedy) == ((visit.workflow_id,), 30, (False, True))
-    verdict = mine.finish(reached, plan, [[worth(-20.0, 0.9)], [worth(-15.0, 0.8)]])
+    mine = curriculum(config, found, DEFAULT)
+    visit = begin(mine, 1000)
+    plan = mine.evaluation_plan(visit, 900)
+    assert (plan.workflow_ids, plan.num_episodes, plan.greedy_too) == ((visit.workflow_id,), 30, True)
+    verdict = mine.finish(visit, ended(last_update, "threshold"), [score(-20.0, 0.96)])
     assert verdict.gp_updated
     assert verdict.orders_evaluated is None
-    evaluated = verdict.result
-    assert (evaluated.env_reward, evaluated.compliance) == (Estimate(-20.0, 1.5), 0.9)
-    assert (evaluated.greedy_env_reward, evaluated.greedy_compliance) == (Estimate(-15.0, 1.5), 0.8)
-    assert evaluated.num_evaluated == 30
+    assert verdict.result.score == score(-20.0, 0.96)
+    assert (verdict.result.reason, verdict.result.num_episodes) == ("threshold", 64)
     (observed,) = found.state()["observations"]
-    assert (observed["workflow_id"], observed["env_reward"], observed["stderr"]) == (visit.workflow_id, -20.0, 1.5)
+    assert (observed["workflow_id"], observed["env_reward"]) == (visit.workflow_id, {"mean": -20.0, "stderr": 1.5})
 
 
-def test_what_missed_the_threshold_is_neither_evaluated_nor_observed() -> None:
-    config = Config(total_episodes=1000)
+@pytest.mark.parametrize("reason", ["threshold", "cap", "patience", "budget"])
+@pytest.mark.parametrize(("compliance", "reached"), [(0.95, True), (0.949, False)])
+def test_the_fresh_evaluation_alone_decides_whether_a_workflow_is_learned(
+    reason: VisitEnd, compliance: float, reached: bool, last_update: UpdateResult
+) -> None:
+    config = Config()
     found = search(config)
-    mine = curriculum(config, found)
-    visit = mine.begin(store(), 1000)
-    assert visit is not None
-    missed = result(visit.workflow_id, reason="patience")
-    assert mine.evaluation(missed, 900) is None
-    assert mine.finish(missed, None, []) == VisitVerdict(missed, gp_updated=False)
-    assert found.state()["observations"] == []
+    mine = curriculum(config, found, DEFAULT)
+    verdict = mine.finish(begin(mine, 100_000), ended(last_update, reason), [score(-20.0, compliance)])
+    assert (verdict.result.reached_threshold, verdict.gp_updated) == (reached, reached)
+    assert len(found.state()["observations"]) == int(reached)
+
+
+# The finals
+
+
+def observe(found: Search, mine: Curriculum, last_update: UpdateResult, rewards: list[float]) -> list[int]:
+    """Visit as many workflows as there are rewards; return which."""
+    visits = []
+    for reward in rewards:
+        visit = begin(mine, 100_000)
+        mine.finish(visit, ended(last_update, "threshold"), [score(reward, 0.97)])
+        visits.append(visit.workflow_id)
+    return visits
+
+
+def test_the_search_leaves_the_finals_their_episodes(last_update: UpdateResult) -> None:
+    config = Config(total_episodes=100_000, finals_share=0.6, finalists=2)
+    mine = curriculum(config, search(config), DEFAULT)
+    assert (begin(mine, 100_000).budget, begin(mine, 61_000).budget) == (40_000, 1000)
+    observe(search(config), mine, last_update, [-20.0, -20.1, -20.2])
+    first = begin(mine, 60_000)
+    assert (first.part, first.budget) == ("finals", 30_000)
+    mine.finish(first, ended(last_update, "budget", 30_000), [score(-14.0, 0.97, 1000)])
+    second = begin(mine, 30_000)
+    assert (second.part, second.budget) == ("finals", 30_000)
+    assert second.workflow_id != first.workflow_id
+    verdict = mine.finish(second, ended(last_update, "budget", 30_000), [score(-15.0, 0.97, 1000)])
+    assert (verdict.result.reason, verdict.result.reached_threshold, verdict.gp_updated) == ("final", True, False)
+
+
+def test_a_finalist_is_trained_with_its_share_and_nothing_ends_it_before() -> None:
+    config = Config(evaluation_episodes=200)
+    mine = curriculum(config, search(config), DEFAULT)
+    visit = Visit(3, 7, math.nan, first_update=100, first_episode=9000, budget=30_000, part="finals")
+    limits = mine.limits(visit)
+    late = Visit(3, 7, math.nan, 100, 9000, 30_000, "finals", num_updates=900, num_episodes=29_999, judged=((32, 1.0),))
+    assert limits.reason_to_stop(late) is None
+    assert limits.episodes_left == 30_000
+    schedule = mine.schedule(visit)  # annealed anew, over that share
+    assert (schedule.progress(9000), schedule.progress(39_000)) == (0.0, 1.0)
+    assert schedule.recipe.learning_rate == DEFAULT.learning_rate
+    assert schedule.recipe.final_learning_rate < DEFAULT.final_learning_rate
+    assert mine.evaluation_plan(visit, 0).num_episodes == FINAL_EVALUATIONS * 200
+
+
+def test_an_evaluation_is_never_longer_than_its_seeds_allow() -> None:
+    config = Config(evaluation_episodes=MAX_EVALUATION_EPISODES)
+    visit = Visit(3, 7, math.nan, 100, 9000, 30_000, "finals")
+    assert curriculum(config, search(config), DEFAULT).evaluation_plan(visit, 0).num_episodes == MAX_EVALUATION_EPISODES
+
+
+def test_while_nothing_is_observed_the_search_goes_on(last_update: UpdateResult) -> None:
+    config = Config(total_episodes=1000, finals_share=0.5)
+    mine = curriculum(config, search(config), DEFAULT)
+    visit = begin(mine, 300)
+    assert (visit.part, visit.budget) == ("search", 300)
+    mine.finish(visit, ended(last_update, "patience"), [score(-90.0, 0.5)])
+    assert begin(mine, 200).part == "search"
+
+
+def test_without_a_share_there_are_no_finals(last_update: UpdateResult) -> None:
+    config = Config(total_episodes=1000, finals_share=0)
+    mine = curriculum(config, search(config), DEFAULT)
+    observe(search(config), mine, last_update, [-20.0])
+    assert begin(mine, 1).part == "search"
+
+
+def test_a_run_with_a_larger_budget_searches_on_and_holds_finals_again(last_update: UpdateResult) -> None:
+    config = Config(total_episodes=1000, finals_share=0.5, finalists=1)
+    found = search(config)
+    mine = curriculum(config, found, DEFAULT)
+    observe(found, mine, last_update, [-20.0])
+    champion = begin(mine, 500)
+    mine.finish(champion, ended(last_update, "budget", 500), [score(-14.0, 0.97, 1000)])
+    larger = curriculum(Config(total_episodes=4000, finals_share=0.5, finalists=1), found, DEFAULT)
+    assert (begin(larger, 3000).part, begin(larger, 3000).budget) == ("search", 1000)
+    again = begin(larger, 2000)
+    assert (again.part, again.workflow_id, again.budget) == ("finals", champion.workflow_id, 2000)
+
+
+# One workflow
 
 
 def test_one_order_alone_has_the_whole_run() -> None:
     config = Config(workflow=ORDER, total_episodes=50_000, max_episodes_per_workflow=100)
     assert config.episode_cap == 50_000
-    mine = Single(config, search(config), ORDER)
-    visit = mine.begin(store(), 50_000)
-    assert visit is not None
+    mine = Single(config, search(config), DEFAULT, ORDER)
+    visit = begin(mine, 50_000)
     assert (visit.workflow_id, visit.budget, visit.first_episode) == (77, 50_000, 0)
     assert math.isnan(visit.ucb_score)
     limits = mine.limits(visit)
-    late = Visit(0, 77, math.nan, 0, 0, 50_000, num_updates=999, num_episodes=49_999, updates_since_best=998)
-    assert limits.reason_to_stop(late, compliance=1.0) is None  # neither the threshold nor patience
+    late = Visit(
+        0, 77, math.nan, 0, 0, 50_000, num_updates=999, num_episodes=49_999, updates_since_best=998, judged=((32, 1.0),)
+    )
+    assert limits.reason_to_stop(late) is None  # neither the threshold nor patience
     assert limits.episodes_left == 50_000
     assert mine.orders(visit, 3, 4) == (77,) * 4
+    assert mine.schedule(visit).progress(25_000) == 0.5
 
 
 @pytest.mark.parametrize(("compliance", "counts"), [(0.95, True), (0.94, False)])
-def test_one_order_alone_counts_if_it_is_followed_in_the_end(compliance: float, counts: bool) -> None:
+def test_one_order_alone_counts_if_it_is_followed_in_the_end(
+    compliance: float, counts: bool, last_update: UpdateResult
+) -> None:
     config = Config(workflow=ORDER, total_episodes=640)
     found = search(config)
-    mine = Single(config, found, ORDER)
-    plan = mine.evaluation(result(), 0)
-    verdict = mine.finish(result(), plan, [[worth(-20.0, compliance)], [worth(-15.0, 1.0)]])
+    mine = Single(config, found, DEFAULT, ORDER)
+    verdict = mine.finish(begin(mine, 640), ended(last_update), [score(-20.0, compliance)])
     assert (verdict.result.reached_threshold, verdict.gp_updated) == (counts, counts)
     assert len(found.state()["observations"]) == int(counts)
 
 
+# A policy for all
+
+
 def test_a_shared_policy_is_trained_in_rounds_of_whole_updates() -> None:
     config = Config(policy="shared", total_episodes=1001, episodes_per_update=32)
-    mine = Shared(config, search(config))
-    visit = mine.begin(store(), 1001)
-    assert visit is not None
+    mine = Shared(config, search(config), DEFAULT)
+    visit = begin(mine, 1001)
     assert visit.workflow_id == SHARED_POLICY
     assert mine.limits(visit).episodes_left == 128  # a tenth of the run, in whole updates
     num_visits = math.ceil(1001 / 128)
     assert num_visits <= NUM_ROUNDS
+    assert mine.schedule(visit).progress(1001) == 1
 
 
 def test_the_orders_of_a_shared_policy_follow_from_the_update_alone() -> None:
     config = Config(policy="shared", total_episodes=1000)
     found = search(config)
-    mine = Shared(config, found)
+    mine = Shared(config, found, DEFAULT)
     first = Visit(0, SHARED_POLICY, math.nan, first_update=0, first_episode=0, budget=1000)
     later = Visit(1, SHARED_POLICY, math.nan, first_update=5, first_episode=160, budget=840)
     assert list(mine.orders(first, 5, 32)) == list(mine.orders(later, 0, 32))
     assert list(mine.orders(first, 0, 32)) != list(mine.orders(first, 1, 32))
     lots = seeding.generator(0, seeding.Stream.SHARED_ORDERS, 5)
-    assert list(mine.orders(first, 5, 32)) == list(found.spread(32, lots))
+    assert list(mine.orders(first, 5, 32)) == list(found.deal(32, lots))
 
 
-@pytest.mark.parametrize(("remaining", "num_episodes", "greedy"), [(100, 20, (False,)), (0, 200, (False, True))])
-def test_all_orders_are_evaluated_after_each_round(remaining: int, num_episodes: int, greedy: tuple[bool, ...]) -> None:
+@pytest.mark.parametrize(("remaining", "num_episodes", "greedy_too"), [(100, 20, False), (0, 200, True)])
+def test_all_orders_are_evaluated_after_each_round(remaining: int, num_episodes: int, greedy_too: bool) -> None:
     config = Config(policy="shared")
-    plan = Shared(config, search(config)).evaluation(result(SHARED_POLICY), remaining)
-    assert plan is not None
+    mine = Shared(config, search(config), DEFAULT)
+    plan = mine.evaluation_plan(begin(mine, 1000), remaining)
     assert plan.workflow_ids == tuple(range(NUM_WORKFLOWS))
-    assert (plan.num_episodes, plan.greedy) == (num_episodes, greedy)
+    assert (plan.num_episodes, plan.greedy_too) == (num_episodes, greedy_too)
 
 
-def test_the_search_hears_of_the_orders_that_a_shared_policy_follows() -> None:
+def test_the_search_hears_of_the_orders_that_a_shared_policy_follows(last_update: UpdateResult) -> None:
     config = Config(policy="shared")
     found = search(config)
-    mine = Shared(config, found)
-    plan = mine.evaluation(result(SHARED_POLICY), 100)
-    worths = [[worth(-20.0 - i, 0.99 if i % 2 else 0.5) for i in range(NUM_WORKFLOWS)]]
-    verdict = mine.finish(result(SHARED_POLICY, reason="cap"), plan, worths)
+    mine = Shared(config, found, DEFAULT)
+    visit = begin(mine, 10_000)
+    scores = [sampled(-20.0 - i, 0.99 if i % 2 else 0.5) for i in range(NUM_WORKFLOWS)]
+    verdict = mine.finish(visit, ended(last_update, "cap", 1000), scores)
     assert verdict.gp_updated
     assert verdict.orders_evaluated is not None
     assert [each.mean for each in verdict.orders_evaluated.env_reward] == [-20.0 - i for i in range(NUM_WORKFLOWS)]
-    evaluated = verdict.result
-    assert evaluated.reason == "round"
-    assert evaluated.env_reward.mean == pytest.approx(np.mean([-20.0 - i for i in range(NUM_WORKFLOWS)]), rel=1e-12)
-    assert evaluated.env_reward.stderr == pytest.approx(1.5 / NUM_WORKFLOWS**0.5, rel=1e-12)  # rounding
+    mean = verdict.result.score
+    assert verdict.result.reason == "round"
+    assert mean.env_reward.mean == pytest.approx(np.mean([-20.0 - i for i in range(NUM_WORKFLOWS)]), rel=1e-12)
+    assert mean.env_reward.stderr == pytest.approx(1.5 / NUM_WORKFLOWS**0.5, rel=1e-12)  # rounding
+    assert (mean.num_evaluated, mean.greedy_env_reward) == (20 * NUM_WORKFLOWS, None)
     observed = [each["workflow_id"] for each in found.state()["observations"]]
     assert observed == [i for i in range(NUM_WORKFLOWS) if i % 2]
 
 
-def test_nothing_is_followed_nothing_is_learned() -> None:
+def test_the_last_round_is_scored_without_sampling_too(last_update: UpdateResult) -> None:
+    config = Config(policy="shared", total_episodes=1000)
+    mine = Shared(config, search(config), DEFAULT)
+    visit = begin(mine, 100)
+    verdict = mine.finish(visit, ended(last_update, "budget", 100), [score(-20.0, 0.97)] * NUM_WORKFLOWS)
+    assert verdict.result.reason == "budget"
+    assert verdict.result.score.greedy_env_reward is not None
+    assert verdict.result.score.greedy_env_reward.mean == pytest.approx(-15.0)
+    assert verdict.result.score.greedy_compliance == pytest.approx(0.97)
+
+
+def test_nothing_is_followed_nothing_is_learned(last_update: UpdateResult) -> None:
     config = Config(policy="shared")
     found = search(config)
-    mine = Shared(config, found)
-    plan = mine.evaluation(result(SHARED_POLICY), 100)
-    worths = [[worth(-20.0, 0.5)] * NUM_WORKFLOWS]
-    assert not mine.finish(result(SHARED_POLICY), plan, worths).gp_updated
+    mine = Shared(config, found, DEFAULT)
+    verdict = mine.finish(begin(mine, 10_000), ended(last_update, "cap"), [sampled(-20.0, 0.5)] * NUM_WORKFLOWS)
+    assert not verdict.gp_updated
     assert found.state()["observations"] == []
 
 
 def test_visits_of_every_kind_survive_a_checkpoint() -> None:
     for config in (Config(), Config(workflow=ORDER), Config(policy="shared")):
-        visit = curriculum(config, search(config)).begin(store(), 100)
-        assert visit is not None
+        visit = begin(curriculum(config, search(config), DEFAULT), 100)
         assert Visit.from_json(visit.to_json()).to_json() == visit.to_json()

@@ -68,7 +68,7 @@ async def test_a_run_reports_itself_from_start_to_end(make_config: MakeConfig) -
     reasons = [event.result.reason for event in events if isinstance(event, WorkflowFinished)]
     assert reasons == ["cap", "budget"]
     assert (finished.reason, finished.episodes, finished.updates) == ("budget", 40, 5)
-    assert statistics.collection.num_collected == 40
+    assert statistics.collection.num_collected == 40 + statistics.num_evaluated
     assert (statistics.total_episodes, statistics.total_updates) == (40, 5)
 
 
@@ -102,7 +102,7 @@ async def test_the_record_is_complete(make_config: MakeConfig) -> None:
     assert summary["tied_with_best"] == [asdict(order) for order in finished.tied_with_best]
     assert len(summary["pairs"]) == 10
     assert summary["settling"]["num_orders"] == len(finished.tied_with_best)
-    num_evaluated = 2 * sum(visit.result.num_evaluated for visit in visits)  # sampled, and as many greedy
+    num_evaluated = 2 * sum(visit.result.score.num_evaluated for visit in visits)  # sampled, and as many greedy
     assert summary["episodes_evaluated"] == statistics.num_evaluated == num_evaluated > 0
     assert Config.model_validate_json((run_dir / "config.json").read_bytes()) == config
     assert json.loads((run_dir / "machine.json").read_text())["packages"]["torch"]

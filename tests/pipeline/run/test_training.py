@@ -14,7 +14,15 @@ from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.runs import RunFolder
 from pipeline.ppo.recipe import DEFAULT
 from pipeline.run.parts import assemble
-from pipeline.types import Estimate, OrdersEvaluated, UpdateResult, WorkflowFinished, WorkflowResult, WorkflowStarted
+from pipeline.types import (
+    Estimate,
+    OrdersEvaluated,
+    Score,
+    UpdateResult,
+    WorkflowFinished,
+    WorkflowResult,
+    WorkflowStarted,
+)
 from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
@@ -131,7 +139,8 @@ async def test_when_every_workflow_has_had_its_share_there_is_nothing_left(
     config = make_config(collector="sequential")
     search = Search(seed=config.seed, beta=config.gp_beta, max_episodes_per_workflow=config.episode_cap)
     for workflow_id in range(NUM_WORKFLOWS):
-        search.finish(WorkflowResult(workflow_id, Estimate(-90.0, 1.0), 0.1, 8, reached_threshold=False, reason="cap"))
+        score = Score(9, Estimate(-90.0, 1.0), 0.1)
+        search.finish(WorkflowResult(workflow_id, score, 8, reached_threshold=False, reason="cap"))
     folder = RunFolder.create(config)
     async with playing(make_config(run_name="fresh", collector="sequential")) as parts:
         fresh = parts.training.state
@@ -153,5 +162,5 @@ async def test_the_digest_is_of_weights_and_observations(changed: str, make_conf
         if changed == "a weight":
             training.state.policies[0].tensors["critic"][0] += 1
         else:
-            training.state.search["observations"][0]["env_reward"] += 1
+            training.state.search["observations"][0]["env_reward"]["mean"] += 1
         assert training.digest() != before

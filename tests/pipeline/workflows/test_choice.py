@@ -18,7 +18,7 @@ EVERY = np.ones(NUM_WORKFLOWS, dtype=bool)
 
 def believed(mean: np.ndarray, std: np.ndarray) -> Posterior:
     nothing = Evidence(*(torch.empty(0) for _ in Evidence._fields))
-    return Posterior(mean, std, 0.1, (), nothing, 0.0, 1.0)
+    return Posterior(mean, std, 0.1, (), 0, nothing, 0.0, 1.0)
 
 
 def test_without_a_posterior_any_candidate_may_be_chosen() -> None:

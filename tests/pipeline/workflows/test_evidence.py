@@ -10,10 +10,10 @@ from gpytorch.likelihoods import FixedNoiseGaussianLikelihood
 from linear_operator import to_linear_operator
 
 from pipeline.cage2.facts.orders import PAIRS, PRECEDENCES
-from pipeline.workflows.evidence import MEAN_VARIANCE, NOISES, log_likelihoods, weigh
+from pipeline.workflows.evidence import MEAN_VARIANCE, NUGGETS, log_likelihoods, weigh
 from pipeline.workflows.kernel import OrderKernel, features
 from pipeline.workflows.models import MODELS, covariances
-from pipeline.workflows.observations import Observation, Pooled, pool
+from pipeline.workflows.observations import Observation
 from pipeline.workflows.targets import Targets, standardise
 
 
@@ -21,11 +21,7 @@ def observed(num: int, seed: int = 0) -> tuple[list[int], Targets]:
     rng = np.random.default_rng(seed)
     ids = np.sort(rng.permutation(120)[:num]).tolist()
     rewards = -40 + 20.0 * PRECEDENCES[ids, PAIRS.index((1, 4))] + rng.normal(0, 1, num)
-    pooled = [
-        Pooled(i, reward, stderr, 1, 0.0)
-        for i, reward, stderr in zip(ids, rewards, rng.uniform(0, 2, num), strict=True)
-    ]
-    return ids, standardise(pooled)
+    return ids, standardise([Observation(*each) for each in zip(ids, rewards, rng.uniform(0, 2, num), strict=True)])
 
 
 class ExactGp(gpytorch.models.ExactGP):  # type: ignore[misc]  # gpytorch ships no types
@@ -47,35 +43,14 @@ class ExactGp(gpytorch.models.ExactGP):  # type: ignore[misc]  # gpytorch ships 
 def test_it_is_the_marginal_likelihood_of_gpytorchs_exact_gp(model: int) -> None:
     ids, targets = observed(25)
     found = log_likelihoods(ids, targets)
-    assert found.shape == (len(NOISES), len(MODELS))
+    assert found.shape == (len(NUGGETS), len(MODELS))
     x, y = features(ids), torch.from_numpy(targets.values)
-    for level, noise in enumerate(NOISES):
-        likelihood = FixedNoiseGaussianLikelihood(torch.from_numpy(targets.noise) + noise)
+    for level, nugget in enumerate(NUGGETS):
+        likelihood = FixedNoiseGaussianLikelihood(torch.from_numpy(targets.noise) + nugget)
         gp = ExactGp(x, y, likelihood, model)
         expected = gpytorch.mlls.ExactMarginalLogLikelihood(likelihood, gp)(gp(x), y) * len(ids)
         constant = -0.5 * len(ids) * math.log(2 * math.pi)
         assert found[level, model].item() + constant == pytest.approx(expected.item(), rel=1e-10)
-
-
-def test_visits_taken_together_say_what_they_say_one_by_one() -> None:
-    """The likelihood of three orders with 3, 1 and 2 visits, written out over all six."""
-    visits = [
-        Observation(i, r, 1.5) for i, r in [(4, -20.0), (4, -23.0), (4, -21.0), (50, -30.0), (90, -41.0), (90, -40)]
-    ]
-    pooled = pool(visits)
-    ids = [order.workflow_id for order in pooled]
-    targets = standardise(pooled)
-    values = (np.array([visit.env_reward for visit in visits]) - targets.location) / targets.scale
-    each = [visit.workflow_id for visit in visits]
-
-    def likelihood(noise: float, model: int) -> float:
-        covariance = covariances()[model][np.ix_(each, each)] + MEAN_VARIANCE
-        covariance += np.eye(6) * ((1.5 / targets.scale) ** 2 + noise)
-        return float(-0.5 * values @ np.linalg.solve(covariance, values) - 0.5 * np.linalg.slogdet(covariance)[1])
-
-    expected = np.array([[likelihood(noise, model) for model in (3, 120)] for noise in NOISES])
-    found = log_likelihoods(ids, targets)[:, [3, 120]]
-    np.testing.assert_allclose(np.diff(found.ravel()), np.diff(expected.ravel()), rtol=1e-9)  # but for a constant
 
 
 def test_the_model_that_is_true_is_found() -> None:
@@ -97,15 +72,7 @@ def test_what_is_left_is_consistent() -> None:
     assert evidence.weight.min() > 0.01 * evidence.weight.max()
     for k in range(num):
         covariance = covariances()[evidence.model[k]][np.ix_(ids, ids)] + MEAN_VARIANCE
-        covariance += np.diag(targets.noise + evidence.noise[k])
+        covariance += np.diag(targets.noise + evidence.nugget[k])
         factor = evidence.factor[k]
         np.testing.assert_allclose(factor @ factor.T, covariance, rtol=1e-12)
         np.testing.assert_allclose(factor @ evidence.whitened[k], targets.values, atol=1e-12)
-
-
-def test_scatter_between_visits_tells_how_much_trainings_differ() -> None:
-    rewards = np.linspace(-60, -20, 20)
-    for scatter, expected in [(0.0, NOISES[0]), (400.0, NOISES[3])]:
-        targets = standardise([Pooled(6 * i, r, 0.0, 10, scatter) for i, r in enumerate(rewards.tolist())])
-        evidence = weigh([6 * i for i in range(20)], targets)
-        assert (evidence.weight @ evidence.noise).item() == pytest.approx(expected, rel=0.01)

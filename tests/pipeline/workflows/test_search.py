@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pipeline.cage2.facts.orders import NUM_WORKFLOWS, PAIRS, PRECEDENCES
-from pipeline.types import Estimate, WorkflowResult
+from pipeline.types import Estimate, Score, WorkflowResult
 from pipeline.workflows.search import Pick, Search, Status
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from pipeline.types import VisitEnd
 
 CAP = 1000
 
@@ -26,28 +28,21 @@ def search(seed: int = 0, beta: float = 2.0) -> Search:
 
 def result(
     workflow_id: int,
-    reason: str = "threshold",
+    reason: VisitEnd = "threshold",
     *,
+    reached: bool | None = None,
     reward: float = -20.0,
     stderr: float = 1.0,
     num_episodes: int = 100,
 ) -> WorkflowResult:
-    return WorkflowResult(
-        workflow_id=workflow_id,
-        env_reward=Estimate(reward, stderr),
-        compliance=0.97 if reason == "threshold" else 0.5,
-        num_episodes=num_episodes,
-        reached_threshold=reason == "threshold",
-        reason=reason,
-    )
+    reached = reason == "threshold" if reached is None else reached
+    score = Score(200, Estimate(reward, stderr), 0.97 if reached else 0.5, Estimate(reward + 2, stderr), 0.97)
+    return WorkflowResult(workflow_id, score, num_episodes, reached_threshold=reached, reason=reason)
 
 
-def observed(tried: Search) -> dict[int, list[float]]:
-    """The env rewards that the search knows of each workflow."""
-    rewards: dict[int, list[float]] = {}
-    for visit in tried.state()["observations"]:
-        rewards.setdefault(visit["workflow_id"], []).append(visit["env_reward"])
-    return rewards
+def observed(tried: Search) -> dict[int, float]:
+    """The env reward that the search knows of each workflow."""
+    return {each["workflow_id"]: each["env_reward"]["mean"] for each in tried.state()["observations"]}
 
 
 def played(num_visits: int, seed: int = 0) -> Search:
@@ -132,24 +127,50 @@ def test_only_what_reached_the_threshold_is_observed() -> None:
     assert not tried.finish(result(3, "patience", reward=-10.0))
     assert not tried.finish(result(4, "budget", reward=-10.0))
     assert [tried.status(workflow_id) for workflow_id in range(5)] == [
-        Status.UNTRIED,
+        Status.UNDECIDED,
         Status.TRAINED,
         Status.RETIRED,
         Status.RETIRED,
-        Status.UNTRIED,
+        Status.UNDECIDED,
     ]
-    assert observed(tried) == {1: [-30.0]}
+    assert observed(tried) == {1: -30.0}
     statistics = tried.statistics()
-    assert (statistics.num_untried, statistics.num_trained, statistics.num_retired) == (117, 1, 2)
+    assert (statistics.num_undecided, statistics.num_trained, statistics.num_retired) == (117, 1, 2)
     assert (statistics.iteration, statistics.num_candidates, statistics.num_observations) == (4, 118, 1)
 
 
-def test_a_trained_workflow_that_misses_later_is_retired_but_not_forgotten() -> None:
+@pytest.mark.parametrize(("reason", "status"), [("patience", Status.RETIRED), ("threshold", Status.UNDECIDED)])
+def test_a_trained_workflow_that_misses_later_is_not_observed_any_more(reason: VisitEnd, status: Status) -> None:
+    """Its policy is another one now, and what it was worth before says nothing of that."""
     tried = search()
     tried.finish(result(9, reward=-18.0))
-    tried.finish(result(9, "patience", reward=-500.0))
-    assert tried.status(9) is Status.RETIRED
-    assert observed(tried) == {9: [-18.0]}
+    assert not tried.finish(result(9, reason, reached=False, reward=-500.0))
+    assert tried.status(9) is status
+    assert observed(tried) == {}
+    assert tried.posterior() is None
+
+
+def test_the_fresh_evaluation_decides_and_not_the_batch_that_ended_the_visit() -> None:
+    tried = search()
+    assert not tried.finish(result(9, "threshold", reached=False))
+    assert (tried.status(9), observed(tried)) == (Status.UNDECIDED, {})  # it may be trained on
+    assert tried.finish(result(9, "patience", reached=True, reward=-18.0))
+    assert (tried.status(9), observed(tried)) == (Status.TRAINED, {9: -18.0})
+
+
+def test_a_policy_is_worth_what_its_latest_evaluation_says() -> None:
+    """Visited four times it goes from -60 to -18; another one, visited once, is at -30."""
+    tried = search()
+    for reward in (-60.0, -40.0, -25.0, -18.0):
+        tried.finish(result(0, reward=reward))
+    tried.finish(result(1, reward=-30.0))
+    assert observed(tried) == {0: -18.0, 1: -30.0}
+    best, report = tried.best(), tried.report()
+    assert best is not None
+    assert report is not None
+    assert (best[0], best[1].env_reward.mean) == (0, -18.0)
+    assert report.best == 0
+    assert report.mean > -30 + 2 * report.std  # drawn a little towards the other, with but two orders to go by
 
 
 def test_the_cap_counts_all_visits() -> None:
@@ -161,12 +182,12 @@ def test_the_cap_counts_all_visits() -> None:
     assert tried.statistics().num_candidates == NUM_WORKFLOWS - 1
 
 
-def test_a_visit_cut_by_the_budget_counts_its_episodes_only() -> None:
+def test_a_visit_cut_by_the_budget_counts_if_the_threshold_is_reached() -> None:
     tried = search()
     tried.finish(result(9, num_episodes=600))
-    tried.finish(result(9, "budget", reward=-1.0, num_episodes=300))
+    tried.finish(result(9, "budget", reached=True, reward=-15.0, num_episodes=300))
     assert tried.status(9) is Status.TRAINED
-    assert observed(tried) == {9: [-20.0]}
+    assert observed(tried) == {9: -15.0}
     tried.finish(result(9, num_episodes=100))
     assert tried.statistics().num_candidates == NUM_WORKFLOWS - 1
 
@@ -212,8 +233,14 @@ def test_the_last_one_left_is_picked_whatever_its_score() -> None:
 
 
 def all_evaluated(tried: Search, compliant: npt.NDArray[np.bool_], reward: float = -20.0) -> None:
-    means = np.where(compliant, reward, np.nan)  # what isn't followed is not looked at
-    tried.observe_all(means, np.full(NUM_WORKFLOWS, 0.5), np.where(compliant, 0.97, 0.6), 0.95, num_episodes=200)
+    tried.observe_all(
+        [
+            # what isn't followed is not looked at
+            Score(200, Estimate(reward if follows else math.nan, 0.5), 0.97 if follows else 0.6)
+            for follows in compliant
+        ],
+        threshold=0.95,
+    )
 
 
 ENTERPRISE_FIRST = PRECEDENCES[:, PAIRS.index((1, 4))] == 1
@@ -224,13 +251,13 @@ def test_an_evaluation_of_all_replaces_what_was_observed() -> None:
     tried.finish(result(3, reward=-99.0))
     tried.finish(result(4, "patience"))
     all_evaluated(tried, ENTERPRISE_FIRST)
-    assert observed(tried) == {w: [-20.0] for w in np.flatnonzero(ENTERPRISE_FIRST).tolist()}
-    assert {visit["num_episodes"] for visit in tried.state()["observations"]} == {200}
+    assert observed(tried) == dict.fromkeys(np.flatnonzero(ENTERPRISE_FIRST).tolist(), -20.0)
+    assert {visit["num_evaluated"] for visit in tried.state()["observations"]} == {200}
     assert [tried.status(w) for w in range(NUM_WORKFLOWS)] == [
         Status.TRAINED if followed else Status.RETIRED for followed in ENTERPRISE_FIRST
     ]
     all_evaluated(tried, ~ENTERPRISE_FIRST, reward=-30.0)  # what was retired may come back
-    assert observed(tried) == {w: [-30.0] for w in np.flatnonzero(~ENTERPRISE_FIRST).tolist()}
+    assert observed(tried) == dict.fromkeys(np.flatnonzero(~ENTERPRISE_FIRST).tolist(), -30.0)
     assert tried.statistics().iteration == 4
 
 
@@ -245,9 +272,9 @@ def test_an_evaluation_that_is_no_number_is_refused_before_anything_changes() ->
 def test_episodes_go_round_all_orders_at_first_and_later_more_to_the_best() -> None:
     tried = search()
     rng = np.random.default_rng(0)
-    assert (np.bincount(tried.spread(240, rng)) == 2).all()
+    assert (np.bincount(tried.deal(240, rng)) == 2).all()
     all_evaluated(tried, ENTERPRISE_FIRST)
-    counts = np.bincount(tried.spread(240, rng), minlength=NUM_WORKFLOWS)
+    counts = np.bincount(tried.deal(240, rng), minlength=NUM_WORKFLOWS)
     assert (counts[ENTERPRISE_FIRST] == 3).all()
     assert (counts[~ENTERPRISE_FIRST] == 1).all()
 
@@ -256,14 +283,14 @@ def test_when_no_order_is_followed_episodes_go_round_all() -> None:
     tried = search()
     all_evaluated(tried, np.zeros(NUM_WORKFLOWS, dtype=bool))
     assert tried.report() is None
-    assert (np.bincount(tried.spread(240, np.random.default_rng(0))) == 2).all()
+    assert (np.bincount(tried.deal(240, np.random.default_rng(0))) == 2).all()
 
 
-def test_a_resumed_search_spreads_alike() -> None:
+def test_a_resumed_search_deals_alike() -> None:
     tried = search()
     all_evaluated(tried, ENTERPRISE_FIRST)
     resumed = Search.from_state(json.loads(json.dumps(tried.state())))
-    first, second = (one.spread(100, np.random.default_rng(3)) for one in (tried, resumed))
+    first, second = (one.deal(100, np.random.default_rng(3)) for one in (tried, resumed))
     assert np.array_equal(first, second)
     assert resumed.report() == tried.report()
 
@@ -302,6 +329,107 @@ def test_a_report_tells_of_what_reached_the_threshold() -> None:
     assert report.too_little
     assert report.within_one[98] == 0 < report.within_one[97]
     assert tried.report() == report
+
+
+# The finals
+
+
+def final(workflow_id: int, greedy: float, *, reached: bool = True) -> WorkflowResult:
+    score = Score(1000, Estimate(greedy - 1, 0.3), 0.97 if reached else 0.9, Estimate(greedy, 0.3), 0.97)
+    return WorkflowResult(workflow_id, score, 5000, reached_threshold=reached, reason="final")
+
+
+def close_to_one_another() -> Search:
+    tried = search()
+    for workflow_id, reward in [(3, -20.5), (50, -20.0), (99, -20.2), (7, -60.0)]:
+        tried.finish(result(workflow_id, reward=reward, stderr=0.5))
+    return tried
+
+
+def test_finals_are_between_the_best_and_what_can_not_be_told_from_it() -> None:
+    tried = close_to_one_another()
+    tried.hold_finals(10)
+    assert tried.finals is not None
+    assert sorted(tried.finals.left) == [3, 50, 99]
+    report = tried.report()
+    assert report is not None
+    assert tried.finals.left[0] == report.best
+    tried.hold_finals(2)
+    assert len(tried.finals.left) == 2
+
+
+def test_without_an_observed_order_there_are_no_finals() -> None:
+    with pytest.raises(ValueError, match="go on searching"):
+        search().hold_finals(2)
+
+
+def test_finalists_are_next_and_the_winner_is_named() -> None:
+    tried = close_to_one_another()
+    tried.hold_finals(3)
+    assert tried.finals is not None
+    before = observed(tried)
+    finalists = tried.finals.left
+    for workflow_id, greedy in zip(finalists, (-15.0, -13.0, -14.0), strict=True):
+        pick = tried.next()
+        assert pick is not None
+        assert pick.workflow_id == workflow_id
+        assert math.isnan(pick.ucb_score)
+        assert not tried.finish(final(workflow_id, greedy))
+    best = tried.best()
+    assert best is not None
+    assert (best[0], best[1].num_evaluated) == (finalists[1], 1000)
+    assert observed(tried) == before  # orders are compared by what they came to in the search
+    assert tried.statistics().num_candidates == NUM_WORKFLOWS
+    pick = tried.next()  # the finals are over: what is next is the search's
+    assert pick is not None
+    assert math.isfinite(pick.ucb_score)
+
+
+def test_a_finalist_that_misses_the_threshold_counts_for_nothing() -> None:
+    tried = close_to_one_another()
+    tried.hold_finals(2)
+    assert tried.finals is not None
+    first, second = tried.finals.left
+    tried.finish(final(first, -10.0, reached=False))
+    assert first not in observed(tried)
+    best = tried.best()
+    assert best is not None
+    assert best[0] != first
+    tried.finish(final(second, -14.0))
+    best = tried.best()
+    assert best is not None
+    assert best[0] == second
+
+
+def test_who_won_before_is_in_the_next_finals() -> None:
+    tried = close_to_one_another()
+    tried.hold_finals(3)
+    assert tried.finals is not None
+    for workflow_id in tried.finals.left:
+        tried.finish(final(workflow_id, -12.0 if workflow_id == 3 else -15.0))
+    tried.hold_finals(2)
+    assert tried.finals.left[0] == 3
+    assert len(tried.finals.left) == 2
+
+
+def test_only_the_next_finalist_can_have_been_trained() -> None:
+    tried = close_to_one_another()
+    tried.hold_finals(2)
+    state = tried.state()
+    with pytest.raises(ValueError, match="workflow 7 can't have been trained: finalist"):
+        tried.finish(final(7, -12.0))
+    assert tried.state() == state
+
+
+def test_finals_survive_a_checkpoint() -> None:
+    original = close_to_one_another()
+    original.hold_finals(3)
+    assert original.finals is not None
+    original.finish(final(original.finals.left[0], -15.0))
+    resumed = Search.from_state(json.loads(json.dumps(original.state())))
+    assert resumed.state() == original.state()
+    assert resumed.next() == original.next()
+    assert resumed.best() == original.best()
 
 
 # Checkpoints
@@ -348,9 +476,9 @@ class SearchMachine(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 2**63 - 1))
     def begin(self, seed: int) -> None:
         self.search = search(seed)
-        self.status = dict.fromkeys(range(NUM_WORKFLOWS), Status.UNTRIED)
+        self.status = dict.fromkeys(range(NUM_WORKFLOWS), Status.UNDECIDED)
         self.episodes = dict.fromkeys(range(NUM_WORKFLOWS), 0)
-        self.rewards: dict[int, list[float]] = {}
+        self.rewards: dict[int, float] = {}
         self.num_visits = 0
 
     def candidates(self) -> list[int]:
@@ -359,19 +487,23 @@ class SearchMachine(RuleBasedStateMachine):
     @rule(
         data=st.data(),
         reason=st.sampled_from(["threshold", "cap", "patience", "budget"]),
+        reached=st.booleans(),
         reward=st.floats(-1300, -12),
         num_episodes=st.integers(0, CAP),
     )
-    def visit(self, data: Any, reason: str, reward: float, num_episodes: int) -> None:
+    def visit(self, data: Any, reason: VisitEnd, reached: bool, reward: float, num_episodes: int) -> None:
         # Few workflows, so that visits repeat.
         workflow_id = data.draw(st.sampled_from(self.candidates()[:6]))
-        updated = self.search.finish(result(workflow_id, reason, reward=reward, stderr=0.0, num_episodes=num_episodes))
-        assert updated == (reason == "threshold")
-        if reason == "threshold":
-            self.rewards.setdefault(workflow_id, []).append(reward)
+        ended = result(workflow_id, reason, reached=reached, reward=reward, stderr=0.0, num_episodes=num_episodes)
+        assert self.search.finish(ended) == reached
+        self.rewards.pop(workflow_id, None)
+        if reached:
+            self.rewards[workflow_id] = reward
             self.status[workflow_id] = Status.TRAINED
         elif reason in ("cap", "patience"):
             self.status[workflow_id] = Status.RETIRED
+        else:
+            self.status[workflow_id] = Status.UNDECIDED
         self.episodes[workflow_id] += num_episodes
         self.num_visits += 1
 
@@ -391,7 +523,7 @@ class SearchMachine(RuleBasedStateMachine):
         statistics = self.search.statistics()
         assert statistics.iteration == self.num_visits
         assert statistics.num_candidates == len(self.candidates())
-        assert statistics.num_observations == sum(map(len, self.rewards.values()))
+        assert statistics.num_observations == len(self.rewards)
         assert {w: self.search.status(w) for w in self.status} == self.status
         assert observed(self.search) == self.rewards
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.workflows.observations import Pooled
+from pipeline.workflows.observations import Observation
 from pipeline.workflows.targets import Targets, standardise
 
 
-def once(rewards: list[float], stderr: float = 1.0) -> list[Pooled]:
-    return [Pooled(workflow_id, reward, stderr, 1, 0.0) for workflow_id, reward in enumerate(rewards)]
+def once(rewards: list[float], stderr: float = 1.0) -> list[Observation]:
+    return [Observation(workflow_id, reward, stderr) for workflow_id, reward in enumerate(rewards)]
 
 
 def points(targets: Targets) -> np.ndarray:
@@ -28,12 +28,10 @@ def test_targets_have_zero_mean_and_unit_variance() -> None:
     np.testing.assert_allclose(targets.noise, 1 / targets.scale**2)
 
 
-def test_visits_keep_their_number_and_their_scatter_is_rescaled() -> None:
-    targets = standardise([Pooled(3, -20.0, 2.0, 4, 50.0), Pooled(8, -60.0, 1.0, 1, 0.0)])
+def test_errors_are_rescaled() -> None:
+    targets = standardise([Observation(3, -20.0, 2.0), Observation(8, -60.0, 1.0)])
     assert targets.scale == pytest.approx(20)
-    assert targets.num_visits.tolist() == [4.0, 1.0]
     np.testing.assert_allclose(targets.noise, [0.01, 0.0025])
-    np.testing.assert_allclose(targets.scatter, [50 / 400, 0])
 
 
 def test_a_disaster_keeps_its_place_but_not_its_distance() -> None:
