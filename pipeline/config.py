@@ -6,14 +6,16 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.cage2.blue.interface import Actions
 from pipeline.cage2.facts import names
 from pipeline.cage2.facts.compliance import Compromised
 from pipeline.cage2.facts.orders import order_name, parse_order
 from pipeline.cage2.mixed_env import Mixed
+from pipeline.hyperparameters import Hyperparameters
 from pipeline.machine import num_cores
+from pipeline.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,10 +40,8 @@ class Effect(Enum):
     """Where and how a run is written down."""
 
 
-class Config(BaseModel):
+class Config(Table):
     """A run, complete. Results depend on these values alone, and not at all on those that an `Effect` marks."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
 
     workers: Annotated[int, Field(ge=1, le=1000), Effect.SPEED] = Field(default_factory=num_cores)
     """Worker processes that play episodes, 1 to 1000; by default as many as there are cores, or a container grants."""
@@ -83,6 +83,8 @@ class Config(BaseModel):
     recipe: Literal["default", "thorough", "prototype"] = "default"
     """PPO's hyper-parameters: for few episodes; for one policy and tens of thousands; or those of the research
     prototype, for comparison."""
+    ppo: Hyperparameters = Hyperparameters()
+    """Those of them that the run sets itself."""
     policy: Literal["per-workflow", "shared"] = "per-workflow"
     """A policy for each workflow, searched one after the other, or one that is told which workflow to follow and is
     trained on all."""
@@ -119,15 +121,6 @@ class Config(BaseModel):
     """Also write TensorBoard files (needs the `tensorboard` extra)."""
     debug: Annotated[bool, Effect.RECORD] = False
     """Poison shared memory that is not written yet, and check that no episode leaves any; slower."""
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_yes_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse what pydantic would take for 1 or 0: `workers = true` in a file."""
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
-            msg = "takes more than true or false"
-            raise ValueError(msg)
-        return value
 
     @field_validator("workflow")
     @classmethod

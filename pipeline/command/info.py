@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.facts.spec import EPISODE_STEPS
-from pipeline.command.options import add_file_option, add_options, given_options, make_config
+from pipeline.command.options import FIELDS, add_file_option, add_options, given_options, make_config
 from pipeline.command.process import OK
-from pipeline.config import Config
 from pipeline.machine import describe_machine
 from pipeline.play.record import HEADER
 
 if TYPE_CHECKING:
     import argparse
 
-OPTIONS: tuple[str, ...] = tuple(Config.model_fields)
+    from pipeline.config import Config
+
+OPTIONS: tuple[str, ...] = tuple(FIELDS)
 SHARED_MEMORY = Path("/dev/shm")
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from pipeline.command.options import add_file_option, add_options, given_options, make_config
+from pipeline.command.options import FIELDS, add_file_option, add_options, given_options, make_config
 from pipeline.command.terminal import add_display_options, run_to_end
-from pipeline.config import Config
 
-OPTIONS: tuple[str, ...] = tuple(Config.model_fields)
+OPTIONS: tuple[str, ...] = tuple(FIELDS)
 _USAGE: Final = """\
 run.py [train] [OPTION ...]
        run.py resume RUN [OPTION ...]

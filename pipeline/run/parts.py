@@ -77,7 +77,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
 
     Args:
         config: The run.
-        recipe: Its hyper-parameters, which the configuration has by name only.
+        recipe: Its hyper-parameters: those of `recipe_of`, but in experiments.
         resume_dir: The folder of the run to go on with, or None for a new run.
         stack: Takes every part apart again.
 

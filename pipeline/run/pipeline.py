@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from pipeline.config import SPEED_FIELDS, change_speed
 from pipeline.persist.runs import RunFolderError, read_config
-from pipeline.ppo.recipe import RECIPES
+from pipeline.ppo.recipe import recipe_of
 from pipeline.run.run import Run
 
 if TYPE_CHECKING:
@@ -43,8 +43,16 @@ class Pipeline:
     """
 
     def __init__(self, config: Config) -> None:
-        """Args: config: the run. Nothing is started or written yet."""
+        """Prepare a run; nothing is started or written yet.
+
+        Args:
+            config: The run.
+
+        Raises:
+            RecipeError: If the hyper-parameters that it sets don't go together.
+        """
         self.config = config
+        self._recipe = recipe_of(config)
         self._resume_dir: Path | None = None
         self._entered = False
         self._run: Run | None = None
@@ -60,6 +68,7 @@ class Pipeline:
 
         Raises:
             RunFolderError: If there is no run, or it was on a Ray cluster whose address isn't given now.
+            RecipeError: If the run's hyper-parameters don't go together.
             TypeError: If a value would change the results.
             ValidationError: If a value is none that it can have.
         """
@@ -99,7 +108,7 @@ class Pipeline:
             )
             raise RuntimeError(msg)
         self._entered = True
-        self._run = await Run.start(self.config, RECIPES[self.config.recipe], self._resume_dir)
+        self._run = await Run.start(self.config, self._recipe, self._resume_dir)
         return self
 
     async def __aexit__(

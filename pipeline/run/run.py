@@ -63,7 +63,7 @@ class Run:
 
         Args:
             config: The run.
-            recipe: Its hyper-parameters, which the configuration has by name only.
+            recipe: Its hyper-parameters: those of `recipe_of`, but in experiments.
             resume_dir: The folder of the run to go on with, or None for a new run.
 
         Raises:

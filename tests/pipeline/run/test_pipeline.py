@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import csv
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline import Pipeline
+from pipeline.hyperparameters import Hyperparameters
 from pipeline.persist.runs import RunFolderError
+from pipeline.ppo.recipe import DEFAULT, RecipeError
+from pipeline.run.run import Run
 from pipeline.types import FirstEpisode, RunStarted, UpdateResult, WorkflowStarted
 
 if TYPE_CHECKING:
@@ -44,6 +48,26 @@ async def test_stop_ends_after_the_update_and_resume_goes_on(make_config: MakeCo
     ]
     assert rows[0] == rows[1]
     assert rows[2] == rows[3]
+
+
+async def test_a_run_is_trained_by_the_hyper_parameters_that_it_sets(make_config: MakeConfig, tmp_path: Path) -> None:
+    config = make_config(run_name="set", ppo=Hyperparameters(learning_rate=3e-4, num_epochs=1))
+    async with Pipeline(config) as pipeline:
+        updates = [event async for event in pipeline.events() if isinstance(event, UpdateResult)]
+    assert {update.num_epochs for update in updates} == {1}
+    assert updates[0].learning_rate == 3e-4
+    run = await Run.start(make_config(run_name="given"), replace(DEFAULT, learning_rate=3e-4, num_epochs=1), None)
+    given = await run.finished()
+    await run.close()
+    assert (await pipeline.run()).digest == given.digest
+    resumed = Pipeline.resume(tmp_path / "set")
+    assert resumed.config == config
+    assert resumed._recipe == pipeline._recipe
+
+
+def test_hyper_parameters_that_do_not_go_together_make_no_pipeline(make_config: MakeConfig) -> None:
+    with pytest.raises(RecipeError, match="would rise"):
+        Pipeline(make_config(ppo=Hyperparameters(learning_rate=1e-6)))
 
 
 @pytest.mark.parametrize("when", [RunStarted, WorkflowStarted, FirstEpisode, UpdateResult])
