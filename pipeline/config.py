@@ -12,6 +12,7 @@ from pipeline.cage2.blue.interface import Actions
 from pipeline.cage2.facts import names
 from pipeline.cage2.facts.compliance import Compromised
 from pipeline.cage2.facts.orders import order_name, parse_order
+from pipeline.cage2.facts.spec import EPISODE_STEPS, MAX_EPISODE_STEPS
 from pipeline.cage2.mixed_env import Mixed
 from pipeline.hyperparameters import Hyperparameters
 from pipeline.machine import num_cores
@@ -56,7 +57,7 @@ class Config(Table):
     total_episodes: Annotated[int, Field(ge=1)] = 100_000
     """Episodes of the whole run, over all workflows."""
     episodes_per_update: Annotated[int, Field(ge=1, le=100_000)] = 32
-    """Episodes of 100 steps that each PPO update learns from."""
+    """Episodes that each PPO update learns from."""
     max_episodes_per_workflow: Annotated[int, Field(ge=1)] = 10_000
     """Episodes that one workflow may use, over all its visits; the learning rate anneals over them."""
     red_agent: RedAgent = "B_lineAgent"
@@ -67,6 +68,8 @@ class Config(Table):
     """Mean compliance of an update's episodes at which a workflow counts as learned, 0 to 1."""
     patience: Annotated[int, Field(ge=1)] = 100
     """Updates without a better mean total reward after which a workflow is given up."""
+    episode_steps: Annotated[int, Field(ge=1, le=MAX_EPISODE_STEPS)] = EPISODE_STEPS
+    """Steps of an episode, 1 to 1000; CAGE-2 evaluates 30, 50 and 100."""
     compromised: Compromised = Compromised.FIXABLE
     """Which Red sessions make a host type compromised: `sessions` counts all, `fixable` leaves out User0's foothold."""
     engine: Annotated[names.Engine, Effect.SPEED] = "fast"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
-from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.command.options import FIELDS, add_file_option, add_options, given_options, make_config
 from pipeline.command.process import OK
 from pipeline.machine import describe_machine
@@ -61,7 +60,7 @@ def print_info(config: Config) -> None:
         "memory": _memory(machine["memory_limit_bytes"]),
         "/dev/shm": f"{_mib(shutil.disk_usage(SHARED_MEMORY).free)} free" if SHARED_MEMORY.is_dir() else "none",
         "": "",
-        "an episode": f"{record.size_bytes} bytes, its header {HEADER.size_bytes} ({EPISODE_STEPS} steps)",
+        "an episode": f"{record.size_bytes} bytes, its header {HEADER.size_bytes} ({game.num_steps} steps)",
         "weights": f"{num_weights * 4} bytes a version",
         "collector": f"{config.collector}, {_transport(config)}",
         "workers": f"{config.num_players}, {config.task_size} episodes a task",

@@ -15,7 +15,6 @@ from native_buffers.ring import EpisodeRing
 from native_buffers.segment import sweep_stale
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.cyborg.env import require_cyborg
-from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray.cluster import require_ray
@@ -145,7 +144,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
     )
     settings = LearnerSettings(
         run_seed=config.seed,
-        num_steps=EPISODE_STEPS,
+        num_steps=game.num_steps,
         observation_size=game.shape.observation_size,
         episodes_per_update=config.episodes_per_update,
         policy_lag=config.policy_lag,

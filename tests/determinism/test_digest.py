@@ -201,10 +201,26 @@ async def test_two_pipelines_in_one_process_keep_apart(reference: str, tmp_path:
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 4}, {"policy_lag": 0}, {"red_agent": "RedMeanderAgent"}, {"recipe": "prototype"}, {"actions": "merged"}],
+    [
+        {"seed": 4},
+        {"policy_lag": 0},
+        {"red_agent": "RedMeanderAgent"},
+        {"recipe": "prototype"},
+        {"actions": "merged"},
+        {"episode_steps": 30},
+    ],
 )
 async def test_depends_on_what_is_learned(reference: str, change: dict[str, Any], tmp_path: Path) -> None:
     assert await digest(Config(**{**RUN, **change}, workers=2, log_dir=tmp_path)) != reference
+
+
+@pytest.mark.parametrize("steps", [1, 30, 130])
+async def test_an_episode_may_be_of_any_length(steps: int, tmp_path: Path) -> None:
+    """A policy with a memory sees the time, as shares of its own horizon."""
+    options = {**RUN, "episode_steps": steps, "observation_memory": True, "actions": "merged", "total_episodes": 16}
+    reference = await digest(Config(**options, collector="sequential", log_dir=tmp_path))
+    for speed in ({"engine": "cyborg", "workers": 2}, {"collector": "synchronous", "workers": 3}):
+        assert await digest(Config(**options, **speed, log_dir=tmp_path)) == reference
 
 
 # orders that reach the threshold, so that the Gaussian process is fitted, workflows are picked again (a beta of 0 does
