@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -58,6 +59,8 @@ class Config(Table):
     """Episodes of the whole run, over all workflows."""
     episodes_per_update: Annotated[int, Field(ge=1, le=100_000)] = 32
     """Episodes that each PPO update learns from."""
+    earlier_budgets: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """The budgets that a run had before, each used up when the next one was given: what `resume` writes down."""
     max_episodes_per_workflow: Annotated[int, Field(ge=1)] = 10_000
     """Episodes that one workflow may use, over all its visits; the learning rate anneals over them."""
     red_agent: RedAgent = "B_lineAgent"
@@ -153,6 +156,14 @@ class Config(Table):
         except RuntimeError:
             msg = "names a user's home that can't be found: write the path in full"
             raise ValueError(msg) from None
+
+    @model_validator(mode="after")
+    def _budgets_grow(self) -> Self:
+        budgets = [*self.earlier_budgets, self.total_episodes]
+        if any(earlier >= later for earlier, later in pairwise(budgets)):
+            msg = f"each budget of a run is larger than the one before, not {budgets}"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TABLE: Final = "ppo"
 """The value that is a table of values itself: each has an option, `--ppo.NAME`."""
 FIELDS: Final[Mapping[str, FieldInfo]] = {
-    **{name: field for name, field in Config.model_fields.items() if name != TABLE},
+    **{name: field for name, field in Config.model_fields.items() if name not in {TABLE, "earlier_budgets"}},
     **{f"{TABLE}.{name}": field for name, field in Hyperparameters.model_fields.items()},
 }
 """What has an option, by its name."""
@@ -116,7 +116,7 @@ def unknown_argument(argument: str, known: tuple[str, ...]) -> UsageError:
     if not flag.startswith("-"):
         return UsageError(f"unexpected argument '{shown(argument)}' (see run.py --help)")
     flags = [_flag(name) for name in known]
-    if known == SPEED_FIELDS and flag in map(_flag, FIELDS):
+    if set(SPEED_FIELDS) <= set(known) and flag in map(_flag, FIELDS):
         return UsageError(f"{flag} can't change when a run is resumed, only {', '.join(flags)} can")
     near = difflib.get_close_matches(flag, flags, n=1)
     return UsageError(f"unknown option {shown(flag)}: " + (f"did you mean {near[0]}?" if near else "see run.py --help"))
@@ -145,7 +145,7 @@ def _first_mistake(error: ValidationError, options: Mapping[str, Any], file: Pat
         near = difflib.get_close_matches(name, FIELDS, n=1)
         return f"{file}: unknown key '{shown(name)}'" + (f"; did you mean {near[0]!r}?" if near else "")
     where = _flag(name) if name.rpartition(".")[2] in table or file is None else f"{file}: {name}"
-    return f"{where} {shown(first['input'])}: {_requirement(first, FIELDS[name])}"
+    return f"{where} {shown(first['input'])}: {_requirement(first, {**Config.model_fields, **FIELDS}[name])}"
 
 
 def _requirement(error: ErrorDetails, field: FieldInfo) -> str:

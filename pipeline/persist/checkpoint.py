@@ -73,7 +73,10 @@ class CheckpointFolder:
         """
         self.path = run_dir / "checkpoint"
         self._run_dir = run_dir
-        self._configuration = what_results_depend_on(read_config(run_dir))
+        config = read_config(run_dir)
+        self.total_episodes = config.total_episodes
+        """The budget that the run has, by its `config.json`."""
+        self._configuration = what_results_depend_on(config)
         self._identity = _identity(run_dir)
         self._digests: dict[str, str] = {}
 

@@ -57,6 +57,9 @@ class RunFolder:
         Raises:
             RunFolderError: If it exists already, or can't be written. Then it isn't left behind half made.
         """
+        if config.earlier_budgets:
+            msg = "a new run has no earlier_budgets: that is what resume --total-episodes writes down. Leave it out"
+            raise RunFolderError(msg)
         try:
             config.log_dir.mkdir(parents=True, exist_ok=True)
             path = _make_folder(config)

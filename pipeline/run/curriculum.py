@@ -7,7 +7,7 @@ begin -> Visit -> updates on `orders`, until `limits` -> `evaluation` by fresh e
 | curriculum | a visit is | its orders | evaluated |
 | --- | --- | --- | --- |
 | `Searched` | a stay with the workflow that GP-UCB picked | that one | if it reached the threshold |
-| `Single` | the whole run | the one asked for | at its end |
+| `Single` | the whole run, or what a larger budget adds | the one asked for | at its end |
 | `Shared` | a tenth of the run, of one policy for all orders | drawn by the search | all 120 |
 """
 
@@ -159,13 +159,13 @@ class Single(Searched):
 
     def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
         """See `Curriculum.begin`."""
-        store.get_or_create(self._workflow_id, warm_start=False)
+        policy = store.get_or_create(self._workflow_id, warm_start=False)
         return Visit(
             iteration=self._search.statistics().iteration,
             workflow_id=self._workflow_id,
             ucb_score=math.nan,
-            first_update=0,
-            first_episode=0,
+            first_update=policy.num_updates,
+            first_episode=policy.num_episodes,
             budget=remaining,
         )
 
@@ -178,7 +178,11 @@ class Single(Searched):
         return EvaluationPlan((self._workflow_id,), self._config.evaluation_episodes, (False, True))
 
     def finish(self, result: WorkflowResult, plan: EvaluationPlan | None, worths: list[list[Worth]]) -> VisitVerdict:
-        """See `Curriculum.finish`: what the policy is worth counts if it follows its workflow."""
+        """See `Curriculum.finish`: what the policy is worth counts if it follows its workflow.
+
+        What it was worth when an earlier budget was used up counts no longer.
+        """
+        self._search.forget(self._workflow_id)
         follows = worths[0][0].compliance >= self._config.compliance_threshold
         return super().finish(replace(result, reached_threshold=follows), plan, worths)
 

@@ -23,6 +23,7 @@ from pipeline.learn.learner import Learner, LearnerSettings
 from pipeline.observe.feed import Feed
 from pipeline.observe.run_logs import RunLogs
 from pipeline.observe.tensorboard import require_tensorboard
+from pipeline.persist.budget import record_budget, require_used_up
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.files import make_plain
 from pipeline.persist.manifest import CheckpointError
@@ -105,6 +106,10 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         stack.push(_removing_if_setup_fails(folder.path))
     checkpoint_folder = CheckpointFolder(folder.path)
     checkpoint = checkpoint_folder.read()
+    if config.total_episodes != checkpoint_folder.total_episodes:
+        require_used_up(checkpoint, checkpoint_folder.total_episodes, folder.path)
+        record_budget(folder.path, config)
+        checkpoint_folder = CheckpointFolder(folder.path)
     disk_thread = await stack.enter_async_context(_thread("disk"))
     logs = RunLogs(folder.path, checkpoint, disk_thread, tensorboard=config.tensorboard)
     stack.callback(logs.close)
@@ -159,7 +164,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         search = Search(seed=config.seed, beta=config.gp_beta, max_episodes_per_workflow=config.episode_cap)
     else:
         with _refusing_impossible_state(checkpoint_folder.path):
-            search = Search.from_state(checkpoint.search)
+            search = Search.from_state({**checkpoint.search, "max_episodes_per_workflow": config.episode_cap})
     training = Training(
         config,
         search,

@@ -180,6 +180,12 @@ class Search:
         self._believed = None
         self._iteration += 1
 
+    def forget(self, workflow_id: int) -> None:
+        """Forget what a workflow was observed at: by a policy that has been trained on since."""
+        kept = [observation for observation in self._observations if observation.workflow_id != workflow_id]
+        if len(kept) < len(self._observations):
+            self._observations, self._believed = kept, None
+
     def spread(self, num_episodes: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """Return which workflow each of the next episodes is played with, where one policy learns all of them.
 

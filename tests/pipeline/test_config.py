@@ -101,6 +101,9 @@ def test_a_configuration_can_not_be_changed() -> None:
         {"collector": "ray", "ray_address": "a b:6379"},
         {"collector": "ray", "ray_address": "auto\n"},
         {"workerz": 2},
+        {"total_episodes": 100, "earlier_budgets": [100]},
+        {"total_episodes": 100, "earlier_budgets": [50, 40]},
+        {"total_episodes": 100, "earlier_budgets": [0]},
     ],
 )
 def test_what_makes_no_run_is_refused(values: dict[str, Any]) -> None:

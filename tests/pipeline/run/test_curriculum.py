@@ -96,6 +96,21 @@ def test_one_order_alone_has_the_whole_run() -> None:
     assert mine.orders(visit, 3, 4) == (77,) * 4
 
 
+def test_one_order_alone_goes_on_with_its_policy_and_counts_as_it_is_then() -> None:
+    """When a larger budget was given."""
+    found = search(Config(workflow=ORDER, total_episodes=640))
+    policies = store()
+    policies.get_or_create(77, warm_start=False).num_updates = 20
+    policies.get_or_create(77, warm_start=False).num_episodes = 640
+    for reward in (-40.0, -20.0):
+        mine = Single(Config(workflow=ORDER, total_episodes=1280), found, ORDER)
+        visit = mine.begin(policies, 640)
+        assert visit is not None
+        assert (visit.first_update, visit.first_episode, visit.budget) == (20, 640, 640)
+        mine.finish(result(77), mine.evaluation(result(77), 0), [[worth(reward, 1.0)], [worth(reward, 1.0)]])
+    assert [observed["env_reward"] for observed in found.state()["observations"]] == [-20.0]
+
+
 @pytest.mark.parametrize(("compliance", "counts"), [(0.95, True), (0.94, False)])
 def test_one_order_alone_counts_if_it_is_followed_in_the_end(compliance: float, counts: bool) -> None:
     config = Config(workflow=ORDER, total_episodes=640)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import Pipeline
+from pipeline.cage2.facts.orders import order_name
 from pipeline.hyperparameters import Hyperparameters
-from pipeline.persist.runs import RunFolderError
+from pipeline.persist.budget import BudgetLeftError, record_budget, with_budget
+from pipeline.persist.runs import RunFolderError, read_config
 from pipeline.ppo.recipe import DEFAULT, RecipeError
 from pipeline.run.run import Run
 from pipeline.types import FirstEpisode, RunStarted, UpdateResult, WorkflowStarted
@@ -68,6 +70,44 @@ async def test_a_run_is_trained_by_the_hyper_parameters_that_it_sets(make_config
 def test_hyper_parameters_that_do_not_go_together_make_no_pipeline(make_config: MakeConfig) -> None:
     with pytest.raises(RecipeError, match="would rise"):
         Pipeline(make_config(ppo=Hyperparameters(learning_rate=1e-6)))
+
+
+async def test_a_larger_budget_is_annealed_over_from_where_the_run_stands(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    options = {"workflow": order_name(5), "total_episodes": 24, "evaluation_episodes": 2, "collector": "sequential"}
+    async with Pipeline(make_config(**options)) as pipeline:
+        await pipeline.run()
+    async with Pipeline.resume(tmp_path / "run", 48) as longer:
+        updates = [event async for event in longer.events() if isinstance(event, UpdateResult)]
+        finished = await longer.run()
+    assert [update.learning_rate for update in updates] == [DEFAULT.learning_rate_at(n / 48) for n in (24, 32, 40)]
+    assert [update.update for update in updates] == [3, 4, 5]
+    assert (finished.reason, finished.episodes) == ("budget", 48)
+    with (tmp_path / "run" / "training_log.csv").open() as log:
+        assert [row["Update"] for row in csv.DictReader(log)] == list("012345")
+
+
+async def test_a_budget_is_not_replaced_before_it_is_used_up(make_config: MakeConfig, tmp_path: Path) -> None:
+    async with Pipeline(make_config()) as pipeline:
+        async for event in pipeline.events():
+            if isinstance(event, UpdateResult):
+                break
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    with pytest.raises(BudgetLeftError, match="has used 8 of its 40 episodes"):
+        async with Pipeline.resume(tmp_path / "run", 80):
+            pass
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
+
+
+async def test_a_larger_budget_outlives_a_run_that_is_killed_before_its_first_checkpoint(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    async with Pipeline(make_config()) as pipeline:
+        await pipeline.run()
+    record_budget(tmp_path / "run", with_budget(read_config(tmp_path / "run"), 64))
+    async with Pipeline.resume(tmp_path / "run") as resumed:
+        assert (await resumed.run()).episodes == 64
 
 
 @pytest.mark.parametrize("when", [RunStarted, WorkflowStarted, FirstEpisode, UpdateResult])

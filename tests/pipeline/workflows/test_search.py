@@ -50,6 +50,18 @@ def observed(tried: Search) -> dict[int, list[float]]:
     return rewards
 
 
+def test_what_is_forgotten_was_never_observed() -> None:
+    tried = search()
+    for workflow_id, reward in ((7, -30.0), (9, -25.0), (7, -20.0)):
+        tried.finish(result(workflow_id, reward=reward))
+    before = tried.posterior()
+    tried.forget(11)
+    assert tried.posterior() is before
+    tried.forget(7)
+    assert observed(tried) == {9: [-25.0]}
+    assert tried.posterior() is not before
+
+
 def played(num_visits: int, seed: int = 0) -> Search:
     """A search some visits into a landscape that only the first host type matters to."""
     played_search = search(seed)
