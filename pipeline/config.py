@@ -98,6 +98,11 @@ class Config(Table):
     """Train this workflow alone, with all episodes: the five host types, highest priority first, `->` in between."""
     evaluation_episodes: Annotated[int, Field(ge=2, le=MAX_EVALUATION_EPISODES)] = 200
     """Fresh episodes, per order, by which a trained policy is evaluated; they are not among `total_episodes`."""
+    init_from: Path | None = None
+    """Start from the trained policies of another run, given by its folder, instead of afresh: each from that run's of
+    the same order, or of the nearest, or from its shared one. Red, profile and recipe may be others."""
+    init_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Of the policies that the run started from: what `init_from` writes down. Given before, others are refused."""
     warm_start: bool = False
     """Start a new workflow's policy from the nearest trained order instead of afresh."""
     policy_lag: Annotated[int, Field(ge=0, le=8)] = 1
@@ -140,10 +145,12 @@ class Config(Table):
         """Choose once: a run that is resumed elsewhere is not to choose anew."""
         return "cpu" if device == "auto" else device
 
-    @field_validator("log_dir")
+    @field_validator("log_dir", "init_from")
     @classmethod
-    def _path_of_text(cls, path: Path) -> Path:
+    def _path_of_text(cls, path: Path | None) -> Path | None:
         """Refuse what could neither be made (NUL) nor written into JSON and onto the terminal."""
+        if path is None:
+            return None
         try:
             is_text = b"\0" not in str(path).encode()
         except UnicodeEncodeError:
@@ -178,6 +185,9 @@ class Config(Table):
             raise ValueError(msg)
         if self.workflow is not None and self.policy == "shared":
             msg = "--policy shared is trained on all workflows: leave --workflow out, or train it alone without it"
+            raise ValueError(msg)
+        if self.init_sha256 is not None and self.init_from is None:
+            msg = "init_sha256 is of the policies that --init-from names: give that as well, or leave both out"
             raise ValueError(msg)
         if self.slots is not None and self.slots < self.num_players:
             msg = (

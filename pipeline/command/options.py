@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 TABLE: Final = "ppo"
 """The value that is a table of values itself: each has an option, `--ppo.NAME`."""
+_WRITTEN_DOWN: Final = {"earlier_budgets", "init_sha256"}
+"""What runs note themselves."""
 FIELDS: Final[Mapping[str, FieldInfo]] = {
-    **{name: field for name, field in Config.model_fields.items() if name not in {TABLE, "earlier_budgets"}},
+    **{name: field for name, field in Config.model_fields.items() if name not in {TABLE, *_WRITTEN_DOWN}},
     **{f"{TABLE}.{name}": field for name, field in Hyperparameters.model_fields.items()},
 }
 """What has an option, by its name."""
@@ -199,6 +201,8 @@ def _metavar(name: str, field: FieldInfo) -> str:
         return "{" + ",".join(get_args(field.annotation)) + "}"
     if isinstance(field.annotation, type) and issubclass(field.annotation, StrEnum):
         return "{" + ",".join(field.annotation) + "}"
+    if name == "init_from":
+        return "RUN"
     if field.annotation is Path:
         return "DIR"
     if name == "workflow":

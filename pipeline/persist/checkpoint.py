@@ -209,6 +209,39 @@ class CheckpointFolder:
                 (self.path / name).unlink(missing_ok=True)
 
 
+def find_run(path: Path) -> Path:
+    """Return the folder of the run that a path means: the folder itself, its checkpoint's, or a file in that."""
+    folder = path.parent if path.name == MANIFEST or path.suffix == ".safetensors" else path
+    is_checkpoint = folder.name == "checkpoint" and not (folder / "config.json").exists()
+    return folder.parent if is_checkpoint else folder
+
+
+def read_latest(run_dir: Path) -> Checkpoint | None:
+    """Return the checkpoint of a run that may be alive, or None if it has none yet.
+
+    Read once more whenever the run has put another one in its place meanwhile.
+
+    Raises:
+        RunFolderError: There is no run.
+        CheckpointError: The checkpoint is damaged.
+    """
+    while True:
+        before = _stamp(run_dir)
+        try:
+            return CheckpointFolder(run_dir).read()
+        except CheckpointError:
+            if _stamp(run_dir) == before:
+                raise
+
+
+def _stamp(run_dir: Path) -> tuple[int, int] | None:
+    try:
+        status = (run_dir / "checkpoint" / MANIFEST).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
 def _identity(folder: Path) -> tuple[int, int]:
     status = folder.stat()
     return status.st_dev, status.st_ino

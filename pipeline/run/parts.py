@@ -26,6 +26,7 @@ from pipeline.observe.tensorboard import require_tensorboard
 from pipeline.persist.budget import record_budget, require_used_up
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.files import make_plain
+from pipeline.persist.initial import policies_of, read_initial
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolder
 from pipeline.play.record import HEADER
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from pipeline.collect.collector import Collector
     from pipeline.config import Config
+    from pipeline.persist.initial import InitialPolicies
     from pipeline.ppo.recipe import Recipe
     from pipeline.types import Event
 
@@ -57,6 +59,8 @@ WORKER_FAULTS = "worker_faults.log"
 class Parts:
     """What a run is made of, as far as its owner deals with it."""
 
+    config: Config
+    """The run's, and of another run's policies, if it started from such, their SHA-256."""
     clock: Clock
     folder: RunFolder
     checkpoints: CheckpointWriter
@@ -100,7 +104,11 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
     ring = stack.enter_context(EpisodeRing.create(HEADER, game.record, config.num_slots, debug=config.debug))
     board = stack.enter_context(WeightBoard.create(game.shape.actor.num_values, config.num_slabs))
 
-    folder = RunFolder(resume_dir) if resume_dir else RunFolder.create(config)
+    initial: InitialPolicies | None = None
+    if resume_dir is None and config.init_from is not None:
+        initial = policies_of(config.init_from, config, game.shape)
+        config = config.model_copy(update={"init_sha256": initial.sha256})
+    folder = RunFolder(resume_dir) if resume_dir else RunFolder.create(config, initial.content if initial else None)
     stack.callback(folder.close)
     if resume_dir is None:
         stack.push(_removing_if_setup_fails(folder.path))
@@ -110,6 +118,8 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         require_used_up(checkpoint, checkpoint_folder.total_episodes, folder.path)
         record_budget(folder.path, config)
         checkpoint_folder = CheckpointFolder(folder.path)
+    if resume_dir is not None and config.init_sha256 is not None:
+        initial = read_initial(folder.path, config.init_sha256, game.shape)
     disk_thread = await stack.enter_async_context(_thread("disk"))
     logs = RunLogs(folder.path, checkpoint, disk_thread, tensorboard=config.tensorboard)
     stack.callback(logs.close)
@@ -169,7 +179,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         config,
         search,
         curriculum(config, search),
-        PolicyStore(config.seed, recipe.initialisation, game.shape),
+        PolicyStore(config.seed, recipe.initialisation, game.shape, initial.policies if initial else {}),
         learner,
         evaluator,
         search_thread=search_thread,
@@ -181,7 +191,19 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         with _refusing_impossible_state(checkpoint_folder.path):
             training.resume(checkpoint)
     return Parts(
-        clock, folder, checkpoints, feed, emit, disk_thread, ring, collector, collection, learner, evaluator, training
+        config,
+        clock,
+        folder,
+        checkpoints,
+        feed,
+        emit,
+        disk_thread,
+        ring,
+        collector,
+        collection,
+        learner,
+        evaluator,
+        training,
     )
 
 

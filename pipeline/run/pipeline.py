@@ -103,7 +103,8 @@ class Pipeline:
             NoSuchDeviceError: If CUDA was asked for and can't be had.
             SharedMemoryFull: If the segments don't fit.
             RunFolderError: If the folder can't be had, or the run to be resumed is still alive.
-            CheckpointError: If the run to be resumed has a damaged checkpoint.
+            CheckpointError: If the run to be resumed, or the one to start from, has a damaged checkpoint.
+            InitialPoliciesError: If the run can't start from the policies that it is to.
             BudgetLeftError: If it is given a larger budget, and has not used its own up.
         """
         if self._entered:

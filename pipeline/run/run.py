@@ -72,7 +72,7 @@ class Run:
         """
         async with contextlib.AsyncExitStack() as stack:
             parts = await assemble(config, recipe, resume_dir, stack)
-            return cls(config, parts, stack.pop_all(), resumed=resume_dir is not None)
+            return cls(parts.config, parts, stack.pop_all(), resumed=resume_dir is not None)
 
     @property
     def run_dir(self) -> Path:

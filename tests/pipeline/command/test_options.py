@@ -71,7 +71,7 @@ def test_every_value_has_an_option() -> None:
         "device": "cpu",
         "seed": 2**63 - 1,
     }
-    assert set(Config.model_fields) - set(NAMES) == {"ppo", "earlier_budgets"}
+    assert set(Config.model_fields) - set(NAMES) == {"ppo", "earlier_budgets", "init_sha256"}
     for name in set(NAMES) & set(Config.model_fields):
         value = values.get(name, Config().model_dump()[name])
         flag = f"--{name.replace('_', '-')}"

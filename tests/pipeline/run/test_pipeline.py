@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import json
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from pipeline import Pipeline
 from pipeline.cage2.facts.orders import order_name
 from pipeline.hyperparameters import Hyperparameters
 from pipeline.persist.budget import BudgetLeftError, record_budget, with_budget
+from pipeline.persist.initial import InitialPoliciesError
 from pipeline.persist.runs import RunFolderError, read_config
 from pipeline.ppo.recipe import DEFAULT, RecipeError
 from pipeline.run.run import Run
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import MakeConfig
+
+    from pipeline import Config
 
 
 async def test_stop_ends_after_the_update_and_resume_goes_on(make_config: MakeConfig, tmp_path: Path) -> None:
@@ -108,6 +113,45 @@ async def test_a_larger_budget_outlives_a_run_that_is_killed_before_its_first_ch
     record_budget(tmp_path / "run", with_budget(read_config(tmp_path / "run"), 64))
     async with Pipeline.resume(tmp_path / "run") as resumed:
         assert (await resumed.run()).episodes == 64
+
+
+async def digest_from(source: Path, config: Config, *, stop: bool = False) -> str:
+    """Train from the policies of a run; by way of a stop and a resume, without that run, if asked for."""
+    async with Pipeline(config) as pipeline:
+        assert pipeline.run_dir != source
+        async for event in pipeline.events():
+            if stop and isinstance(event, UpdateResult):
+                pipeline.stop()
+        finished = await pipeline.run()
+    assert json.loads((pipeline.run_dir / "summary.json").read_text())["configuration"]["init_sha256"]
+    if stop:
+        shutil.rmtree(source)  # which is needed no more
+        async with Pipeline.resume(pipeline.run_dir) as pipeline:
+            finished = await pipeline.run()
+    return finished.digest
+
+
+async def test_a_run_starts_from_the_policies_of_another(make_config: MakeConfig, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    async with Pipeline(make_config(run_name="source")) as pipeline:
+        await pipeline.run()
+    other = {"init_from": source, "red_agent": "RedMeanderAgent", "recipe": "thorough", "warm_start": False}
+    reference = await digest_from(source, make_config(run_name="one", collector="sequential", **other))
+    recorded = read_config(tmp_path / "one")
+    assert recorded.init_from == source
+    again = make_config(run_name="two", init_sha256=recorded.init_sha256, **other)
+    assert await digest_from(source, again, stop=True) == reference
+    async with Pipeline(make_config(run_name="afresh", **{**other, "init_from": None})) as afresh:
+        assert (await afresh.run()).digest != reference
+
+
+async def test_a_run_that_can_not_start_from_another_leaves_nothing(make_config: MakeConfig, tmp_path: Path) -> None:
+    async with Pipeline(make_config(run_name="source")) as pipeline:
+        await pipeline.run()
+    with pytest.raises(InitialPoliciesError, match="actions is all there and merged here"):
+        async with Pipeline(make_config(init_from=tmp_path / "source", actions="merged")):
+            pass
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("when", [RunStarted, WorkflowStarted, FirstEpisode, UpdateResult])
