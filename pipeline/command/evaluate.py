@@ -33,17 +33,19 @@ OPTIONS: tuple[str, ...] = (
 MAX_EPISODES, MAX_STEPS = 1_000_000, 10_000
 NOT_INSTALLED = "(not installed)"
 DESCRIPTION = """\
-Evaluate an agent as CAGE-2 does: 30, 50 and 100 steps against B_lineAgent, RedMeanderAgent and SleepAgent, raw
-environment reward; the total score is the sum of the nine means."""
+Evaluate an agent as CAGE-2 does: 30, 50 and 100 steps against B_lineAgent,
+RedMeanderAgent and SleepAgent, raw environment reward; the total score is the
+sum of the nine means."""
 EPILOG = """\
 examples:
   python run.py evaluate logs/tuesday
-  python run.py evaluate logs/tuesday --workflow 'op_server -> enterprise -> user -> op_host -> defender' --greedy
+  python run.py evaluate logs/tuesday --greedy
   python run.py evaluate restore --profile leaderboard
-  python run.py evaluate random --engine cyborg --episodes 100 --steps 100 --red-agents B_lineAgent,RedMeanderAgent
+  python run.py evaluate random --engine cyborg --episodes 100 --steps 30,100
   python run.py evaluate logs/tuesday --json > tuesday.json
 
-The same arguments give the same numbers, to the bit, on either engine and with any number of workers.
+The same arguments give the same numbers, to the bit, on either engine and with
+any number of workers.
 """
 
 

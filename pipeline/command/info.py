@@ -25,6 +25,7 @@ SHARED_MEMORY = Path("/dev/shm")
 
 def set_up(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `info` its options."""
+    parser.usage = "run.py info [OPTION ...]"
     parser.description = "Print versions, machine, and what a run would allocate."
     add_file_option(parser)
     add_options(parser, OPTIONS)

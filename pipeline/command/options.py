@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, get_args, get_o
 from pydantic import ValidationError
 
 from pipeline.cage2.facts.orders import order_name
-from pipeline.config import SPEED_FIELDS, Config, effect_of
+from pipeline.config import SPEED_FIELDS, Config, effect_of, topic_of
 from pipeline.errors import SetupError
 from pipeline.hyperparameters import Hyperparameters
+from pipeline.marks import Topic
 from pipeline.ppo.recipe import RECIPES, recipe_of
 from pipeline.printable import shown
 
@@ -28,11 +29,15 @@ if TYPE_CHECKING:
 
 TABLE: Final = "ppo"
 """The value that is a table of values itself: each has an option, `--ppo.NAME`."""
-_WRITTEN_DOWN: Final = {"earlier_budgets", "init_sha256"}
-"""What runs note themselves."""
 FIELDS: Final[Mapping[str, FieldInfo]] = {
-    **{name: field for name, field in Config.model_fields.items() if name not in {TABLE, *_WRITTEN_DOWN}},
-    **{f"{TABLE}.{name}": field for name, field in Hyperparameters.model_fields.items()},
+    key: value
+    for name, field in Config.model_fields.items()
+    if topic_of(name)
+    for key, value in (
+        ((f"{TABLE}.{key}", value) for key, value in Hyperparameters.model_fields.items())
+        if name == TABLE
+        else [(name, field)]
+    )
 }
 """What has an option, by its name."""
 
@@ -53,14 +58,12 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_options(parser: argparse.ArgumentParser, names: tuple[str, ...] = tuple(FIELDS)) -> None:
-    """Add an option per configuration value. What isn't given stays out of the namespace."""
-    for name in names:
-        field = FIELDS[name]
-        keywords: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": _help(name, field)}
-        if field.annotation is bool:
-            parser.add_argument(_flag(name), action=argparse.BooleanOptionalAction, **keywords)
-        else:
-            parser.add_argument(_flag(name), metavar=_metavar(name, field), **keywords)
+    """Add an option per configuration value, those of a topic together. What isn't given stays out of the namespace."""
+    for topic in Topic:
+        group = parser.add_argument_group(topic.value)
+        for name in names:
+            if topic_of(name.partition(".")[0]) is topic:
+                _add_option(group, name, FIELDS[name])
 
 
 def add_file_option(parser: argparse.ArgumentParser) -> None:
@@ -122,6 +125,14 @@ def unknown_argument(argument: str, known: tuple[str, ...]) -> UsageError:
         return UsageError(f"{flag} can't change when a run is resumed, only {', '.join(flags)} can")
     near = difflib.get_close_matches(flag, flags, n=1)
     return UsageError(f"unknown option {shown(flag)}: " + (f"did you mean {near[0]}?" if near else "see run.py --help"))
+
+
+def _add_option(group: argparse._ArgumentGroup, name: str, field: FieldInfo) -> None:
+    keywords: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": _help(name, field)}
+    if field.annotation is bool:
+        group.add_argument(_flag(name), action=argparse.BooleanOptionalAction, **keywords)
+    else:
+        group.add_argument(_flag(name), metavar=_metavar(name, field), **keywords)
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

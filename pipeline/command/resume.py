@@ -14,6 +14,7 @@ OPTIONS: tuple[str, ...] = ("total_episodes", *SPEED_FIELDS)
 
 def set_up(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `resume` its options."""
+    parser.usage = "run.py resume RUN [OPTION ...]"
     parser.description = "Go on with a run that was stopped or killed, exactly where it was."
     parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, e.g. logs/tuesday")
     parser.add_argument(

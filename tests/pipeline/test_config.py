@@ -13,12 +13,13 @@ from pipeline.config import (
     MAX_EPISODES_PER_TASK,
     SPEED_FIELDS,
     Config,
-    Effect,
     change_speed,
     effect_of,
+    topic_of,
     what_results_depend_on,
 )
 from pipeline.machine import num_cores
+from pipeline.marks import Effect
 
 SIZES = st.fixed_dictionaries(
     {
@@ -46,6 +47,10 @@ def test_a_run_has_the_defaults_that_its_users_know() -> None:
 
 def test_every_value_says_what_it_is() -> None:
     assert [name for name, field in Config.model_fields.items() if not field.description] == []
+
+
+def test_every_value_has_a_topic_but_what_runs_note_themselves() -> None:
+    assert {name for name in Config.model_fields if topic_of(name) is None} == {"earlier_budgets", "init_sha256"}
 
 
 def test_a_configuration_can_not_be_changed() -> None:

@@ -17,8 +17,9 @@ from pipeline.command.options import (
     make_config,
     unknown_argument,
 )
-from pipeline.config import SPEED_FIELDS, Config
+from pipeline.config import SPEED_FIELDS, Config, topic_of
 from pipeline.hyperparameters import Hyperparameters
+from pipeline.marks import Topic
 from pipeline.ppo.recipe import RecipeError
 
 NAMES = tuple(FIELDS)
@@ -71,7 +72,11 @@ def test_every_value_has_an_option() -> None:
         "device": "cpu",
         "seed": 2**63 - 1,
     }
-    assert set(Config.model_fields) - set(NAMES) == {"ppo", "earlier_budgets", "init_sha256"}
+    assert set(Config.model_fields) - set(NAMES) == {
+        "ppo",
+        "earlier_budgets",
+        "init_sha256",
+    }
     for name in set(NAMES) & set(Config.model_fields):
         value = values.get(name, Config().model_dump()[name])
         flag = f"--{name.replace('_', '-')}"
@@ -109,6 +114,27 @@ def test_help_names_every_option_with_its_default() -> None:
     assert "None" not in text
     assert "==SUPPRESS==" not in text
     assert "`" not in text
+
+
+def test_help_has_the_options_of_a_topic_together() -> None:
+    text = parser().format_help()
+    titles = [text.index(f"\n{topic.value}:\n") for topic in Topic]
+    assert titles == sorted(titles)
+    ends = [*titles[1:], len(text)]
+    for name, field in Config.model_fields.items():
+        topic = topic_of(name)
+        where = text.rfind("--ppo.gamma" if name == "ppo" else f"\n  --{name.replace('_', '-')}")
+        if topic is None:
+            assert (where, field.default) in {(-1, ()), (-1, None)}
+        else:
+            place = list(Topic).index(topic)
+            assert titles[place] < where < ends[place]
+
+
+def test_a_topic_without_options_is_not_there() -> None:
+    some = Parser(prog="program")
+    add_options(some, ("workers",))
+    assert [topic for topic in Topic if f"{topic.value}:" in some.format_help()] == [Topic.WHERE]
 
 
 def test_a_namespace_may_hold_more_than_the_configuration() -> None:
