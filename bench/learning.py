@@ -55,7 +55,7 @@ class Variant:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Of the run's configuration."""
     recipe: Recipe = DEFAULT
-    """Its hyper-parameters; few of these recipes have a name that a user could ask for."""
+    """Its hyper-parameters; few of these recipes have a name, and some differ in what users can't set."""
     episodes: int | None = None
     """Of its runs, which the learning rate anneals over, if not as many as asked for."""
 
@@ -133,7 +133,7 @@ def train(row: str, red_agent: str, seed: int, num_episodes: int) -> Outcome:
 async def follow(config: Config, recipe: Recipe) -> list[Event]:
     """Train a run by a recipe, whether it has a name or not; return what happened.
 
-    A `Pipeline` takes recipes by name, so that its run can be gone on with. Nobody goes on with these.
+    A `Pipeline` takes it from the configuration, so that its run can be gone on with. Nobody goes on with these.
     """
     run = await Run.start(config, recipe, None)
     try:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.cage2.blue.interface import Actions
 from pipeline.cage2.facts import names
 from pipeline.cage2.facts.compliance import Compromised
 from pipeline.cage2.facts.orders import order_name, parse_order
+from pipeline.cage2.facts.spec import EPISODE_STEPS, MAX_EPISODE_STEPS
 from pipeline.cage2.mixed_env import Mixed
+from pipeline.hyperparameters import Hyperparameters
 from pipeline.machine import num_cores
+from pipeline.marks import Effect, Topic
+from pipeline.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,103 +35,105 @@ RAY_ADDRESS = r"^(local|auto|([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})$"
 """What `ray_address` looks like; an IPv6 address stands in brackets."""
 
 
-class Effect(Enum):
-    """What a value changes that changes no result: a marker in the value's annotation, put into its help."""
-
-    SPEED = "speed only"
-    """How fast a run is; it may change when the run is resumed."""
-    RECORD = "no effect on results"
-    """Where and how a run is written down."""
-
-
-class Config(BaseModel):
+class Config(Table):
     """A run, complete. Results depend on these values alone, and not at all on those that an `Effect` marks."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
-
-    workers: Annotated[int, Field(ge=1, le=1000), Effect.SPEED] = Field(default_factory=num_cores)
+    workers: Annotated[int, Field(ge=1, le=1000), Effect.SPEED, Topic.WHERE] = Field(default_factory=num_cores)
     """Worker processes that play episodes, 1 to 1000; by default as many as there are cores, or a container grants."""
-    collector: Annotated[Literal["sequential", "synchronous", "executor", "ray"], Effect.SPEED] = "executor"
+    collector: Annotated[Literal["sequential", "synchronous", "executor", "ray"], Effect.SPEED, Topic.WHERE] = (
+        "executor"
+    )
     """How episodes are collected: one by one in this process; by workers that step together; by workers that each play
     whole episodes, here or on the machines of a Ray cluster."""
-    transport: Annotated[Literal["shm", "pickle"], Effect.SPEED] = "shm"
+    transport: Annotated[Literal["shm", "pickle"], Effect.SPEED, Topic.WHERE] = "shm"
     """How the executor's episodes travel: through shared memory, or pickled."""
-    ray_address: Annotated[str, Field(pattern=RAY_ADDRESS), Effect.SPEED] = "local"
+    ray_address: Annotated[str, Field(pattern=RAY_ADDRESS), Effect.SPEED, Topic.WHERE] = "local"
     """Which Ray cluster: `local` starts one for this run, `auto` takes the one that runs on this machine, HOST:PORT
     another (its head)."""
-    total_episodes: Annotated[int, Field(ge=1)] = 100_000
+    total_episodes: Annotated[int, Field(ge=1), Topic.SEARCHED] = 100_000
     """Episodes of the whole run, over all workflows."""
-    episodes_per_update: Annotated[int, Field(ge=1, le=100_000)] = 32
-    """Episodes of 100 steps that each PPO update learns from."""
-    max_episodes_per_workflow: Annotated[int, Field(ge=1)] = 10_000
+    episodes_per_update: Annotated[int, Field(ge=1, le=100_000), Topic.LEARNED] = 32
+    """Episodes that each PPO update learns from."""
+    earlier_budgets: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """The budgets that a run had before, each used up when the next one was given: what `resume` writes down."""
+    max_episodes_per_workflow: Annotated[int, Field(ge=1), Topic.SEARCHED] = 10_000
     """Episodes that one workflow may use, over all its visits; the learning rate anneals over them."""
-    red_agent: RedAgent = "B_lineAgent"
+    red_agent: Annotated[RedAgent, Topic.ATTACKED] = "B_lineAgent"
     """Who attacks; `Mixed`: B_lineAgent in one half of the episodes, RedMeanderAgent in the other."""
-    alignment_lambda: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
+    alignment_lambda: Annotated[float, Field(ge=0, allow_inf_nan=False), Topic.LEARNED] = 30.0
     """Points that full compliance is worth per episode."""
-    compliance_threshold: Annotated[float, Field(ge=0, le=1)] = 0.95
+    compliance_threshold: Annotated[float, Field(ge=0, le=1), Topic.SEARCHED] = 0.95
     """Mean compliance of fresh episodes at which a workflow counts as learned, 0 to 1."""
-    patience: Annotated[int, Field(ge=1)] = 100
+    patience: Annotated[int, Field(ge=1), Topic.SEARCHED] = 100
     """Updates without a better mean total reward after which a workflow is given up."""
-    compromised: Compromised = Compromised.FIXABLE
+    episode_steps: Annotated[int, Field(ge=1, le=MAX_EPISODE_STEPS), Topic.ATTACKED] = EPISODE_STEPS
+    """Steps of an episode, 1 to 1000; CAGE-2 evaluates 30, 50 and 100."""
+    compromised: Annotated[Compromised, Topic.ATTACKED] = Compromised.FIXABLE
     """Which Red sessions make a host type compromised: `sessions` counts all, `fixable` leaves out User0's foothold."""
-    engine: Annotated[names.Engine, Effect.SPEED] = "fast"
+    engine: Annotated[names.Engine, Effect.SPEED, Topic.WHERE] = "fast"
     """What plays the game: the project's own simulator or CybORG. Results are the same, to the bit."""
-    profile: names.Profile = "head"
+    profile: Annotated[names.Profile, Topic.ATTACKED] = "head"
     """Which state of the game: as CybORG plays it today, or as on the contest's final day (fast engine only)."""
-    cyborg: names.Package = "csle"
+    cyborg: Annotated[names.Package, Topic.ATTACKED] = "csle"
     """Which CybORG: the `csle-cyborg` package, or cage-challenge-2's own `CybORG` where that is installed."""
-    observation_memory: bool = True
+    observation_memory: Annotated[bool, Topic.LEARNED] = True
     """Let the policy also see what Blue may remember: hosts scanned, suspected or left to Red, decoys, time. Off by
     default with `recipe = prototype`."""
-    actions: Actions = "merged"
+    actions: Annotated[Actions, Topic.LEARNED] = "merged"
     """What the policy chooses from: CybORG's 145 actions (`all`, the default with `recipe = prototype`), or those that
     are worth taking, with one decoy action per host that places its next one; with a memory only those that achieve
     something now."""
-    recipe: Literal["default", "thorough", "prototype"] = "default"
+    recipe: Annotated[Literal["default", "thorough", "prototype"], Topic.LEARNED] = "default"
     """PPO's hyper-parameters: for few episodes; for one policy and tens of thousands; or those of the research
     prototype, for comparison, with the form of its policies and without finals."""
-    policy: Literal["per-workflow", "shared"] = "per-workflow"
+    ppo: Annotated[Hyperparameters, Topic.LEARNED] = Hyperparameters()
+    """Those of them that the run sets itself."""
+    policy: Annotated[Literal["per-workflow", "shared"], Topic.LEARNED] = "per-workflow"
     """A policy for each workflow, searched one after the other, or one that is told which workflow to follow and is
     trained on all."""
-    workflow: str | None = None
+    workflow: Annotated[str | None, Topic.SEARCHED] = None
     """Train this workflow alone, with all episodes: the five host types, highest priority first, `->` in between."""
-    finals_share: Annotated[float, Field(ge=0, lt=1)] = 0.6
+    finals_share: Annotated[float, Field(ge=0, lt=1), Topic.SEARCHED] = 0.6
     """Share of the episodes that go to the finals: after the search the most promising workflows are trained to the
     end, evaluated afresh and ranked. 0: the search is all."""
-    finalists: Annotated[int, Field(ge=1, le=120)] = 2
+    finalists: Annotated[int, Field(ge=1, le=120), Topic.SEARCHED] = 2
     """Workflows in the finals at most, each with an equal share of their episodes; fewer if fewer of those that were
     learned may be the best."""
-    evaluation_episodes: Annotated[int, Field(ge=2, le=MAX_EVALUATION_EPISODES)] = 200
+    evaluation_episodes: Annotated[int, Field(ge=2, le=MAX_EVALUATION_EPISODES), Topic.SEARCHED] = 200
     """Fresh episodes, per order, by which a trained policy is evaluated; they are not among `total_episodes`."""
-    warm_start: bool = False
+    init_from: Annotated[Path | None, Topic.LEARNED] = None
+    """Start from the trained policies of another run, given by its folder, instead of afresh: each from that run's of
+    the same order, or of the nearest, or from its shared one. Red, profile and recipe may be others."""
+    init_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Of the policies that the run started from: what `init_from` writes down. Given before, others are refused."""
+    warm_start: Annotated[bool, Topic.SEARCHED] = False
     """Start a new workflow's policy from the nearest trained order instead of afresh."""
-    policy_lag: Annotated[int, Field(ge=0, le=8)] = 1
+    policy_lag: Annotated[int, Field(ge=0, le=8), Topic.LEARNED] = 1
     """Updates by which the policy that collects trails the one that learns: 0 waits, 1 overlaps the two."""
-    gp_beta: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 2.0
+    gp_beta: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False), Topic.SEARCHED] = 2.0
     """Standard deviations that GP-UCB adds to the mean: how much it explores."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63), Topic.LEARNED] = 0
     """Where every random number of the run comes from."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Annotated[Literal["auto", "cpu", "cuda"], Topic.WHERE] = "auto"
     """Where the learner computes; `auto` is the CPU, since no GPU was measured to be faster with networks so small.
     Devices round differently: a run stays on the one that it was begun on."""
-    episodes_per_task: Annotated[Annotated[int, Field(ge=1, le=10_000)] | None, Effect.SPEED] = None
+    episodes_per_task: Annotated[Annotated[int, Field(ge=1, le=10_000)] | None, Effect.SPEED, Topic.WHERE] = None
     """Episodes that a worker plays per call; by default up to 64 (CybORG: 4) while all stay busy; always one where
     workers step together."""
-    slots: Annotated[Annotated[int, Field(ge=1, le=100_000)] | None, Effect.SPEED] = None
+    slots: Annotated[Annotated[int, Field(ge=1, le=100_000)] | None, Effect.SPEED, Topic.WHERE] = None
     """Slots of the episode ring, at least one per worker; by default two tasks per worker, or one episode each where
     workers step together."""
-    checkpoint_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False), Effect.RECORD] = 30.0
+    checkpoint_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False), Effect.RECORD, Topic.KEPT] = 30.0
     """Seconds between checkpoints; one is also written whenever the run ends."""
-    log_dir: Annotated[Path, Effect.RECORD] = Path("logs")
+    log_dir: Annotated[Path, Effect.RECORD, Topic.KEPT] = Path("logs")
     """Folder under which each run gets a folder of its own."""
-    run_name: Annotated[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None, Effect.RECORD] = (
-        None
-    )
+    run_name: Annotated[
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None, Effect.RECORD, Topic.KEPT
+    ] = None
     """Name of the run's folder: letters, digits, dot, dash, underscore; by default time, Red agent and seed."""
-    tensorboard: Annotated[bool, Effect.RECORD] = False
+    tensorboard: Annotated[bool, Effect.RECORD, Topic.KEPT] = False
     """Also write TensorBoard files (needs the `tensorboard` extra)."""
-    debug: Annotated[bool, Effect.RECORD] = False
+    debug: Annotated[bool, Effect.RECORD, Topic.KEPT] = False
     """Poison shared memory that is not written yet, and check that no episode leaves any; slower."""
 
     @model_validator(mode="before")
@@ -136,15 +142,6 @@ class Config(BaseModel):
         """Let the prototype's recipe come with its form of policy, and no finals, where nothing else is asked for."""
         is_prototype = isinstance(values, dict) and values.get("recipe") == "prototype"
         return {**AS_PROTOTYPE, **values} if is_prototype else values
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_yes_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse what pydantic would take for 1 or 0: `workers = true` in a file."""
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
-            msg = "takes more than true or false"
-            raise ValueError(msg)
-        return value
 
     @field_validator("workflow")
     @classmethod
@@ -158,10 +155,12 @@ class Config(BaseModel):
         """Choose once: a run that is resumed elsewhere is not to choose anew."""
         return "cpu" if device == "auto" else device
 
-    @field_validator("log_dir")
+    @field_validator("log_dir", "init_from")
     @classmethod
-    def _path_of_text(cls, path: Path) -> Path:
+    def _path_of_text(cls, path: Path | None) -> Path | None:
         """Refuse what could neither be made (NUL) nor written into JSON and onto the terminal."""
+        if path is None:
+            return None
         try:
             is_text = b"\0" not in str(path).encode()
         except UnicodeEncodeError:
@@ -176,6 +175,14 @@ class Config(BaseModel):
             raise ValueError(msg) from None
 
     @model_validator(mode="after")
+    def _budgets_grow(self) -> Self:
+        budgets = [*self.earlier_budgets, self.total_episodes]
+        if any(earlier >= later for earlier, later in pairwise(budgets)):
+            msg = f"each budget of a run is larger than the one before, not {budgets}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.profile != "head" and self.engine == "cyborg":
             msg = f"profile: CybORG plays the game of today only; {self.profile} needs --engine fast"
@@ -188,6 +195,9 @@ class Config(BaseModel):
             raise ValueError(msg)
         if self.workflow is not None and self.policy == "shared":
             msg = "--policy shared is trained on all workflows: leave --workflow out, or train it alone without it"
+            raise ValueError(msg)
+        if self.init_sha256 is not None and self.init_from is None:
+            msg = "init_sha256 is of the policies that --init-from names: give that as well, or leave both out"
             raise ValueError(msg)
         if self.slots is not None and self.slots < self.num_players:
             msg = (
@@ -255,6 +265,11 @@ class Config(BaseModel):
 def effect_of(name: str) -> Effect | None:
     """Return what a value changes that changes no result; None if results depend on it."""
     return next((mark for mark in Config.model_fields[name].metadata if isinstance(mark, Effect)), None)
+
+
+def topic_of(name: str) -> Topic | None:
+    """Return what a value is about; None if it is not for people to give."""
+    return next((mark for mark in Config.model_fields[name].metadata if isinstance(mark, Topic)), None)
 
 
 SPEED_FIELDS = tuple(name for name in Config.model_fields if effect_of(name) is Effect.SPEED)

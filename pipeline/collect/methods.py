@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.cage2.blue.interface import Interface
-from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.sequential import SequentialCollector
 from pipeline.collect.synchronous import SynchronousCollector
@@ -28,7 +27,7 @@ def game_spec(config: Config) -> GameSpec:
         profile=config.profile,
         cyborg=config.cyborg,
         compromised=config.compromised,
-        num_steps=EPISODE_STEPS,
+        num_steps=config.episode_steps,
         interface=Interface(config.observation_memory, config.actions),
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cage2.facts.orders import UnknownOrderError, order_name, parse_order
-from pipeline.cage2.facts.spec import RED_AGENTS
+from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.command.options import UsageError, given_options, make_config
 from pipeline.command.process import OK, loop_factory
 from pipeline.config import what_results_depend_on
@@ -33,17 +33,19 @@ OPTIONS: tuple[str, ...] = (
 MAX_EPISODES, MAX_STEPS = 1_000_000, 10_000
 NOT_INSTALLED = "(not installed)"
 DESCRIPTION = """\
-Evaluate an agent as CAGE-2 does: 30, 50 and 100 steps against B_lineAgent, RedMeanderAgent and SleepAgent, raw
-environment reward; the total score is the sum of the nine means."""
+Evaluate an agent as CAGE-2 does: 30, 50 and 100 steps against B_lineAgent,
+RedMeanderAgent and SleepAgent, raw environment reward; the total score is the
+sum of the nine means."""
 EPILOG = """\
 examples:
   python run.py evaluate logs/tuesday
-  python run.py evaluate logs/tuesday --workflow 'op_server -> enterprise -> user -> op_host -> defender' --greedy
+  python run.py evaluate logs/tuesday --greedy
   python run.py evaluate restore --profile leaderboard
-  python run.py evaluate random --engine cyborg --episodes 100 --steps 100 --red-agents B_lineAgent,RedMeanderAgent
+  python run.py evaluate random --engine cyborg --episodes 100 --steps 30,100
   python run.py evaluate logs/tuesday --json > tuesday.json
 
-The same arguments give the same numbers, to the bit, on either engine and with any number of workers.
+The same arguments give the same numbers, to the bit, on either engine and with
+any number of workers.
 """
 
 
@@ -58,7 +60,11 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         "(a folder of such a name: ./random)",
     )
     parser.add_argument("--episodes", default="1000", metavar="N", help="episodes of each scenario [1000]")
-    parser.add_argument("--steps", default=_joined(LENGTHS), metavar="N,...", help="lengths of an episode [30,50,100]")
+    parser.add_argument(
+        "--steps",
+        metavar="N,...",
+        help="lengths of an episode [30,50,100; of a run with other --episode-steps than 100, those]",
+    )
     parser.add_argument(
         "--red-agents", default=_joined(RED_AGENTS), metavar="NAME,...", help=f"who attacks [{_joined(RED_AGENTS)}]"
     )
@@ -92,18 +98,21 @@ def run(options: argparse.Namespace) -> int:
     """
     given = given_options(options)
     num_episodes = _number("--episodes", options.episodes, MAX_EPISODES)
-    lengths = [_number("--steps", text, MAX_STEPS) for text in _listed("--steps", options.steps)]
+    steps = _joined(LENGTHS) if options.steps is None else options.steps
+    lengths = [_number("--steps", text, MAX_STEPS) for text in _listed("--steps", steps)]
     red_agents = [_red_agent(name) for name in _listed("--red-agents", options.red_agents)]
     workflow_id = _workflow_id(options.workflow)
     make_config(given)  # mistakes are told before anything is imported
     _check_agent(options)
 
-    scenarios = tuple(Scenario(red_agent, steps) for steps in lengths for red_agent in red_agents)
     trained = None
     if options.agent not in BASELINES:
         from pipeline.evaluate.trained import load_trained
 
         trained = load_trained(Path(options.agent), workflow_id)
+        if options.steps is None and trained.config.episode_steps != EPISODE_STEPS:
+            lengths = [trained.config.episode_steps]
+    scenarios = tuple(Scenario(red_agent, steps) for steps in lengths for red_agent in red_agents)
     _print(_play(options, _game_config(given, trained), trained, scenarios, num_episodes), as_json=options.json)
     return OK
 
@@ -173,6 +182,7 @@ def _describe(name: str, trained: Trained | None, *, greedy: bool) -> AgentDescr
         num_episodes=trained.num_episodes,
         trained_against=trained.config.red_agent,
         trained_on=trained.config.profile,
+        trained_steps=trained.config.episode_steps,
     )
 
 

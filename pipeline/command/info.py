@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING
 
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
-from pipeline.cage2.facts.spec import EPISODE_STEPS
-from pipeline.command.options import add_file_option, add_options, given_options, make_config
+from pipeline.command.options import FIELDS, add_file_option, add_options, given_options, make_config
 from pipeline.command.process import OK
-from pipeline.config import Config
 from pipeline.machine import describe_machine
 from pipeline.play.record import HEADER
 
 if TYPE_CHECKING:
     import argparse
 
-OPTIONS: tuple[str, ...] = tuple(Config.model_fields)
+    from pipeline.config import Config
+
+OPTIONS: tuple[str, ...] = tuple(FIELDS)
 SHARED_MEMORY = Path("/dev/shm")
 
 
 def set_up(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `info` its options."""
+    parser.usage = "run.py info [OPTION ...]"
     parser.description = "Print versions, machine, and what a run would allocate."
     add_file_option(parser)
     add_options(parser, OPTIONS)
@@ -60,7 +61,7 @@ def print_info(config: Config) -> None:
         "memory": _memory(machine["memory_limit_bytes"]),
         "/dev/shm": f"{_mib(shutil.disk_usage(SHARED_MEMORY).free)} free" if SHARED_MEMORY.is_dir() else "none",
         "": "",
-        "an episode": f"{record.size_bytes} bytes, its header {HEADER.size_bytes} ({EPISODE_STEPS} steps)",
+        "an episode": f"{record.size_bytes} bytes, its header {HEADER.size_bytes} ({game.num_steps} steps)",
         "weights": f"{num_weights * 4} bytes a version",
         "collector": f"{config.collector}, {_transport(config)}",
         "workers": f"{config.num_players}, {config.task_size} episodes a task",

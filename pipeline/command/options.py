@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, get_args, get_origin
 
 from pydantic import ValidationError
 
 from pipeline.cage2.facts.orders import order_name
-from pipeline.config import SPEED_FIELDS, Config, effect_of
+from pipeline.config import SPEED_FIELDS, Config, effect_of, topic_of
 from pipeline.errors import SetupError
+from pipeline.hyperparameters import Hyperparameters
+from pipeline.marks import Topic
+from pipeline.ppo.recipe import RECIPES, recipe_of
 from pipeline.printable import shown
 
 if TYPE_CHECKING:
@@ -21,6 +25,21 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
+
+
+TABLE: Final = "ppo"
+"""The value that is a table of values itself: each has an option, `--ppo.NAME`."""
+FIELDS: Final[Mapping[str, FieldInfo]] = {
+    key: value
+    for name, field in Config.model_fields.items()
+    if topic_of(name)
+    for key, value in (
+        ((f"{TABLE}.{key}", value) for key, value in Hyperparameters.model_fields.items())
+        if name == TABLE
+        else [(name, field)]
+    )
+}
+"""What has an option, by its name."""
 
 
 class UsageError(SetupError):
@@ -38,15 +57,13 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
-def add_options(parser: argparse.ArgumentParser, names: tuple[str, ...] = tuple(Config.model_fields)) -> None:
-    """Add an option per configuration value. What isn't given stays out of the namespace."""
-    for name in names:
-        field = Config.model_fields[name]
-        keywords: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": _help(name, field)}
-        if field.annotation is bool:
-            parser.add_argument(_flag(name), action=argparse.BooleanOptionalAction, **keywords)
-        else:
-            parser.add_argument(_flag(name), metavar=_metavar(name, field), **keywords)
+def add_options(parser: argparse.ArgumentParser, names: tuple[str, ...] = tuple(FIELDS)) -> None:
+    """Add an option per configuration value, those of a topic together. What isn't given stays out of the namespace."""
+    for topic in Topic:
+        group = parser.add_argument_group(topic.value)
+        for name in names:
+            if topic_of(name.partition(".")[0]) is topic:
+                _add_option(group, name, FIELDS[name])
 
 
 def add_file_option(parser: argparse.ArgumentParser) -> None:
@@ -58,22 +75,34 @@ def make_config(options: Mapping[str, Any], file: Path | None = None) -> Config:
     """Return the configuration of a command line.
 
     Args:
-        options: What was given, by name; strings will do.
+        options: What was given, from `given_options`; strings will do.
         file: A TOML file with further values, which the options override.
 
     Raises:
         UsageError: For a value that doesn't fit, an unknown key, or a file that can't be read.
+        RecipeError: For hyper-parameters that don't go together.
     """
     from_file = _read_toml(file) if file else {}
+    values = {**from_file, **options}
+    if TABLE in from_file:  # the file's has others than the options', or is no table, which is told
+        table = from_file[TABLE]
+        values[TABLE] = {**table, **options.get(TABLE, {})} if isinstance(table, dict) else table
     try:
-        return Config.model_validate({**from_file, **options})
+        config = Config.model_validate(values)
     except ValidationError as error:
         raise UsageError(_first_mistake(error, options, file)) from None
+    recipe_of(config)
+    return config
 
 
 def given_options(namespace: argparse.Namespace) -> dict[str, Any]:
-    """Return the configuration values that were given on the command line."""
-    return {name: value for name, value in vars(namespace).items() if name in Config.model_fields}
+    """Return the configuration values that were given on the command line, as `Config` takes them."""
+    given: dict[str, Any] = {}
+    for option, value in vars(namespace).items():
+        if option in FIELDS:
+            table, _, name = option.rpartition(".")
+            (given.setdefault(table, {}) if table else given)[name] = value
+    return given
 
 
 def unknown_argument(argument: str, known: tuple[str, ...]) -> UsageError:
@@ -92,10 +121,18 @@ def unknown_argument(argument: str, known: tuple[str, ...]) -> UsageError:
     if not flag.startswith("-"):
         return UsageError(f"unexpected argument '{shown(argument)}' (see run.py --help)")
     flags = [_flag(name) for name in known]
-    if known == SPEED_FIELDS and flag in map(_flag, Config.model_fields):
+    if set(SPEED_FIELDS) <= set(known) and flag in map(_flag, FIELDS):
         return UsageError(f"{flag} can't change when a run is resumed, only {', '.join(flags)} can")
     near = difflib.get_close_matches(flag, flags, n=1)
     return UsageError(f"unknown option {shown(flag)}: " + (f"did you mean {near[0]}?" if near else "see run.py --help"))
+
+
+def _add_option(group: argparse._ArgumentGroup, name: str, field: FieldInfo) -> None:
+    keywords: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": _help(name, field)}
+    if field.annotation is bool:
+        group.add_argument(_flag(name), action=argparse.BooleanOptionalAction, **keywords)
+    else:
+        group.add_argument(_flag(name), metavar=_metavar(name, field), **keywords)
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -112,12 +149,16 @@ def _first_mistake(error: ValidationError, options: Mapping[str, Any], file: Pat
     first = error.errors(include_url=False)[0]
     if not first["loc"]:
         return first["msg"].removeprefix("Value error, ")
-    name = str(first["loc"][0])
-    where = _flag(name) if name in options or file is None else f"{file}: {name}"
+    table, name = options, str(first["loc"][0])
+    if name == TABLE:
+        if len(first["loc"]) == 1:
+            return f"{file}: {name} {shown(first['input'])}: must be a table, [{name}]"
+        table, name = options.get(TABLE, {}), f"{TABLE}.{first['loc'][1]}"
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, Config.model_fields, n=1)
+        near = difflib.get_close_matches(name, FIELDS, n=1)
         return f"{file}: unknown key '{shown(name)}'" + (f"; did you mean {near[0]!r}?" if near else "")
-    return f"{where} {shown(first['input'])}: {_requirement(first, Config.model_fields[name])}"
+    where = _flag(name) if name.rpartition(".")[2] in table or file is None else f"{file}: {name}"
+    return f"{where} {shown(first['input'])}: {_requirement(first, {**Config.model_fields, **FIELDS}[name])}"
 
 
 def _requirement(error: ErrorDetails, field: FieldInfo) -> str:
@@ -138,8 +179,11 @@ def _description(field: FieldInfo) -> str:
 
 
 def _help(name: str, field: FieldInfo) -> str:
+    text = _description(field).replace("%", "%%")
+    if name.startswith(f"{TABLE}."):
+        return f"{text} [{_by_recipe(name.removeprefix(f'{TABLE}.'))}]"
     effect = effect_of(name)
-    text = _description(field).replace("%", "%%") + (f" ({effect.value})" if effect else "")
+    text += f" ({effect.value})" if effect else ""
     if field.default is None or field.default_factory is not None:
         return text
     if field.annotation is bool:
@@ -147,11 +191,29 @@ def _help(name: str, field: FieldInfo) -> str:
     return f"{text} [{field.default}]"
 
 
+def _by_recipe(name: str) -> str:
+    """Return a hyper-parameter's value in the default recipe, and in those where it is another one."""
+    values = {recipe.name: getattr(recipe, name) for recipe in RECIPES.values()}
+    default = values.pop(Config.model_fields["recipe"].default)
+    others = [f"{recipe}: {_figure(value)}" for recipe, value in values.items() if value != default]
+    return ", ".join([_figure(default), *others])
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "the batch"
+    return f"{value:g}" if math.isfinite(value) else "none"
+
+
 def _metavar(name: str, field: FieldInfo) -> str:
+    if name.startswith(f"{TABLE}."):
+        return "N" if name.endswith(("epochs", "size")) else "X"
     if get_origin(field.annotation) is Literal:
         return "{" + ",".join(get_args(field.annotation)) + "}"
     if isinstance(field.annotation, type) and issubclass(field.annotation, StrEnum):
         return "{" + ",".join(field.annotation) + "}"
+    if name == "init_from":
+        return "RUN"
     if field.annotation is Path:
         return "DIR"
     if name == "workflow":

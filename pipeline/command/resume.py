@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.command.options import add_options, given_options, make_config
 from pipeline.command.terminal import add_display_options, run_to_end
 from pipeline.config import SPEED_FIELDS, change_speed
 
-if TYPE_CHECKING:
-    import argparse
-
-OPTIONS: tuple[str, ...] = SPEED_FIELDS
+OPTIONS: tuple[str, ...] = ("total_episodes", *SPEED_FIELDS)
 
 
 def set_up(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `resume` its options."""
+    parser.usage = "run.py resume RUN [OPTION ...]"
     parser.description = "Go on with a run that was stopped or killed, exactly where it was."
     parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, e.g. logs/tuesday")
-    add_options(parser, OPTIONS)
+    parser.add_argument(
+        "--total-episodes",
+        metavar="N",
+        default=argparse.SUPPRESS,
+        help="a larger budget, for a run that has used its own up. From there on it is a run of N episodes: with "
+        "--workflow or --policy shared the learning rate, which had come to its end, is again what it is there in a "
+        "run of N, and a shared policy's rounds are a tenth of N; with a policy per workflow rates follow each one's "
+        "cap, as before",
+    )
+    add_options(parser, SPEED_FIELDS)
     add_display_options(parser)
 
 
@@ -36,9 +43,10 @@ def run(options: argparse.Namespace) -> int:
     from pipeline.persist.runs import read_config
 
     config = read_config(options.run)
-    speed = given_options(options)
-    make_config(change_speed(config, speed))
+    changes = given_options(options)
+    total_episodes = make_config(change_speed(config, changes)).total_episodes
+    changes.pop("total_episodes", None)
 
     from pipeline.run.pipeline import Pipeline  # torch takes seconds to import, and mistakes are told before
 
-    return run_to_end(Pipeline.resume(options.run, **speed), options)
+    return run_to_end(Pipeline.resume(options.run, total_episodes, **changes), options)

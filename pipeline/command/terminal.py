@@ -25,7 +25,7 @@ LOG_INTERVAL_S: Final = 5.0
 
 def add_display_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how a run is shown."""
-    display = parser.add_mutually_exclusive_group()
+    display = parser.add_argument_group("how it is shown").add_mutually_exclusive_group()
     display.add_argument("--quiet", action="store_true", help="print the end of the run only")
     display.add_argument("--verbose", action="store_true", help="a log line for every update, no live display")
     display.add_argument("--json-logs", action="store_true", help="log lines as JSON, no live display")

@@ -5,32 +5,39 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from pipeline.command.options import add_file_option, add_options, given_options, make_config
+from pipeline.command.options import FIELDS, add_file_option, add_options, given_options, make_config
 from pipeline.command.terminal import add_display_options, run_to_end
-from pipeline.config import Config
 
-OPTIONS: tuple[str, ...] = tuple(Config.model_fields)
+OPTIONS: tuple[str, ...] = tuple(FIELDS)
 _USAGE: Final = """\
 run.py [train] [OPTION ...]
        run.py resume RUN [OPTION ...]
        run.py evaluate RUN|CHECKPOINT|random|sleep|restore [OPTION ...]
        run.py info [OPTION ...]"""
 _GUIDE: Final = """\
-commands:
-  train     start a run; the default: `run.py --workers 2` is `run.py train --workers 2`
-  resume    go on with a run that was stopped or killed, exactly where it was (see run.py resume --help)
-  evaluate  play a run's policy, or an agent to compare it with, as CAGE-2 evaluates (see run.py evaluate --help)
-  info      print versions, machine, and what a run with these options would allocate
+commands (each has a --help of its own):
+  train     start a run; `run.py --workers 2` is `run.py train --workers 2`
+  resume    go on with a run that was stopped or killed, exactly where it was,
+            or with a larger budget
+  evaluate  play a run's policy, or an agent to compare it with, as CAGE-2 does
+  info      print versions, machine, and what a run would allocate
 
 examples:
   python run.py --total-episodes 2000 --red-agent RedMeanderAgent
   python run.py --config my.toml --workers 8 --run-name tuesday
+  python run.py --recipe thorough --ppo.learning-rate 3e-4
+  python run.py --init-from logs/tuesday --profile leaderboard
   python run.py resume logs/tuesday
   python run.py evaluate logs/tuesday
   python run.py info --workers 100
 
-Ctrl-C ends a run after the update in progress (an evaluation at once), a second Ctrl-C at once; either way `resume`
-goes on exactly.
+A file has the same names with underscores, and a table for PPO's:
+  recipe = "thorough"
+  [ppo]
+  learning_rate = 3e-4
+
+Ctrl-C ends a run after the update in progress (an evaluation at once), a
+second Ctrl-C at once; either way `resume` goes on exactly.
 """
 
 

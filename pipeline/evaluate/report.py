@@ -35,6 +35,8 @@ class AgentDescription:
     trained_against: str | None = None
     trained_on: str | None = None
     """Profile of the game."""
+    trained_steps: int | None = None
+    """Of an episode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def _headlines(report: Report) -> list[str]:
         lines = [
             f"agent: policy of {agent.run}, {agent.actions} actions",
             f"workflow: {agent.workflow_order} ({agent.chosen})",
-            f"trained: {training}, profile {agent.trained_on}",
+            f"trained: {training}, {agent.trained_steps} steps each, profile {agent.trained_on}",
         ]
     played = f"on {report.cyborg}" if report.engine == "cyborg" else f"on the fast engine ({report.cyborg}'s game)"
     return [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts.orders import KENDALL, order_name
 from pipeline.errors import SetupError
-from pipeline.persist.checkpoint import MANIFEST, CheckpointFolder
+from pipeline.persist.checkpoint import find_run, read_latest
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import read_config
 from pipeline.policy.params import PolicyShape
@@ -48,13 +48,6 @@ class Trained:
     """The actor's, flat."""
 
 
-def find_run(path: Path) -> Path:
-    """Return the folder of the run that a path means: the folder itself, its checkpoint's, or a file in that."""
-    folder = path.parent if path.name == MANIFEST or path.suffix == ".safetensors" else path
-    is_checkpoint = folder.name == "checkpoint" and not (folder / "config.json").exists()
-    return folder.parent if is_checkpoint else folder
-
-
 def load_trained(path: Path, workflow_id: int | None) -> Trained:
     """Return a policy of a run, which may still be training.
 
@@ -69,7 +62,7 @@ def load_trained(path: Path, workflow_id: int | None) -> Trained:
     """
     run_dir = find_run(path)
     config = read_config(run_dir)
-    checkpoint = _read(run_dir)
+    checkpoint = read_latest(run_dir)
     if checkpoint is None or not checkpoint.policies:
         raise NoPolicyError(f"{run_dir} has no checkpoint yet: go on with it (resume {run_dir}) until it has made one")
     saved, order, reason = _choose(run_dir, checkpoint, workflow_id)
@@ -82,25 +75,6 @@ def load_trained(path: Path, workflow_id: int | None) -> Trained:
         num_episodes=saved.num_episodes,
         weights=_weights(config, saved),
     )
-
-
-def _read(run_dir: Path) -> Checkpoint | None:
-    """Read a run's checkpoint, once more whenever a run that is alive has put another one in its place meanwhile."""
-    while True:
-        before = _stamp(run_dir)
-        try:
-            return CheckpointFolder(run_dir).read()
-        except CheckpointError:
-            if _stamp(run_dir) == before:
-                raise
-
-
-def _stamp(run_dir: Path) -> tuple[int, int] | None:
-    try:
-        status = (run_dir / "checkpoint" / MANIFEST).stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns
 
 
 def _choose(run_dir: Path, checkpoint: Checkpoint, workflow_id: int | None) -> tuple[SavedPolicy, int, str]:

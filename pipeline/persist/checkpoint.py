@@ -73,7 +73,10 @@ class CheckpointFolder:
         """
         self.path = run_dir / "checkpoint"
         self._run_dir = run_dir
-        self._configuration = what_results_depend_on(read_config(run_dir))
+        config = read_config(run_dir)
+        self.total_episodes = config.total_episodes
+        """The budget that the run has, by its `config.json`."""
+        self._configuration = what_results_depend_on(config)
         self._identity = _identity(run_dir)
         self._digests: dict[str, str] = {}
 
@@ -204,6 +207,39 @@ class CheckpointFolder:
         for name in names:
             if name.encode() not in manifest:
                 (self.path / name).unlink(missing_ok=True)
+
+
+def find_run(path: Path) -> Path:
+    """Return the folder of the run that a path means: the folder itself, its checkpoint's, or a file in that."""
+    folder = path.parent if path.name == MANIFEST or path.suffix == ".safetensors" else path
+    is_checkpoint = folder.name == "checkpoint" and not (folder / "config.json").exists()
+    return folder.parent if is_checkpoint else folder
+
+
+def read_latest(run_dir: Path) -> Checkpoint | None:
+    """Return the checkpoint of a run that may be alive, or None if it has none yet.
+
+    Read once more whenever the run has put another one in its place meanwhile.
+
+    Raises:
+        RunFolderError: There is no run.
+        CheckpointError: The checkpoint is damaged.
+    """
+    while True:
+        before = _stamp(run_dir)
+        try:
+            return CheckpointFolder(run_dir).read()
+        except CheckpointError:
+            if _stamp(run_dir) == before:
+                raise
+
+
+def _stamp(run_dir: Path) -> tuple[int, int] | None:
+    try:
+        status = (run_dir / "checkpoint" / MANIFEST).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT: Final = 1
+_BUDGETS: Final = ("earlier_budgets", "total_episodes")
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -121,6 +122,8 @@ def digest(content: Mapping[str, Any]) -> str:
 
 
 def _require_same(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    if _is_of_an_earlier_budget(theirs, ours):
+        theirs = {**theirs, **{name: ours[name] for name in _BUDGETS}}
     for name in sorted(ours.keys() | theirs.keys()):
         if name not in ours or name not in theirs or ours[name] != theirs[name]:
             msg = (
@@ -128,3 +131,11 @@ def _require_same(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]
                 f"{ours.get(name)}. Put back what was changed, or start another run"
             )
             raise CheckpointError(printable(msg))
+
+
+def _is_of_an_earlier_budget(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
+    """Return whether a checkpoint was written before its run had its last budget, which `config.json` has first."""
+    earlier = ours.get("earlier_budgets", [])
+    return any(
+        [theirs.get(name) for name in _BUDGETS] == [earlier[:place], budget] for place, budget in enumerate(earlier)
+    )

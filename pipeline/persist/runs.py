@@ -7,18 +7,31 @@ import fcntl
 import os
 import shutil
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import ValidationError
 
 from pipeline.config import Config
 from pipeline.errors import SetupError
 from pipeline.machine import describe_machine
-from pipeline.persist.files import TEMPORARY_SUFFIX, WriteError, open_plain, read_json, reason, sync, write_json
+from pipeline.persist.files import (
+    TEMPORARY_SUFFIX,
+    WriteError,
+    open_plain,
+    read_json,
+    reason,
+    sync,
+    write_bytes,
+    write_json,
+)
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+INITIAL: Final = "initial.safetensors"
+"""In the folder of a run that started from another one's policies: these (`persist.initial`)."""
 
 
 class RunFolderError(SetupError):
@@ -51,12 +64,19 @@ class RunFolder:
             left.unlink(missing_ok=True)
 
     @classmethod
-    def create(cls, config: Config) -> Self:
+    def create(cls, config: Config, initial: bytes | None = None) -> Self:
         """Make a new run's folder and write down its configuration, versions and machine.
+
+        Args:
+            config: The run.
+            initial: The content of `INITIAL`, if the run starts from another one's policies.
 
         Raises:
             RunFolderError: If it exists already, or can't be written. Then it isn't left behind half made.
         """
+        if config.earlier_budgets:
+            msg = "a new run has no earlier_budgets: that is what resume --total-episodes writes down. Leave it out"
+            raise RunFolderError(msg)
         try:
             config.log_dir.mkdir(parents=True, exist_ok=True)
             path = _make_folder(config)
@@ -68,6 +88,8 @@ class RunFolder:
             folder = cls(path)
             undo.callback(folder.close)
             try:
+                if initial is not None:  # before the file that makes the folder a run's
+                    write_bytes(path / INITIAL, initial)
                 write_json(path / "config.json", config.model_dump(mode="json"))
                 write_json(path / "machine.json", describe_machine())
                 sync(config.log_dir)  # or a power cut could lose the new folder's name

@@ -7,6 +7,7 @@ done: a policy is therefore always that of a whole number of updates.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, get_args
 
 import torch
@@ -20,7 +21,7 @@ from pipeline.policy import network
 from pipeline.policy.network import ActorCritic, Initialisation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pipeline.policy.params import PolicyShape
 
@@ -72,16 +73,25 @@ class PolicyStore:
         run_seed: The run's seed; each workflow's fresh weights follow from it and the workflow alone.
         initialisation: How fresh weights are drawn.
         shape: The sizes of every policy.
+        initial: What takes the place of fresh weights, if anything: `actor` and `critic` by workflow, of which the
+            nearest order's are taken, or by `SHARED_POLICY` alone.
 
     Raises:
         UnknownNameError: Fresh weights can't be drawn so.
     """
 
-    def __init__(self, run_seed: int, initialisation: Initialisation, shape: PolicyShape) -> None:
+    def __init__(
+        self,
+        run_seed: int,
+        initialisation: Initialisation,
+        shape: PolicyShape,
+        initial: Mapping[int, Mapping[str, Tensor]] = MappingProxyType({}),
+    ) -> None:
         require("initialisation", initialisation, get_args(Initialisation))
         self._run_seed = run_seed
         self._initialisation = initialisation
         self._shape = shape
+        self._initial = initial
         self._policies: dict[int, PolicyState] = {}
 
     def get_or_create(self, workflow_id: int, warm_start: bool) -> PolicyState:
@@ -96,8 +106,8 @@ class PolicyStore:
         if policy is None:
             trained = self.trained_ids() if warm_start and workflow_id != SHARED_POLICY else ()
             if trained:
-                nearest = min(trained, key=lambda other: (KENDALL[workflow_id, other], other))
-                policy = PolicyState(workflow_id, self._policies[nearest].network.copy_to("cpu"))
+                network = self._policies[_nearest(workflow_id, trained)].network
+                policy = PolicyState(workflow_id, network.copy_to("cpu"))
             else:
                 policy = self._fresh(workflow_id)
             self._policies[workflow_id] = policy
@@ -169,8 +179,18 @@ class PolicyStore:
         return policy
 
     def _fresh(self, workflow_id: int) -> PolicyState:
+        if self._initial:
+            shared = SHARED_POLICY in self._initial
+            tensors = self._initial[SHARED_POLICY if shared else _nearest(workflow_id, self._initial)]
+            actor, critic = tensors["actor"].clone(), tensors["critic"].clone()
+            return PolicyState(workflow_id, ActorCritic(actor, critic, self._shape))
         generator = seeding.generator(self._run_seed, seeding.Stream.POLICY_INIT, workflow_id)
         return PolicyState(workflow_id, network.create(generator, self._initialisation, self._shape))
+
+
+def _nearest(workflow_id: int, others: Iterable[int]) -> int:
+    """Return the nearest of some orders by Kendall's tau; of equally near ones the lowest id."""
+    return min(others, key=lambda other: (KENDALL[workflow_id, other], other))
 
 
 def policy_name(workflow_id: int) -> str:

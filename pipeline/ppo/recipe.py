@@ -7,14 +7,20 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from pipeline.cage2.facts.names import require
+from pipeline.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.config import Config
     from pipeline.policy.network import Initialisation
 
 
 Estimator = Literal["gae", "returns"]
+
+
+class RecipeError(SetupError):
+    """Hyper-parameters that a run sets itself don't go with its recipe, or with one another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +145,34 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType({r.name: r for r in (DEF
 def to_the_end(recipe: Recipe) -> Recipe:
     """Return what a policy that has been trained by a recipe is trained by to the end: it settles."""
     return replace(recipe, final_learning_rate=recipe.learning_rate / 100, final_ent_coef=0.0)
+
+
+def recipe_of(config: Config) -> Recipe:
+    """Return a run's hyper-parameters: its recipe's, but for those that it sets itself.
+
+    What the recipe holds at one value throughout stays at one value: the last follows the first if it isn't set.
+
+    Raises:
+        RecipeError: The recipe doesn't use one that is set, or a rate or weight would rise because one end of it was
+            set and the other was not.
+    """
+    base, changes = RECIPES[config.recipe], config.ppo.model_dump(exclude_none=True)
+    if base.estimator == "returns" and "gae_lambda" in changes:
+        msg = f"--recipe {base.name} has no use for --ppo.gae-lambda: leave it out, or choose another recipe"
+        raise RecipeError(msg)
+    for first, last in (("learning_rate", "final_learning_rate"), ("ent_coef", "final_ent_coef")):
+        if first in changes and getattr(base, first) == getattr(base, last):
+            changes.setdefault(last, changes[first])
+        start, end = (changes.get(name, getattr(base, name)) for name in (first, last))
+        if start < end and (first in changes) != (last in changes):
+            given, other = (first, last) if first in changes else (last, first)
+            msg = f"with {_flag(given)} alone {first} would rise from {start:g} to {end:g}: give {_flag(other)} as well"
+            raise RecipeError(msg)
+    return replace(base, **changes)
+
+
+def _flag(name: str) -> str:
+    return f"--ppo.{name.replace('_', '-')}"
 
 
 def _between(first: float, last: float, progress: float) -> float:

@@ -44,7 +44,8 @@ class TrainingDivergedError(PipelineError):
         super().__init__(
             f"workflow {workflow_id}, update {update_index}, epoch {epoch}: {what} is not finite. The policy "
             "keeps the weights that it had before this update. Run with --debug to check that workers write "
-            "every field of every episode; if they do, try --recipe default or a smaller --alignment-lambda"
+            "every field of every episode; if they do, try --recipe default, or a smaller --ppo.learning-rate or "
+            "--alignment-lambda"
         )
 
 

@@ -7,7 +7,7 @@ begin -> Visit -> updates on `orders`, until `limits` -> `evaluation_plan`: fres
 | curriculum | a visit is | its orders |
 | --- | --- | --- |
 | `Searched` | a stay with the workflow that GP-UCB picked, then the training of each finalist | that one |
-| `Single` | the whole run | the one asked for |
+| `Single` | the whole run, or what a larger budget adds | the one asked for |
 | `Shared` | a tenth of the run, of one policy for all orders | drawn by the search |
 
 Every visit ends with an evaluation by fresh episodes, and that alone decides whether its workflow counts as learned.

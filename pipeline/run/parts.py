@@ -15,7 +15,6 @@ from native_buffers.ring import EpisodeRing
 from native_buffers.segment import sweep_stale
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.cyborg.env import require_cyborg
-from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.collection import Collection
 from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray.cluster import require_ray
@@ -24,8 +23,10 @@ from pipeline.learn.learner import Learner, LearnerSettings
 from pipeline.observe.feed import Feed
 from pipeline.observe.run_logs import RunLogs
 from pipeline.observe.tensorboard import require_tensorboard
+from pipeline.persist.budget import record_budget, require_used_up
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.files import make_plain
+from pipeline.persist.initial import policies_of, read_initial
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolder
 from pipeline.play.record import HEADER
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from pipeline.collect.collector import Collector
     from pipeline.config import Config
+    from pipeline.persist.initial import InitialPolicies
     from pipeline.ppo.recipe import Recipe
     from pipeline.types import Event
 
@@ -57,6 +59,8 @@ WORKER_FAULTS = "worker_faults.log"
 class Parts:
     """What a run is made of, as far as its owner deals with it."""
 
+    config: Config
+    """The run's, and of another run's policies, if it started from such, their SHA-256."""
     clock: Clock
     folder: RunFolder
     checkpoints: CheckpointWriter
@@ -77,7 +81,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
 
     Args:
         config: The run.
-        recipe: Its hyper-parameters, which the configuration has by name only.
+        recipe: Its hyper-parameters: those of `recipe_of`, but in experiments.
         resume_dir: The folder of the run to go on with, or None for a new run.
         stack: Takes every part apart again.
 
@@ -100,12 +104,22 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
     ring = stack.enter_context(EpisodeRing.create(HEADER, game.record, config.num_slots, debug=config.debug))
     board = stack.enter_context(WeightBoard.create(game.shape.actor.num_values, config.num_slabs))
 
-    folder = RunFolder(resume_dir) if resume_dir else RunFolder.create(config)
+    initial: InitialPolicies | None = None
+    if resume_dir is None and config.init_from is not None:
+        initial = policies_of(config.init_from, config, game.shape)
+        config = config.model_copy(update={"init_sha256": initial.sha256})
+    folder = RunFolder(resume_dir) if resume_dir else RunFolder.create(config, initial.content if initial else None)
     stack.callback(folder.close)
     if resume_dir is None:
         stack.push(_removing_if_setup_fails(folder.path))
     checkpoint_folder = CheckpointFolder(folder.path)
     checkpoint = checkpoint_folder.read()
+    if config.total_episodes != checkpoint_folder.total_episodes:
+        require_used_up(checkpoint, checkpoint_folder.total_episodes, folder.path)
+        record_budget(folder.path, config)
+        checkpoint_folder = CheckpointFolder(folder.path)
+    if resume_dir is not None and config.init_sha256 is not None:
+        initial = read_initial(folder.path, config.init_sha256, game.shape)
     disk_thread = await stack.enter_async_context(_thread("disk"))
     logs = RunLogs(folder.path, checkpoint, disk_thread, tensorboard=config.tensorboard)
     stack.callback(logs.close)
@@ -145,7 +159,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
     )
     settings = LearnerSettings(
         run_seed=config.seed,
-        num_steps=EPISODE_STEPS,
+        num_steps=game.num_steps,
         observation_size=game.shape.observation_size,
         episodes_per_update=config.episodes_per_update,
         policy_lag=config.policy_lag,
@@ -158,12 +172,12 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         search = Search(seed=config.seed, beta=config.gp_beta, max_episodes_per_workflow=config.episode_cap)
     else:
         with _refusing_impossible_state(checkpoint_folder.path):
-            search = Search.from_state(checkpoint.search)
+            search = Search.from_state({**checkpoint.search, "max_episodes_per_workflow": config.episode_cap})
     training = Training(
         config,
         search,
         curriculum(config, search, recipe),
-        PolicyStore(config.seed, recipe.initialisation, game.shape),
+        PolicyStore(config.seed, recipe.initialisation, game.shape, initial.policies if initial else {}),
         learner,
         evaluator,
         search_thread=search_thread,
@@ -175,7 +189,19 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         with _refusing_impossible_state(checkpoint_folder.path):
             training.resume(checkpoint)
     return Parts(
-        clock, folder, checkpoints, feed, emit, disk_thread, ring, collector, collection, learner, evaluator, training
+        config,
+        clock,
+        folder,
+        checkpoints,
+        feed,
+        emit,
+        disk_thread,
+        ring,
+        collector,
+        collection,
+        learner,
+        evaluator,
+        training,
     )
 
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from pipeline.config import SPEED_FIELDS, change_speed
+from pipeline.persist.budget import with_budget
 from pipeline.persist.runs import RunFolderError, read_config
-from pipeline.ppo.recipe import RECIPES
+from pipeline.ppo.recipe import recipe_of
 from pipeline.run.run import Run
 
 if TYPE_CHECKING:
@@ -43,23 +44,34 @@ class Pipeline:
     """
 
     def __init__(self, config: Config) -> None:
-        """Args: config: the run. Nothing is started or written yet."""
+        """Prepare a run; nothing is started or written yet.
+
+        Args:
+            config: The run.
+
+        Raises:
+            RecipeError: If the hyper-parameters that it sets don't go together.
+        """
         self.config = config
+        self._recipe = recipe_of(config)
         self._resume_dir: Path | None = None
         self._entered = False
         self._run: Run | None = None
         self._final_statistics: PipelineStatistics | None = None
 
     @classmethod
-    def resume(cls, run_dir: Path, **speed: object) -> Self:
+    def resume(cls, run_dir: Path, total_episodes: int | None = None, **speed: object) -> Self:
         """Return a pipeline that goes on with a run where its last checkpoint left it.
 
         Args:
             run_dir: The run's folder.
+            total_episodes: A larger budget, for a run that has used its own up; by default it stays.
             **speed: Changed values, of `config.SPEED_FIELDS` only: results don't depend on them.
 
         Raises:
             RunFolderError: If there is no run, or it was on a Ray cluster whose address isn't given now.
+            SmallerBudgetError: If the run has more episodes than it is given now.
+            RecipeError: If the run's hyper-parameters don't go together.
             TypeError: If a value would change the results.
             ValidationError: If a value is none that it can have.
         """
@@ -74,7 +86,8 @@ class Pipeline:
                 f"folder's word: give --ray-address {config.ray_address}, or --collector executor to go on here"
             )
             raise RunFolderError(msg)
-        pipeline = cls(config.model_validate(change_speed(config, speed)))
+        config = config.model_validate(change_speed(config, speed))
+        pipeline = cls(config if total_episodes is None else with_budget(config, total_episodes))
         pipeline._resume_dir = run_dir
         return pipeline
 
@@ -90,7 +103,9 @@ class Pipeline:
             NoSuchDeviceError: If CUDA was asked for and can't be had.
             SharedMemoryFull: If the segments don't fit.
             RunFolderError: If the folder can't be had, or the run to be resumed is still alive.
-            CheckpointError: If the run to be resumed has a damaged checkpoint.
+            CheckpointError: If the run to be resumed, or the one to start from, has a damaged checkpoint.
+            InitialPoliciesError: If the run can't start from the policies that it is to.
+            BudgetLeftError: If it is given a larger budget, and has not used its own up.
         """
         if self._entered:
             msg = (
@@ -99,7 +114,7 @@ class Pipeline:
             )
             raise RuntimeError(msg)
         self._entered = True
-        self._run = await Run.start(self.config, RECIPES[self.config.recipe], self._resume_dir)
+        self._run = await Run.start(self.config, self._recipe, self._resume_dir)
         return self
 
     async def __aexit__(

@@ -63,7 +63,7 @@ class Run:
 
         Args:
             config: The run.
-            recipe: Its hyper-parameters, which the configuration has by name only.
+            recipe: Its hyper-parameters: those of `recipe_of`, but in experiments.
             resume_dir: The folder of the run to go on with, or None for a new run.
 
         Raises:
@@ -72,7 +72,7 @@ class Run:
         """
         async with contextlib.AsyncExitStack() as stack:
             parts = await assemble(config, recipe, resume_dir, stack)
-            return cls(config, parts, stack.pop_all(), resumed=resume_dir is not None)
+            return cls(parts.config, parts, stack.pop_all(), resumed=resume_dir is not None)
 
     @property
     def run_dir(self) -> Path:

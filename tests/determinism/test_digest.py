@@ -13,6 +13,7 @@ import uvloop
 from pipeline import Config, Pipeline
 from pipeline.cage2.facts.orders import order_name
 from pipeline.collect.ray import cluster
+from pipeline.persist.runs import read_config
 from pipeline.types import UpdateResult, WorkflowFinished
 
 if TYPE_CHECKING:
@@ -207,10 +208,26 @@ async def test_two_pipelines_in_one_process_keep_apart(reference: str, tmp_path:
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 4}, {"policy_lag": 0}, {"red_agent": "RedMeanderAgent"}, {"recipe": "prototype"}, {"actions": "merged"}],
+    [
+        {"seed": 4},
+        {"policy_lag": 0},
+        {"red_agent": "RedMeanderAgent"},
+        {"recipe": "prototype"},
+        {"actions": "merged"},
+        {"episode_steps": 30},
+    ],
 )
 async def test_depends_on_what_is_learned(reference: str, change: dict[str, Any], tmp_path: Path) -> None:
     assert await digest(Config(**{**RUN, **change}, workers=2, log_dir=tmp_path)) != reference
+
+
+@pytest.mark.parametrize("steps", [1, 30, 130])
+async def test_an_episode_may_be_of_any_length(steps: int, tmp_path: Path) -> None:
+    """A policy with a memory sees the time, as shares of its own horizon."""
+    options = {**RUN, "episode_steps": steps, "observation_memory": True, "actions": "merged", "total_episodes": 16}
+    reference = await digest(Config(**options, collector="sequential", log_dir=tmp_path))
+    for speed in ({"engine": "cyborg", "workers": 2}, {"collector": "synchronous", "workers": 3}):
+        assert await digest(Config(**options, **speed, log_dir=tmp_path)) == reference
 
 
 # orders that reach the threshold, so that the Gaussian process is fitted, workflows are picked again (a beta of 0 does
@@ -284,6 +301,40 @@ async def test_other_kinds_of_training_do_not_depend_on_it_either(kind: str, tmp
     assert sum(visit.result.score.num_evaluated for visit in visits) == {"shared": 3 * 120 * 2, "single": 2}[kind]
     assert (await search_digest(Config(**options, workers=2, log_dir=tmp_path / "2")))[0] == reference
     assert (await search_digest(Config(**options, workers=2, log_dir=tmp_path / "3"), 16))[0] == reference
+
+
+async def extended(config: Config, *budgets: int, stop_after: int | None = None) -> str:
+    """Run to the end, and to the end of each further budget; by way of a stop and a resume in each if asked for."""
+    digest, _ = await search_digest(config, stop_after)
+    run_dir = config.log_dir / (config.run_name or "")
+    for budget in budgets:
+        async with Pipeline.resume(run_dir, budget) as pipeline:
+            async for event in pipeline.events():
+                if stop_after and isinstance(event, UpdateResult):
+                    pipeline.stop()
+            finished = await pipeline.run()
+        if finished.reason == "stopped":
+            async with Pipeline.resume(run_dir, budget, workers=3) as pipeline:  # as the same command typed again
+                finished = await pipeline.run()
+        assert finished.episodes == budget
+        digest = finished.digest
+    recorded = read_config(run_dir)
+    assert (*recorded.earlier_budgets, recorded.total_episodes) == (config.total_episodes, *budgets)
+    return digest
+
+
+@pytest.mark.parametrize("kind", ["search", *KINDS])
+async def test_a_run_with_larger_budgets_depends_on_what_they_are(kind: str, tmp_path: Path) -> None:
+    options: dict[str, Any] = {**SEARCH, **KIND, **KINDS.get(kind, {}), "total_episodes": 24}
+
+    def config(name: str, **changes: Any) -> Config:
+        return Config(**{**options, **changes}, log_dir=tmp_path, run_name=name)
+
+    reference = await extended(config("whole", collector="sequential"), 40, 64)
+    assert await extended(config("parts", workers=2), 40, 64, stop_after=16) == reference
+    if kind == "single":  # whose learning rate follows the budget
+        assert await extended(config("two", workers=2), 64) != reference
+        assert await extended(config("one", workers=2, total_episodes=64)) != reference
 
 
 async def test_kinds_of_training_are_kinds_of_results(tmp_path: Path) -> None:

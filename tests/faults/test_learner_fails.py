@@ -116,7 +116,7 @@ def test_a_configuration_that_can_not_be_learned_is_told_in_one_line(
         assert "Traceback" not in err
         *_, last = err.splitlines()
         assert last.startswith("error: workflow 104, update 0, epoch 0: value_loss is not finite. The policy keeps")
-        assert "try --recipe default or a smaller --alignment-lambda" in last
+        assert "try --recipe default, or a smaller --ppo.learning-rate or --alignment-lambda" in last
     checkpoint = CheckpointFolder(tmp_path / "run").read()
     assert checkpoint is not None
     assert (checkpoint.total_updates, checkpoint.policies) == (0, ())

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.command.cli import main
+from pipeline.command.options import FIELDS
 from pipeline.command.process import OK, USAGE
 from pipeline.config import Config, what_results_depend_on
 from pipeline.persist.runs import RunFolder
@@ -40,7 +41,7 @@ def fuzz(num_inputs: int) -> Callable[[Any], Any]:
 
 
 NAMES = tuple(Config.model_fields)
-FLAGS = [f"--{name.replace('_', '-')}" for name in NAMES]
+FLAGS = [f"--{name.replace('_', '-')}" for name in FIELDS]
 WORDS = [
     *(
         "0",
@@ -195,6 +196,9 @@ warm_start = true
 log_dir = 'there'
 run_name = "tuesday"
 policy_lag = 0
+[ppo]
+learning_rate = 5e-4
+num_epochs = 3
 """
 PIECES = [
     b"[",
@@ -239,6 +243,9 @@ def mutated(sample: bytes) -> st.SearchStrategy[bytes]:
 @fuzz(600)
 @given(mutated(SAMPLE) | st.binary(max_size=60))
 @example(b"workers = " + b"[" * 5000)
+@example(b"ppo = 1")
+@example(b"[ppo]\nlearning_rate = 1e-5")
+@example(b"[ppo.ppo]\nx = 1")
 @example(b"workers = " + b"{a=" * 5000)
 @example(b"a" + b".a" * 5000 + b" = 1")
 @example(b"log_dir = '~nobody-of-this-name'")

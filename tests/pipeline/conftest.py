@@ -188,7 +188,7 @@ def stage(open_stage: OpenStage) -> Iterator[Stage]:
 
 class MakeRun(Protocol):
     def __call__(
-        self, policies: Mapping[int, int], best: int | None = None, *, name: str = "run", profile: str = "head"
+        self, policies: Mapping[int, int], best: int | None = None, *, name: str = "run", **options: Any
     ) -> Path: ...
 
 
@@ -196,14 +196,9 @@ class MakeRun(Protocol):
 def make_run(tmp_path: Path) -> MakeRun:
     """Return what makes a run's folder: with fresh policies, of so many episodes each, one of them the best or none."""
 
-    def make(policies: Mapping[int, int], best: int | None = None, *, name: str = "run", profile: str = "head") -> Path:
-        config = Config(
-            log_dir=tmp_path,
-            run_name=name,
-            profile=profile,  # type: ignore[arg-type]  # checked there
-            observation_memory=False,
-            actions="all",
-        )
+    def make(policies: Mapping[int, int], best: int | None = None, *, name: str = "run", **options: Any) -> Path:
+        plain = {"observation_memory": False, "actions": "all"}
+        config = Config(log_dir=tmp_path, run_name=name, **{**plain, **options})
         folder = RunFolder.create(config)
         store = PolicyStore(0, "uniform", PolicyShape())  # which has likely actions, as trained ones have
         search = Search(seed=0, beta=2.0, max_episodes_per_workflow=10_000)

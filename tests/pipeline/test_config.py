@@ -13,12 +13,13 @@ from pipeline.config import (
     MAX_EPISODES_PER_TASK,
     SPEED_FIELDS,
     Config,
-    Effect,
     change_speed,
     effect_of,
+    topic_of,
     what_results_depend_on,
 )
 from pipeline.machine import num_cores
+from pipeline.marks import Effect
 
 SIZES = st.fixed_dictionaries(
     {
@@ -62,6 +63,10 @@ def test_every_value_says_what_it_is() -> None:
     assert [name for name, field in Config.model_fields.items() if not field.description] == []
 
 
+def test_every_value_has_a_topic_but_what_runs_note_themselves() -> None:
+    assert {name for name in Config.model_fields if topic_of(name) is None} == {"earlier_budgets", "init_sha256"}
+
+
 def test_a_configuration_can_not_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Config().workers = 3  # type: ignore[misc]
@@ -86,6 +91,9 @@ def test_a_configuration_can_not_be_changed() -> None:
         {"compliance_threshold": 1.01},
         {"compliance_threshold": float("nan")},
         {"patience": 0},
+        {"episode_steps": 0},
+        {"episode_steps": 1001},
+        {"episode_steps": 30.5},
         {"policy_lag": -1},
         {"policy_lag": 9},
         {"gp_beta": float("nan")},
@@ -112,6 +120,12 @@ def test_a_configuration_can_not_be_changed() -> None:
         {"collector": "ray", "ray_address": "a b:6379"},
         {"collector": "ray", "ray_address": "auto\n"},
         {"workerz": 2},
+        {"init_from": "a\0b"},
+        {"init_from": "logs/a", "init_sha256": "0" * 63},
+        {"init_sha256": "0" * 64},
+        {"total_episodes": 100, "earlier_budgets": [100]},
+        {"total_episodes": 100, "earlier_budgets": [50, 40]},
+        {"total_episodes": 100, "earlier_budgets": [0]},
     ],
 )
 def test_what_makes_no_run_is_refused(values: dict[str, Any]) -> None:

@@ -41,7 +41,9 @@ BITS_PER_HOST = 4
 """Two for activity (scanned, exploited), two for what Blue holds of the host's state."""
 OBSERVATION_SIZE = NUM_HOSTS * BITS_PER_HOST
 EPISODE_STEPS = 100
-"""Steps of an episode; CybORG itself never ends one."""
+"""Steps of an episode where nobody says otherwise; CybORG itself never ends one."""
+MAX_EPISODE_STEPS = 1000
+"""Steps of an episode, at most, in training."""
 
 # Hosts ------------------------------------------------------------------------------------------------------
 

@@ -38,6 +38,12 @@ def test_a_game_is_what_the_configuration_says() -> None:
     assert (game.interface, game.shape) == (Interface(), PLAIN)
 
 
+def test_an_episode_is_as_long_as_the_configuration_says() -> None:
+    game = game_spec(Config(episode_steps=30))
+    assert game.num_steps == 30
+    assert {field.shape[0] for field in game.record.fields} == {30, 31}
+
+
 def test_the_shape_of_policy_and_record_is_that_of_the_interface() -> None:
     game = game_spec(Config(observation_memory=True, actions="merged"))
     assert game.interface == Interface(observation_memory=True, actions="merged")

@@ -10,12 +10,14 @@ import pytest
 
 from native_buffers.errors import SegmentMissing, SharedMemoryFull
 from pipeline.command.cli import main
+from pipeline.command.options import FIELDS
 from pipeline.command.process import FAILED, INTERRUPTED, OK, USAGE
-from pipeline.config import Config
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
     from conftest import Mistake
+
+    from pipeline.config import Config
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
@@ -49,7 +51,7 @@ ROOT = Path(__file__).parents[3]
         ("resume /dev/null", "/dev/null is not the folder of a run"),
         (
             "resume x --seed 3",
-            "--seed can't change when a run is resumed, only --workers, --collector",
+            "--seed can't change when a run is resumed, only --total-episodes, --workers",
         ),
         ("info --workers 0", "--workers 0: must be greater than or equal to 1"),
         ("info --quiet", "unknown option --quiet"),
@@ -98,9 +100,9 @@ def test_help_comes_at_once(tmp_path: Path) -> None:
     done = run_py("--help", python=("-X", "importtime"))
     assert done.returncode == OK
     assert done.stdout.startswith("usage: run.py [train] [OPTION ...]\n       run.py resume RUN [OPTION ...]\n")
-    for name in Config.model_fields:
+    for name in FIELDS:
         assert f"--{name.replace('_', '-')}" in done.stdout
-    for text in ("commands:", "examples:", "Ctrl-C", "[0.95]", "--json-logs"):
+    for text in ("commands (each has", "examples:", "Ctrl-C", "[0.95]", "--json-logs"):
         assert text in done.stdout
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "argparse" in imported
@@ -120,8 +122,13 @@ def test_a_mistake_costs_no_time_and_no_traceback(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [["-h"], ["train", "--help"], ["resume", "-h"], ["evaluate", "-h"], ["info", "--help"]]
 )
-def test_every_command_has_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_help_that_fits_a_terminal(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == OK
-    assert "usage: run.py" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert out.startswith("usage: run.py")
+    assert max(map(len, out.splitlines())) <= 80

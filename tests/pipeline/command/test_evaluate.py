@@ -39,6 +39,7 @@ def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("a" * 5000, f"there is no run '{'a' * 59}: give one"),
         ("random --steps 30,,50", "--steps '': must be a whole number from 1 to 10000"),
         ("random --steps 30,30", "--steps '30,30': name each once"),
+        ("random --steps=", "--steps '': must be a whole number from 1 to 10000"),
         ("random --steps 0", "--steps '0': must be a whole number from 1 to 10000"),
         ("random --episodes 1e3", "--episodes '1e3': must be a whole number from 1 to 1000000"),
         ("random --episodes ²", "--episodes '²': must be"),
@@ -107,6 +108,17 @@ def test_a_policy_is_evaluated(make_run: MakeRun, capsys: pytest.CaptureFixture[
     head = evaluated(capsys, str(run), *SMALL, "--profile", "head")
     assert head["game"]["profile"] == "head"
     assert len({json.dumps(each["scenarios"]) for each in (report, other, greedy)}) == 3
+
+
+def test_a_policy_is_evaluated_as_it_was_trained(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    def steps(run: Path, *arguments: str) -> set[int]:
+        report = evaluated(capsys, str(run), "--episodes", "1", *arguments)
+        return {each["steps"] for each in report["scenarios"]}
+
+    short = make_run({3: 900}, episode_steps=7)
+    assert steps(short) == {7}
+    assert steps(short, "--steps", "5,30") == {5, 30}
+    assert steps(make_run({3: 900}, name="usual")) == {30, 50, 100}
 
 
 def test_engine_and_workers_change_nothing(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.command.options import (
+    FIELDS,
     Parser,
     UsageError,
     add_options,
@@ -16,9 +17,12 @@ from pipeline.command.options import (
     make_config,
     unknown_argument,
 )
-from pipeline.config import SPEED_FIELDS, Config
+from pipeline.config import SPEED_FIELDS, Config, topic_of
+from pipeline.hyperparameters import Hyperparameters
+from pipeline.marks import Topic
+from pipeline.ppo.recipe import RecipeError
 
-NAMES = tuple(Config.model_fields)
+NAMES = tuple(FIELDS)
 ANY_TEXT = st.text() | st.from_regex(r"-?[0-9]{1,25}(\.[0-9]+)?(e[0-9]+)?", fullmatch=True)
 ANY_VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT | st.binary() | st.dates(),
@@ -40,7 +44,7 @@ def parsed(*arguments: str) -> dict[str, Any]:
 def config_or_mistake(options: dict[str, Any], file: Path | None = None) -> Config | str:
     try:
         return make_config(options, file)
-    except UsageError as error:
+    except (UsageError, RecipeError) as error:
         return str(error)
 
 
@@ -68,7 +72,12 @@ def test_every_value_has_an_option() -> None:
         "device": "cpu",
         "seed": 2**63 - 1,
     }
-    for name in NAMES:
+    assert set(Config.model_fields) - set(NAMES) == {
+        "ppo",
+        "earlier_budgets",
+        "init_sha256",
+    }
+    for name in set(NAMES) & set(Config.model_fields):
         value = values.get(name, Config().model_dump()[name])
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
@@ -80,10 +89,21 @@ def test_every_value_has_an_option() -> None:
             assert getattr(make_config({**extra, **parsed(flag, str(value))}), name) == value
 
 
+def test_every_hyper_parameter_has_an_option() -> None:
+    for name in Hyperparameters.model_fields:
+        flag = f"--ppo.{name.replace('_', '-')}"
+        assert parsed(flag, "1", "--seed", "3") == {"ppo": {name: "1"}, "seed": "3"}
+    config = make_config(parsed("--ppo.learning-rate", "3e-4", "--ppo.num-epochs=2"))
+    assert config.ppo == Hyperparameters(learning_rate=3e-4, num_epochs=2)
+
+
 def test_help_names_every_option_with_its_default() -> None:
     text = " ".join(parser().format_help().split())
     for name in NAMES:
         assert f"--{name.replace('_', '-')}" in text
+    assert "--ppo.learning-rate X Adam's, at the start of a policy's training. [0.001, prototype: 0.002]" in text
+    assert "take it whole. [400, thorough: 800, prototype: the batch]" in text
+    assert "A large one never stops. [0.02, prototype: none]" in text
     assert "{B_lineAgent,RedMeanderAgent,SleepAgent,Mixed} Who attacks; Mixed:" in text
     assert "over all workflows. [100000]" in text
     assert "pickled. (speed only) [shm]" in text
@@ -94,6 +114,27 @@ def test_help_names_every_option_with_its_default() -> None:
     assert "None" not in text
     assert "==SUPPRESS==" not in text
     assert "`" not in text
+
+
+def test_help_has_the_options_of_a_topic_together() -> None:
+    text = parser().format_help()
+    titles = [text.index(f"\n{topic.value}:\n") for topic in Topic]
+    assert titles == sorted(titles)
+    ends = [*titles[1:], len(text)]
+    for name, field in Config.model_fields.items():
+        topic = topic_of(name)
+        where = text.rfind("--ppo.gamma" if name == "ppo" else f"\n  --{name.replace('_', '-')}")
+        if topic is None:
+            assert (where, field.default) in {(-1, ()), (-1, None)}
+        else:
+            place = list(Topic).index(topic)
+            assert titles[place] < where < ends[place]
+
+
+def test_a_topic_without_options_is_not_there() -> None:
+    some = Parser(prog="program")
+    add_options(some, ("workers",))
+    assert [topic for topic in Topic if f"{topic.value}:" in some.format_help()] == [Topic.WHERE]
 
 
 def test_a_namespace_may_hold_more_than_the_configuration() -> None:
@@ -112,9 +153,27 @@ def test_options_override_the_file(tmp_path: Path) -> None:
     assert (config.log_dir, config.gp_beta) == (Path("there"), 1.0)
 
 
+def test_options_override_the_file_in_its_table_too(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text('recipe = "thorough"\n[ppo]\nlearning_rate = 5e-4\nnum_epochs = 2\n')
+    assert make_config({}, file).ppo == Hyperparameters(learning_rate=5e-4, num_epochs=2)
+    given = parsed("--ppo.num-epochs", "3", "--ppo.gamma", "0.9")
+    assert make_config(given, file).ppo == Hyperparameters(learning_rate=5e-4, num_epochs=3, gamma=0.9)
+    assert mistake(parsed("--ppo.gamma", "2"), file) == "--ppo.gamma 2: must be less than or equal to 1"
+    file.write_text("[ppo]\nlearning_rate = 2\n")
+    assert mistake(given, file) == f"{file}: ppo.learning_rate 2: must be less than or equal to 1"
+    file.write_text("ppo = 3")
+    assert mistake(given, file) == f"{file}: ppo 3: must be a table, [ppo]"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("[ppo]\nlr = 2", "my.toml: unknown key 'ppo.lr'"),
+        ("[ppo]\nlearning_rat = 2", "my.toml: unknown key 'ppo.learning_rat'; did you mean 'ppo.learning_rate'?"),
+        ("[ppo]\nnum_epochs = true", "my.toml: ppo.num_epochs True: takes more than true or false"),
+        ("[ppo]\nnum_epochs = []", "my.toml: ppo.num_epochs []: must be a valid integer"),
+        ("[[ppo]]\nnum_epochs = 2", "my.toml: ppo [{'num_epochs': 2}]: must be a table, [ppo]"),
         ("workerz = 2", "my.toml: unknown key 'workerz'; did you mean 'workers'?"),
         ("[workers]\nnumber = 2", "my.toml: workers {'number': 2}: must be a valid integer"),
         ("[run]\nworkers = 2", "my.toml: unknown key 'run'"),
@@ -179,18 +238,29 @@ def test_any_file_gives_a_configuration_or_a_mistake(tmp_path_factory: pytest.Te
         ({"red_agent": "a\nb\x1b[2J"}, r"--red-agent a\nb\x1b[2J: must be"),
         ({"red_agent": "N" * 1000}, f"--red-agent {'N' * 57}...: must be"),
         ({"workers": "9" * 5000}, f"--workers {'9' * 57}...: "),
+        ({"ppo": {"learning_rate": "0"}}, "--ppo.learning-rate 0: must be greater than 0"),
+        ({"ppo": {"learning_rate": "fast"}}, "--ppo.learning-rate fast: must be a valid number"),
+        ({"ppo": {"target_kl": "inf"}}, "--ppo.target-kl inf: must be a finite number"),
+        ({"ppo": {"minibatch_size": "0"}}, "--ppo.minibatch-size 0: must be greater than or equal to 1"),
     ],
 )
 def test_a_mistake_is_told_with_the_option_and_what_fits(options: dict[str, Any], told: str) -> None:
     assert mistake(options).startswith(told)
 
 
+def test_hyper_parameters_that_do_not_go_together_are_told() -> None:
+    with pytest.raises(RecipeError, match="prototype has no use for"):
+        make_config({"recipe": "prototype", "ppo": {"gae_lambda": "0.9"}})
+
+
 @pytest.mark.parametrize(
     ("argument", "known", "told"),
     [
         ("--workerz", NAMES, "unknown option --workerz: did you mean --workers?"),
-        ("--lambda=3", NAMES, "unknown option --lambda: did you mean --alignment-lambda?"),
+        ("--alignment=3", NAMES, "unknown option --alignment: did you mean --alignment-lambda?"),
         ("-w", NAMES, "unknown option -w: see run.py --help"),
+        ("--learning-rate", NAMES, "unknown option --learning-rate: did you mean --ppo.learning-rate?"),
+        ("--ppo.gamma=1", SPEED_FIELDS, "--ppo.gamma can't change when a run is resumed, only --workers, --collector,"),
         ("--seed=3", SPEED_FIELDS, "--seed can't change when a run is resumed, only --workers, --collector,"),
         ("--no-such", SPEED_FIELDS, "unknown option --no-such: see run.py --help"),
         ("x", NAMES, "unexpected argument 'x' (see run.py --help)"),
@@ -214,7 +284,7 @@ def test_the_parser_raises_and_takes_no_abbreviation(arguments: list[str], told:
     assert str(caught.value) == told
 
 
-@given(st.dictionaries(st.sampled_from(NAMES), ANY_TEXT))
+@given(st.dictionaries(st.sampled_from(tuple(Config.model_fields)), ANY_TEXT))
 @example({"run_name": "\ud800"})
 @example({"workers": "\x00", "log_dir": "\x00"})
 @example({"log_dir": ""})
@@ -224,7 +294,8 @@ def test_any_texts_give_a_configuration_or_a_mistake_in_one_line(options: dict[s
     assert isinstance(outcome, Config) or (outcome.isprintable() and len(outcome) < 300)
 
 
-@given(st.dictionaries(st.sampled_from(NAMES), ANY_VALUE))
+@given(st.dictionaries(st.sampled_from(tuple(Config.model_fields)), ANY_VALUE))
+@example({"ppo": {"gamma": {}}})
 def test_any_values_give_a_configuration_or_a_mistake_in_one_line(options: dict[str, Any]) -> None:
     outcome = config_or_mistake(options)
     assert isinstance(outcome, Config) or outcome.isprintable()
@@ -237,7 +308,7 @@ def test_any_command_line_is_parsed_or_a_mistake(arguments: list[str]) -> None:
         options = parsed(*arguments)
     except UsageError:
         return
-    assert options.keys() <= set(NAMES)
+    assert options.keys() <= set(Config.model_fields)
 
 
 def test_an_order_is_asked_for_by_name() -> None:

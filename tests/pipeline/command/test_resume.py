@@ -37,6 +37,21 @@ def test_a_run_is_not_resumed_while_it_is_alive(mistake: Mistake) -> None:
     folder.close()
 
 
+def test_a_budget_that_can_not_take_the_place_of_the_runs(mistake: Mistake) -> None:
+    RunFolder.create(Config(log_dir=Path(), run_name="run", total_episodes=100)).close()
+    assert mistake("resume", "run", "--total-episodes", "x").startswith("--total-episodes x: must be a valid integer")
+    assert mistake("resume", "run", "--total-episodes", "99").startswith(
+        "--total-episodes 99: the run has a budget of 100 episodes, and only a larger one can take its place"
+    )
+    assert mistake("resume", "run", "--total-episodes", "101") == (
+        "run has used 0 of its 100 episodes: it can be given more when it has come to their end. Go on with it first "
+        "(resume run)"
+    )
+    assert mistake("resume", "run", "--seed", "3").startswith(
+        "--seed can't change when a run is resumed, only --total-episodes, --workers,"
+    )
+
+
 def test_a_run_is_not_resumed_with_too_few_slots(mistake: Mistake) -> None:
     RunFolder.create(Config(log_dir=Path(), run_name="run", slots=4, workers=2)).close()
     assert mistake("resume", "run", "--workers", "5").startswith("4 slots can't keep 5 workers busy")

@@ -25,6 +25,7 @@ POLICY = AgentDescription(
     num_episodes=1280,
     trained_against="B_lineAgent",
     trained_on="head",
+    trained_steps=50,
 )
 REPORT = Report(POLICY, "fast", "head", "csle-cyborg 0.0.3", "0.1.0", 7, 1000, NINE)
 BASELINE = replace(
@@ -45,7 +46,7 @@ def test_the_table_says_who_played_what() -> None:
     assert printed(REPORT)[:4] == [
         "agent: policy of logs/[red]x, greedy actions",
         "workflow: user -> defender (as asked for)",
-        "trained: 1,280 episodes, 40 updates, against B_lineAgent, profile head",
+        "trained: 1,280 episodes, 40 updates, against B_lineAgent, 50 steps each, profile head",
         "game: profile head, on the fast engine (csle-cyborg 0.0.3's game); 1,000 episodes each, seed 7",
     ]
     assert printed(BASELINE)[:2] == [
@@ -83,6 +84,7 @@ def test_the_json_is_complete_and_valid() -> None:
             "num_episodes": 1280,
             "trained_against": "B_lineAgent",
             "trained_on": "head",
+            "trained_steps": 50,
         },
         "game": {"engine": "fast", "profile": "head", "cyborg": "csle-cyborg 0.0.3"},
         "version": "0.1.0",

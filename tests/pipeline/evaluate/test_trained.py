@@ -8,15 +8,13 @@ import pytest
 from pipeline.cage2.facts.orders import order_name
 from pipeline.errors import SetupError
 from pipeline.evaluate import trained as module
-from pipeline.evaluate.trained import NoPolicyError, find_run, load_trained
-from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.evaluate.trained import NoPolicyError, load_trained
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolderError
 from pipeline.policy.params import PolicyShape
 from pipeline.policy.store import SHARED_POLICY, PolicyStore
 
 if TYPE_CHECKING:
-    from pipeline.persist.checkpoint import Checkpoint
     from tests.pipeline.conftest import MakeRun
 
 
@@ -64,15 +62,6 @@ def test_a_shared_policy_follows_any_order(make_run: MakeRun) -> None:
     assert (without.workflow_id, without.reason) == (0, "the first of all; none has reached the compliance threshold")
 
 
-def test_a_run_may_be_named_by_its_checkpoint(make_run: MakeRun) -> None:
-    run = make_run({3: 900})
-    for path in (run, run / "checkpoint", *(run / "checkpoint").iterdir()):
-        assert find_run(path) == run
-    named_so = make_run({3: 900}, name="checkpoint")
-    assert find_run(named_so) == named_so
-    assert find_run(named_so / "checkpoint") == named_so
-
-
 def test_a_run_without_a_checkpoint(make_run: MakeRun) -> None:
     run = make_run({})
     with pytest.raises(NoPolicyError, match=r"run has no checkpoint yet: go on with it \(resume .*run\) until"):
@@ -99,23 +88,3 @@ def test_a_search_that_can_not_be(make_run: MakeRun, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module.Search, "from_state", lambda _: [][0])
     with pytest.raises(CheckpointError, match="holds a search that can't be"):
         load_trained(run, None)
-
-
-def test_a_checkpoint_that_is_replaced_while_it_is_read(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run goes on: what the manifest named is gone, and a new manifest has come."""
-    run = make_run({3: 900})
-    read = CheckpointFolder.read
-    readings: list[int] = []
-
-    def read_too_late(folder: CheckpointFolder) -> Checkpoint | None:
-        readings.append(1)
-        if len(readings) == 1:
-            path = run / "checkpoint" / "manifest.json"
-            path.with_name("new").write_bytes(path.read_bytes())
-            path.with_name("new").rename(path)
-            raise CheckpointError("the checkpoint lacks a file")
-        return read(folder)
-
-    monkeypatch.setattr(CheckpointFolder, "read", read_too_late)
-    assert load_trained(run, None).workflow_id == 3
-    assert len(readings) == 2

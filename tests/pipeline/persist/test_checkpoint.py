@@ -17,12 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipeline.persist.checkpoint import Checkpoint, CheckpointFolder, SavedPolicy
+from pipeline.persist.checkpoint import Checkpoint, CheckpointFolder, SavedPolicy, find_run, read_latest
 from pipeline.persist.files import WriteError
 from pipeline.persist.manifest import CheckpointError, digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tests.pipeline.conftest import MakeRun
 
 
 def policy(workflow_id: int, num_updates: int, size: int = 3) -> SavedPolicy:
@@ -500,3 +502,34 @@ def test_a_state_that_json_has_no_word_for_is_refused_and_the_old_one_stays(tmp_
     with pytest.raises(ValueError, match="not JSON compliant"):
         folder.write(dataclasses.replace(SECOND, search={"score": float("nan")}))
     assert same(read(tmp_path), FIRST)
+
+
+def test_a_run_may_be_named_by_its_checkpoint(make_run: MakeRun) -> None:
+    run = make_run({3: 900})
+    for path in (run, run / "checkpoint", *(run / "checkpoint").iterdir()):
+        assert find_run(path) == run
+    named_so = make_run({3: 900}, name="checkpoint")
+    assert find_run(named_so) == named_so
+    assert find_run(named_so / "checkpoint") == named_so
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_read(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run goes on: what the manifest named is gone, and a new manifest has come."""
+    run = make_run({3: 900})
+    read = CheckpointFolder.read
+    readings: list[int] = []
+
+    def read_too_late(folder: CheckpointFolder) -> Checkpoint | None:
+        readings.append(1)
+        if len(readings) == 1:
+            path = run / "checkpoint" / "manifest.json"
+            path.with_name("new").write_bytes(path.read_bytes())
+            path.with_name("new").rename(path)
+            raise CheckpointError("the checkpoint lacks a file")
+        return read(folder)
+
+    monkeypatch.setattr(CheckpointFolder, "read", read_too_late)
+    checkpoint = read_latest(run)
+    assert checkpoint is not None
+    assert [policy.workflow_id for policy in checkpoint.policies] == [3]
+    assert len(readings) == 2

@@ -78,6 +78,29 @@ def test_a_checkpoint_of_another_configuration(change: dict[str, Any], told: str
         read_manifest(path, {**CONFIGURATION, **change})
 
 
+def budgets(*episodes: int) -> dict[str, Any]:
+    """The configuration of a run that was given so many, one after the other."""
+    return {**CONFIGURATION, "total_episodes": episodes[-1], "earlier_budgets": list(episodes[:-1])}
+
+
+@pytest.mark.parametrize("later", [(100,), (100, 200), (100, 200, 300)])
+def test_a_checkpoint_of_an_earlier_budget_of_the_same_run(later: tuple[int, ...], path: Path) -> None:
+    rewrite(path, configuration=budgets(100))
+    assert read_manifest(path, budgets(*later)) is not None
+    rewrite(path, configuration={**budgets(100), "seed": 1})
+    with pytest.raises(CheckpointError, match="there seed is 1"):
+        read_manifest(path, budgets(*later))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [((100,), (200,)), ((100, 200), (100,)), ((50,), (100, 200)), ((50, 100), (100, 200))]
+)
+def test_a_checkpoint_of_other_budgets(theirs: tuple[int, ...], ours: tuple[int, ...], path: Path) -> None:
+    rewrite(path, configuration=budgets(*theirs))
+    with pytest.raises(CheckpointError, match=r"there (earlier_budgets|total_episodes) is "):
+        read_manifest(path, budgets(*ours))
+
+
 def test_a_configuration_that_has_less(path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"there gp_beta is 2\.0, in the run's config\.json None"):
         read_manifest(path, {"seed": 0, "red_agent": "SleepAgent"})

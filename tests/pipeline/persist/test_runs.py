@@ -35,6 +35,13 @@ def test_a_new_run_writes_down_configuration_and_machine(folder: RunFolder, tmp_
     assert json.loads((folder.path / "config.json").read_text()).keys() == Config.model_fields.keys()
 
 
+def test_a_new_run_has_no_history(tmp_path: Path) -> None:
+    config = Config(log_dir=tmp_path / "logs", total_episodes=200, earlier_budgets=(100,))
+    with pytest.raises(RunFolderError, match="a new run has no earlier_budgets: that is what resume"):
+        RunFolder.create(config)
+    assert not (tmp_path / "logs").exists()
+
+
 def test_a_run_without_a_name_is_named_after_time_agent_and_seed(tmp_path: Path) -> None:
     config = Config(log_dir=tmp_path / "new" / "logs", red_agent="SleepAgent", seed=7)
     names = []

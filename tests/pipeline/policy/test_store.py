@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from pipeline.cage2.facts.names import UnknownNameError
 from pipeline.cage2.facts.orders import KENDALL
 from pipeline.policy.params import PLAIN, PolicyShape
-from pipeline.policy.store import IncompatiblePolicyError, PolicyState, PolicyStore
+from pipeline.policy.store import SHARED_POLICY, IncompatiblePolicyError, PolicyState, PolicyStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +75,40 @@ def test_a_warm_start_copies_the_nearest_trained_order() -> None:
     assert torch.equal(warm.network.critic, source.network.critic)
     assert warm.network.actor.data_ptr() != source.network.actor.data_ptr()
     assert (warm.num_updates, warm.num_episodes, len(warm.adam)) == (0, 0, 0)
+
+
+def initial(*workflow_ids: int) -> dict[int, dict[str, torch.Tensor]]:
+    """What another run's policies may be, each of another number."""
+    sizes = {"actor": PLAIN.actor.num_values, "critic": PLAIN.critic.num_values}
+    return {i: {name: torch.full((size,), float(i)) for name, size in sizes.items()} for i in workflow_ids}
+
+
+@pytest.mark.parametrize(
+    ("others", "workflow_id", "source"),
+    [
+        ((1, 119), 119, 119),
+        ((1, 119), 0, 1),  # the nearest
+        ((1, 2, 6), 0, 1),  # of equally near ones the lowest
+        ((SHARED_POLICY,), 17, SHARED_POLICY),
+        ((SHARED_POLICY,), SHARED_POLICY, SHARED_POLICY),
+    ],
+)
+def test_what_takes_the_place_of_fresh_weights(others: tuple[int, ...], workflow_id: int, source: int) -> None:
+    given = initial(*others)
+    policy = PolicyStore(0, "orthogonal", PLAIN, given).get_or_create(workflow_id, warm_start=False)
+    for name in ("actor", "critic"):
+        weights = getattr(policy.network, name)
+        assert torch.equal(weights, given[source][name])
+        assert weights.data_ptr() != given[source][name].data_ptr()
+    assert (policy.num_updates, policy.num_episodes, policy.adam) == (0, 0, {})
+
+
+def test_a_warm_start_goes_before_what_takes_the_place_of_fresh_weights() -> None:
+    store = PolicyStore(0, "orthogonal", PLAIN, initial(3))
+    assert torch.equal(store.get_or_create(1, warm_start=True).network.actor, initial(3)[3]["actor"])
+    assert store.trained_ids() == ()
+    train(store.get_or_create(1, warm_start=True))
+    assert not torch.equal(store.get_or_create(2, warm_start=True).network.actor, initial(3)[3]["actor"])
 
 
 def test_a_warm_start_takes_the_lowest_of_equally_near_orders() -> None:

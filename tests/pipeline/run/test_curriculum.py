@@ -197,6 +197,20 @@ def test_one_order_alone_has_the_whole_run() -> None:
     assert mine.schedule(visit).progress(25_000) == 0.5
 
 
+def test_one_order_alone_goes_on_with_its_policy_and_counts_as_it_is_then(last_update: UpdateResult) -> None:
+    """When a larger budget was given."""
+    config = Config(workflow=ORDER, total_episodes=1280)
+    found, policies = search(config), store()
+    policies.get_or_create(77, warm_start=False).num_updates = 20
+    policies.get_or_create(77, warm_start=False).num_episodes = 640
+    for reward in (-40.0, -20.0):
+        mine = Single(config, found, DEFAULT, ORDER)
+        visit = begin(mine, 640, policies)
+        assert (visit.first_update, visit.first_episode, visit.budget) == (20, 640, 640)
+        mine.finish(visit, ended(last_update), [score(reward, 1.0)])
+    assert [observed["env_reward"]["mean"] for observed in found.state()["observations"]] == [-20.0]
+
+
 @pytest.mark.parametrize(("compliance", "counts"), [(0.95, True), (0.94, False)])
 def test_one_order_alone_counts_if_it_is_followed_in_the_end(
     compliance: float, counts: bool, last_update: UpdateResult

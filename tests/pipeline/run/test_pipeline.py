@@ -2,12 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import json
+import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline import Pipeline
-from pipeline.persist.runs import RunFolderError
+from pipeline.cage2.facts.orders import order_name
+from pipeline.hyperparameters import Hyperparameters
+from pipeline.persist.budget import BudgetLeftError, record_budget, with_budget
+from pipeline.persist.initial import InitialPoliciesError
+from pipeline.persist.runs import RunFolderError, read_config
+from pipeline.ppo.recipe import DEFAULT, RecipeError
+from pipeline.run.run import Run
 from pipeline.types import FirstEpisode, RunStarted, UpdateResult, WorkflowStarted
 
 if TYPE_CHECKING:
@@ -15,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import MakeConfig
+
+    from pipeline import Config
 
 
 async def test_stop_ends_after_the_update_and_resume_goes_on(make_config: MakeConfig, tmp_path: Path) -> None:
@@ -44,6 +55,103 @@ async def test_stop_ends_after_the_update_and_resume_goes_on(make_config: MakeCo
     ]
     assert rows[0] == rows[1]
     assert rows[2] == rows[3]
+
+
+async def test_a_run_is_trained_by_the_hyper_parameters_that_it_sets(make_config: MakeConfig, tmp_path: Path) -> None:
+    config = make_config(run_name="set", ppo=Hyperparameters(learning_rate=3e-4, num_epochs=1))
+    async with Pipeline(config) as pipeline:
+        updates = [event async for event in pipeline.events() if isinstance(event, UpdateResult)]
+    assert {update.num_epochs for update in updates} == {1}
+    assert updates[0].learning_rate == 3e-4
+    run = await Run.start(make_config(run_name="given"), replace(DEFAULT, learning_rate=3e-4, num_epochs=1), None)
+    given = await run.finished()
+    await run.close()
+    assert (await pipeline.run()).digest == given.digest
+    resumed = Pipeline.resume(tmp_path / "set")
+    assert resumed.config == config
+    assert resumed._recipe == pipeline._recipe
+
+
+def test_hyper_parameters_that_do_not_go_together_make_no_pipeline(make_config: MakeConfig) -> None:
+    with pytest.raises(RecipeError, match="would rise"):
+        Pipeline(make_config(ppo=Hyperparameters(learning_rate=1e-6)))
+
+
+async def test_a_larger_budget_is_annealed_over_from_where_the_run_stands(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    options = {"workflow": order_name(5), "total_episodes": 24, "evaluation_episodes": 2, "collector": "sequential"}
+    async with Pipeline(make_config(**options)) as pipeline:
+        await pipeline.run()
+    async with Pipeline.resume(tmp_path / "run", 48) as longer:
+        updates = [event async for event in longer.events() if isinstance(event, UpdateResult)]
+        finished = await longer.run()
+    assert [update.learning_rate for update in updates] == [DEFAULT.learning_rate_at(n / 48) for n in (24, 32, 40)]
+    assert [update.update for update in updates] == [3, 4, 5]
+    assert (finished.reason, finished.episodes) == ("budget", 48)
+    with (tmp_path / "run" / "training_log.csv").open() as log:
+        assert [row["Update"] for row in csv.DictReader(log)] == list("012345")
+
+
+async def test_a_budget_is_not_replaced_before_it_is_used_up(make_config: MakeConfig, tmp_path: Path) -> None:
+    async with Pipeline(make_config()) as pipeline:
+        async for event in pipeline.events():
+            if isinstance(event, UpdateResult):
+                break
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    with pytest.raises(BudgetLeftError, match="has used 8 of its 40 episodes"):
+        async with Pipeline.resume(tmp_path / "run", 80):
+            pass
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
+
+
+async def test_a_larger_budget_outlives_a_run_that_is_killed_before_its_first_checkpoint(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    async with Pipeline(make_config()) as pipeline:
+        await pipeline.run()
+    record_budget(tmp_path / "run", with_budget(read_config(tmp_path / "run"), 64))
+    async with Pipeline.resume(tmp_path / "run") as resumed:
+        assert (await resumed.run()).episodes == 64
+
+
+async def digest_from(source: Path, config: Config, *, stop: bool = False) -> str:
+    """Train from the policies of a run; by way of a stop and a resume, without that run, if asked for."""
+    async with Pipeline(config) as pipeline:
+        assert pipeline.run_dir != source
+        async for event in pipeline.events():
+            if stop and isinstance(event, UpdateResult):
+                pipeline.stop()
+        finished = await pipeline.run()
+    assert json.loads((pipeline.run_dir / "summary.json").read_text())["configuration"]["init_sha256"]
+    if stop:
+        shutil.rmtree(source)  # which is needed no more
+        async with Pipeline.resume(pipeline.run_dir) as pipeline:
+            finished = await pipeline.run()
+    return finished.digest
+
+
+async def test_a_run_starts_from_the_policies_of_another(make_config: MakeConfig, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    async with Pipeline(make_config(run_name="source")) as pipeline:
+        await pipeline.run()
+    other = {"init_from": source, "red_agent": "RedMeanderAgent", "recipe": "thorough", "warm_start": False}
+    reference = await digest_from(source, make_config(run_name="one", collector="sequential", **other))
+    recorded = read_config(tmp_path / "one")
+    assert recorded.init_from == source
+    again = make_config(run_name="two", init_sha256=recorded.init_sha256, **other)
+    assert await digest_from(source, again, stop=True) == reference
+    async with Pipeline(make_config(run_name="afresh", **{**other, "init_from": None})) as afresh:
+        assert (await afresh.run()).digest != reference
+
+
+async def test_a_run_that_can_not_start_from_another_leaves_nothing(make_config: MakeConfig, tmp_path: Path) -> None:
+    async with Pipeline(make_config(run_name="source")) as pipeline:
+        await pipeline.run()
+    with pytest.raises(InitialPoliciesError, match="actions is all there and merged here"):
+        async with Pipeline(make_config(init_from=tmp_path / "source", actions="merged")):
+            pass
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("when", [RunStarted, WorkflowStarted, FirstEpisode, UpdateResult])
