@@ -130,7 +130,7 @@ class _Evaluation:
                 yield index, number, task
 
     async def _compile(self) -> None:
-        """Have one worker compile what the forkserver has not: all at once would fill numba's cache together."""
+        """Have one worker compile what the forkserver has not: the others would wait for it, and be taken for hung."""
         if self._request.game.engine != "fast" or isinstance(self._request.agent, Policy):
             return None
         while True:

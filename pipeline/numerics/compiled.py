@@ -53,6 +53,8 @@ def kernel(function: _Function) -> _Function:
     dispatcher: Any = _njit(error_model="numpy", nogil=True)(function)
     if COMPILED:
         with contextlib.suppress(NotKeptError):
-            dispatcher._cache = KernelCache(function)  # noqa: SLF001  # where numba's own `enable_caching` puts its own
+            cache = KernelCache(function)
+            dispatcher._cache = cache  # noqa: SLF001  # where numba's own `enable_caching` puts its own
+            dispatcher.compile = cache.once(dispatcher.compile)
     compiled_function: _Function = dispatcher
     return compiled_function
