@@ -12,8 +12,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pipeline.cage2.engine.game import step_games
 from pipeline.evaluate.play import Policy, Task, play
 from pipeline.evaluate.results import ScenarioResult, summarize
+from pipeline.numerics.compiled import must_be_compiled
+from pipeline.play import rollout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,6 +68,12 @@ class Request:
 def useful_workers(request: Request, num_cores: int) -> int:
     """Return how many processes to play a request with, where nobody says."""
     return num_cores if request.num_steps > STEPS_WORTH_WORKERS[request.game.engine] else 1
+
+
+def must_compile(request: Request) -> bool:
+    """Return whether machine code has to be made for a request, once, which takes some 20 seconds."""
+    steps_engine = isinstance(request.agent, str) and request.game.engine == "fast"
+    return must_be_compiled(rollout.play, *([step_games] if steps_engine else []))
 
 
 def evaluate(request: Request, note_progress: Callable[[int], None] = lambda _: None) -> tuple[ScenarioResult, ...]:

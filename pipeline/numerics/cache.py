@@ -111,6 +111,15 @@ class KernelCache(caching.FunctionCache):
 
         return compile_once
 
+    def is_kept(self, target_context: Any) -> bool:
+        """Return whether there is machine code for this processor, for whatever signature."""
+        processor = target_context.codegen().magic_tuple()
+        try:
+            index = self._cache_file._load_index()  # noqa: SLF001  # or only whole code could be asked for
+        except _UNREADABLE:
+            return False
+        return any(kept_for == processor for _, kept_for, _ in index)
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what is kept for a signature; None if nothing is, or nothing that can be read, and it is to be made.
 

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from pipeline.types import EpisodesCollected, EpisodesLost, UpdateResult, WorkflowFinished, WorkflowStarted
+from pipeline.types import Compiling, EpisodesCollected, EpisodesLost, UpdateResult, WorkflowFinished, WorkflowStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,7 @@ class Dashboard:
         self._update_bar = self._bars.add_task("update", total=config.episodes_per_update, note="")
         self._workflow_bar = self._bars.add_task("workflow", total=config.episode_cap, note="")
         self._run_bar = self._bars.add_task("run", total=config.total_episodes, note="")
+        self._compiling: Compiling | None = None
         self._latest: UpdateResult | None = None
         self._best: WorkflowFinished | None = None
         self._visit_episodes = 0
@@ -67,6 +68,8 @@ class Dashboard:
     def __call__(self, event: Event) -> None:
         """Show an event."""
         match event:
+            case Compiling():
+                self._compiling = event
             case WorkflowStarted():
                 self._visit_episodes = 0
                 self._bars.update(self._workflow_bar, note=event.workflow_order)
@@ -74,6 +77,7 @@ class Dashboard:
                 self._in_update = event.num_filled
                 self._bars.update(self._update_bar, completed=event.num_filled, total=event.num_episodes)
             case UpdateResult():
+                self._compiling = None  # or it could not have been computed
                 self._latest = event
                 self._in_update = 0
                 self._visit_episodes += event.num_episodes
@@ -108,12 +112,16 @@ class Dashboard:
         since_s, first = self._speed[0]
         rate = (done - first) / (now_s - since_s) if now_s > since_s else 0.0
         left_s = (self._config.total_episodes - done) / rate if rate > 0 else None
+        speed = f"{rate:.1f} episodes/s, {_duration(left_s)} left" if done else ""
         self._bars.update(self._workflow_bar, completed=self._visit_episodes + self._in_update)
-        self._bars.update(self._run_bar, completed=done, note=f"{rate:.1f} episodes/s, {_duration(left_s)} left")
+        self._bars.update(self._run_bar, completed=done, note=speed)
         self._live.update(Group(self._bars, self._table(statistics)), refresh=True)
 
     def _table(self, statistics: PipelineStatistics) -> Table:
         table = Table.grid(padding=(0, 2))
+        if self._compiling is not None:
+            compiling = self._compiling
+            table.add_row("compiling", f"once, about {compiling.expected_s:.0f} s; {compiling.seconds:.0f} s so far")
         if self._latest is not None:
             latest = self._latest
             table.add_row(
@@ -129,11 +137,13 @@ class Dashboard:
             if best
             else "no workflow learned yet",
         )
-        ring = statistics.ring
+        ring, num_alive = statistics.ring, statistics.workers_alive
         table.add_row(
             "workers",
-            f"{statistics.workers_alive} of {self._config.workers} alive   "
-            f"{ring.num_slots - ring.num_free} of {ring.num_slots} slots in use",
+            f"{num_alive} of {self._config.num_players} alive   "
+            f"{ring.num_slots - ring.num_free} of {ring.num_slots} slots in use"
+            if num_alive
+            else "starting",
         )
         return table
 

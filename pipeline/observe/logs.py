@@ -14,7 +14,7 @@ import structlog
 
 from pipeline.persist.files import Log
 from pipeline.printable import printable
-from pipeline.types import EpisodesCollected, UpdateResult
+from pipeline.types import Compiling, EpisodesCollected, UpdateResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pipeline.types import Event
 
 EVENT_LOG = "events.jsonl"
+_COMPILING_INTERVAL_S = 10.0
+"""Least time between lines that say that machine code is still being made."""
 _MOST_IN_A_LINE = 3
 """Entries of a list that a line for people shows: orders that tie may be all 120."""
 
@@ -63,18 +65,18 @@ class LogLines:
         """
         self._logger = logger
         self._left_out = (EpisodesCollected, *left_out)
-        self._update_interval_s = update_interval_s
-        self._last_update_s = -math.inf
+        self._intervals_s = {UpdateResult: update_interval_s, Compiling: _COMPILING_INTERVAL_S}
+        self._last_s: dict[type[Event], float] = {}
 
     def __call__(self, event: Event) -> None:
         """Write the line of an event."""
         if isinstance(event, self._left_out):
             return
-        if isinstance(event, UpdateResult):
+        if interval_s := self._intervals_s.get(type(event)):
             now_s = time.monotonic()
-            if now_s - self._last_update_s < self._update_interval_s:
+            if now_s - self._last_s.get(type(event), -math.inf) < interval_s:
                 return
-            self._last_update_s = now_s
+            self._last_s[type(event)] = now_s
         self._logger.info(event_name(event), **event_fields(event))
 
 

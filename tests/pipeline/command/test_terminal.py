@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +13,7 @@ from pipeline.command import terminal
 from pipeline.command.cli import main
 from pipeline.command.process import OK
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parents[3]
 TRAIN = ("--collector=sequential", "--total-episodes=16", "--episodes-per-update=8", "--max-episodes-per-workflow=8")
 
 
@@ -44,6 +45,19 @@ def test_every_update_is_a_line_if_asked_for(tmp_path: Path, capsys: pytest.Capt
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("note: --collector sequential plays one episode after the other")
     assert len([line for line in lines if "update=0 " in line]) == 2  # of two visits
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_run_without_kept_machine_code_says_that_it_is_made(tmp_path: Path) -> None:
+    command = [sys.executable, "run.py", "--total-episodes=8", "--episodes-per-update=8", "--log-dir", str(tmp_path)]
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "code")}
+    first, second = (
+        subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=True).stderr for _ in range(2)
+    )
+    assert re.search(r"compiling +seconds=0\.\d+ expected_s=20\.0", first)
+    assert first.count("compiling") >= 2
+    assert "compiling" not in second
 
 
 def test_lines_are_json_if_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

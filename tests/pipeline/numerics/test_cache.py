@@ -17,7 +17,7 @@ from numba.core.errors import TypingError
 
 from pipeline.numerics import cache
 from pipeline.numerics.cache import KernelCache, NotKeptError
-from pipeline.numerics.compiled import kernel
+from pipeline.numerics.compiled import kernel, must_be_compiled
 from pipeline.numerics.sources import source_digest
 from pipeline.ppo import returns
 
@@ -185,6 +185,31 @@ def test_programs_go_on_where_nothing_can_be_kept_any_more(anew: Callable[[], bo
     shutil.rmtree(folder)
     folder.write_text("")
     assert (anew(), anew()) == (True, True)
+
+
+def test_whether_a_kernel_must_be_compiled_is_known_before_it_is_called(
+    anew: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def define() -> Any:
+        return kernel(returns._sum_backwards.py_func)
+
+    first, second = define(), define()
+    assert must_be_compiled(first)
+    first(np.ones((1, 3)), 1.0)
+    assert not must_be_compiled(first, second)  # it is here, and it is kept
+    processor = second.targetctx.codegen().magic_tuple()
+    monkeypatch.setattr(type(second.targetctx.codegen()), "magic_tuple", lambda _: (*processor[:-1], "another's"))
+    assert must_be_compiled(first, second)
+    assert not must_be_compiled(first)
+    monkeypatch.setattr("pipeline.numerics.compiled.COMPILED", False)
+    assert not must_be_compiled(second)
+
+
+def test_a_kernel_that_cannot_be_kept_must_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "folders", lambda _: iter(()))
+    cache._folder.cache_clear()
+    assert must_be_compiled(kernel(returns._sum_backwards.py_func))
+    cache._folder.cache_clear()
 
 
 def test_numbas_own_locators_have_no_say(monkeypatch: pytest.MonkeyPatch) -> None:

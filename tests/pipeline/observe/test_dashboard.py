@@ -15,18 +15,18 @@ from pipeline.config import Config
 from pipeline.observe import dashboard as module
 from pipeline.observe.dashboard import Dashboard
 from pipeline.observe.statistics import PipelineStatistics
-from pipeline.types import EpisodesCollected, EpisodesLost, Estimate, WorkflowStarted
+from pipeline.types import Compiling, EpisodesCollected, EpisodesLost, Estimate, RunStarted, WorkflowStarted
 
 if TYPE_CHECKING:
     from pipeline.types import Event, UpdateResult, WorkflowFinished
 
 
-def statistics(total_episodes: int) -> PipelineStatistics:
+def statistics(total_episodes: int, workers_alive: int = 3) -> PipelineStatistics:
     return PipelineStatistics(
         total_episodes=total_episodes,
         total_updates=0,
         num_evaluated=0,
-        workers_alive=3,
+        workers_alive=workers_alive,
         num_rebuilds=0,
         ring=RingStatistics(16, 5, 6, 3, 1, 1, 7000, 112_000),
         collection=CollectionStatistics(0, 0, 0, 0, 0, 0.0),
@@ -47,7 +47,8 @@ class Screen:
         console = Console(file=self.stream, width=width, height=30, force_terminal=True, color_system=None)
         config = Config(workers=4, total_episodes=1000, max_episodes_per_workflow=320, episodes_per_update=32)
         self.total_episodes = 0
-        self.dashboard = Dashboard(config, lambda: statistics(self.total_episodes), console)
+        self.workers_alive = 3
+        self.dashboard = Dashboard(config, lambda: statistics(self.total_episodes, self.workers_alive), console)
 
     def show(self, event: Event, after_s: float = 1.0) -> str:
         """Show an event; return what is drawn for it, without control codes."""
@@ -69,9 +70,10 @@ def test_it_shows_rewards_compliance_and_the_best_workflow(
     with screen.dashboard:
         for event in events:
             text = screen.show(event)
-            assert "episodes/s" in text
+            assert "workers" in text
             assert all(len(line.rstrip()) <= 100 for line in text.splitlines())
         text = screen.show(update)
+        assert "episodes/s" in text
         assert "env reward -123.5 ± 4.6" in text
         assert "bonus 12.3" in text
         assert "total -111.1" in text
@@ -111,6 +113,22 @@ def test_progress_speed_and_time_left(screen: Screen, update: UpdateResult) -> N
         text = screen.show(update)
         assert re.search(r"workflow .* 32/320\s+op_server -> ", text)
         assert re.search(r"run .* 32/1000 +16\.0 episodes/s, 1m00s left", text)
+
+
+def test_until_the_first_episode_it_says_what_is_waited_for(screen: Screen, update: UpdateResult) -> None:
+    screen.workers_alive = 0
+    with screen.dashboard:
+        text = screen.show(RunStarted("logs/run", resumed=False))
+        assert re.search(r"workers +starting", text)
+        assert "compiling" not in text
+        text = screen.show(Compiling(7.2, 20.0))
+        assert re.search(r"compiling +once, about 20 s; 7 s so far", text)
+        assert "episodes/s" not in text
+        screen.workers_alive, screen.total_episodes = 3, 32
+        text = screen.show(update)
+        assert "3 of 4 alive" in text
+        assert "compiling" not in text
+        assert "episodes/s" in text
 
 
 def test_progress_never_falls_back(screen: Screen, update: UpdateResult) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -47,3 +48,15 @@ def test_nothing_runs_when_others_import_gymnasium(tmp_path: Path) -> None:
     """A program's own `pipeline.py` is nobody else's business."""
     (tmp_path / "pipeline.py").write_text("raise SystemExit('somebody ran this')")
     run("import gymnasium, sys; assert 'pipeline' not in sys.modules", cwd=tmp_path)
+
+
+def test_that_the_game_has_to_be_compiled_is_said_once_and_only_then(tmp_path: Path) -> None:
+    make = "gymnasium.make('pipeline.cage2.gym:Cage2-v0')"
+    program = f"import gymnasium; {make}; {make}; gymnasium.make_vec('pipeline.cage2.gym:Cage2-v0', 2)"
+    command = [sys.executable, "-W", "error", "-c", program]
+    run(f"import gymnasium; env = {make}; env.reset(seed=0); env.step(0)")  # which keeps it
+    told = [
+        subprocess.run(command, env=os.environ | changes, capture_output=True, text=True, check=True).stderr
+        for changes in ({"NUMBA_CACHE_DIR": str(tmp_path)}, {})
+    ]
+    assert told == ["Cage2-v0: the first game compiles the simulator, once, about 10 s\n", ""]
