@@ -36,15 +36,11 @@ class Dashboard:
         self._statistics = statistics
         self._console = console or Console(stderr=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._bars = Progress(
-            TextColumn("{task.description:<9}"),
-            BarColumn(40),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        self._update_bar = self._bars.add_task("update", total=config.episodes_per_update, note="")
-        self._workflow_bar = self._bars.add_task("workflow", total=config.episode_cap, note="")
-        self._run_bar = self._bars.add_task("run", total=config.total_episodes, note="")
+        columns = TextColumn("{task.description:<9}"), BarColumn(None), MofNCompleteColumn()
+        self._bars = Progress(*columns, expand=True)
+        self._workflow_bar = self._bars.add_task("workflow", total=config.episode_cap)
+        self._run_bar = self._bars.add_task("run", total=config.total_episodes)
+        self._order = ""
         self._compiling: Compiling | None = None
         self._latest: UpdateResult | None = None
         self._best: WorkflowFinished | None = None
@@ -72,16 +68,15 @@ class Dashboard:
                 self._compiling = event
             case WorkflowStarted():
                 self._visit_episodes = 0
-                self._bars.update(self._workflow_bar, note=event.workflow_order)
+                self._order = event.workflow_order
             case EpisodesCollected():
                 self._in_update = event.num_filled
-                self._bars.update(self._update_bar, completed=event.num_filled, total=event.num_episodes)
             case UpdateResult():
                 self._compiling = None  # or it could not have been computed
                 self._latest = event
                 self._in_update = 0
                 self._visit_episodes += event.num_episodes
-                self._bars.update(self._workflow_bar, note=event.workflow_order)  # when resumed, no visit was started
+                self._order = event.workflow_order  # when resumed, no visit was started
             case WorkflowFinished():
                 self._note_finished(event)
             case EpisodesLost():
@@ -112,16 +107,22 @@ class Dashboard:
         since_s, first = self._speed[0]
         rate = (done - first) / (now_s - since_s) if now_s > since_s else 0.0
         left_s = (self._config.total_episodes - done) / rate if rate > 0 else None
-        speed = f"{rate:.1f} episodes/s, {_duration(left_s)} left" if done else ""
+        speed = f"{rate:.1f} episodes/s, {_duration(left_s)} left" if left_s is not None else None
         self._bars.update(self._workflow_bar, completed=self._visit_episodes + self._in_update)
-        self._bars.update(self._run_bar, completed=done, note=speed)
-        self._live.update(Group(self._bars, self._table(statistics)), refresh=True)
+        self._bars.update(self._run_bar, completed=done)
+        self._live.update(Group(self._bars, self._table(statistics, speed)), refresh=True)
 
-    def _table(self, statistics: PipelineStatistics) -> Table:
+    def _table(self, statistics: PipelineStatistics, speed: str | None) -> Table:
         table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True)  # so that what is narrow is what stands beside it, and breaks between words
+        table.add_column()
         if self._compiling is not None:
             compiling = self._compiling
             table.add_row("compiling", f"once, about {compiling.expected_s:.0f} s; {compiling.seconds:.0f} s so far")
+        if speed is not None:
+            table.add_row("speed", speed)
+        if self._order:
+            table.add_row("order", self._order)
         if self._latest is not None:
             latest = self._latest
             table.add_row(
@@ -152,9 +153,7 @@ def _greedy(result: WorkflowResult) -> str:
     return f" (greedy {result.greedy_env_reward.mean:.1f})" if result.greedy_env_reward else ""
 
 
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
+def _duration(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from pipeline.command import terminal
 from pipeline.command.cli import main
@@ -38,6 +40,24 @@ def test_a_run_is_summed_up_whatever_its_folder_is_called(
     assert re.fullmatch("digest: [0-9a-f]{64}", digest)
     assert record == f"record: {tmp_path / name / 'run'}"
     assert err == ""
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_a_summary_is_broken_between_words_on_a_terminal_and_nowhere_else(width: int) -> None:
+    lines = {
+        "best workflow: none yet, for no workflow has reached the compliance threshold of 0.95, of 41 tried": True,
+        f"record: logs/{'a folder ' * 20}/run": False,
+        f"go on with: python run.py resume {'logs/' * 30}run": False,
+        f"digest: {'0f' * 32}": False,
+        f"no spaces: {'x' * 100}": True,
+    }
+    for is_terminal in (True, False):
+        for line, may_be_broken in lines.items():
+            stream = io.StringIO()
+            terminal._print_line(Console(file=stream, width=width, force_terminal=is_terminal, color_system=None), line)
+            printed = stream.getvalue().splitlines()
+            assert " ".join(part.strip() for part in printed) == line
+            assert (len(printed) > 1) == (is_terminal and may_be_broken)
 
 
 def test_every_update_is_a_line_if_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
