@@ -7,7 +7,7 @@ import difflib
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
+
+
+_TOML_TYPES: Final[Mapping[type, tuple[tuple[type, ...], str]]] = {
+    bool: ((bool,), "true or false, without quotes"),
+    int: ((int,), "a whole number, without quotes"),
+    float: ((int, float), "a number, without quotes"),
+}
+"""What a field of a type may be in a file, and that in words."""
 
 
 class UsageError(SetupError):
@@ -65,6 +73,9 @@ def make_config(options: Mapping[str, Any], file: Path | None = None) -> Config:
         UsageError: For a value that doesn't fit, an unknown key, or a file that can't be read.
     """
     from_file = _read_toml(file) if file else {}
+    for name, value in from_file.items():
+        if name in Config.model_fields and (wanted := _other_type(value, Config.model_fields[name].annotation)):
+            raise UsageError(f"{file}: {name} = {value!r:.60}: must be {wanted}")
     try:
         return Config.model_validate({**from_file, **options})
     except ValidationError as error:
@@ -108,6 +119,24 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise UsageError(f"--config {file}: not valid TOML: {error}") from None
 
 
+def _other_type(value: object, annotation: object) -> str | None:
+    """Return what a file's value must be instead, in words, if it is of another type than the field asks for.
+
+    Text, numbers and true are told apart by TOML, but not by pydantic, which is lenient for the command line's sake.
+    What is no number to begin with, pydantic refuses itself.
+    """
+    for kind, (accepted, words) in _TOML_TYPES.items():
+        if kind in _types_in(annotation):
+            return words if isinstance(value, (str, float, int)) and type(value) not in accepted else None
+    return None
+
+
+def _types_in(annotation: object) -> list[object]:
+    """Return an annotation and all that it is made of: of `Annotated[int, ...] | None`, int and None as well."""
+    parts = get_args(annotation)[:1] if get_origin(annotation) is Annotated else get_args(annotation)
+    return [annotation, *(each for part in parts for each in _types_in(part))]
+
+
 def _first_mistake(error: ValidationError, options: Mapping[str, Any], file: Path | None) -> str:
     first = error.errors(include_url=False)[0]
     if not first["loc"]:
@@ -115,6 +144,8 @@ def _first_mistake(error: ValidationError, options: Mapping[str, Any], file: Pat
     name = str(first["loc"][0])
     where = _flag(name) if name in options or file is None else f"{file}: {name}"
     if first["type"] == "extra_forbidden":
+        if isinstance(first["input"], dict):
+            return f"{file}: unknown table [{shown(name)}]: keys stand by themselves here, under no table"
         near = difflib.get_close_matches(name, Config.model_fields, n=1)
         return f"{file}: unknown key '{shown(name)}'" + (f"; did you mean {near[0]!r}?" if near else "")
     return f"{where} {shown(first['input'])}: {_requirement(first, Config.model_fields[name])}"

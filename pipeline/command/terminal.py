@@ -115,7 +115,8 @@ def _print_summary(pipeline: Pipeline, finished: RunFinished, last_visit: Workfl
     from rich.console import Console
 
     console = Console(highlight=False, markup=False)  # names of folders may look like markup
-    _print_line(console, wording.headline(finished), style="bold")
+    had_ended = finished.reason != "stopped" and pipeline.statistics().first_episode_s is None
+    _print_line(console, wording.headline(finished, had_ended=had_ended), style="bold")
     for line in wording.summary(finished, last_visit, pipeline.config, pipeline.run_dir):
         _print_line(console, line)
 

@@ -51,8 +51,18 @@ def notes(config: Config) -> Iterator[str]:
         )
 
 
-def headline(finished: RunFinished) -> str:
-    """Return the first line of a run's summary."""
+def headline(finished: RunFinished, *, had_ended: bool = False) -> str:
+    """Return the first line of a run's summary.
+
+    Args:
+        finished: The run's end.
+        had_ended: It was the run's end before, and nothing was played now.
+    """
+    if had_ended:
+        return (
+            f"this run had ended already ({_REASONS[finished.reason]}), with {finished.episodes} episodes and "
+            f"{finished.updates} updates; nothing was left to do"
+        )
     return (
         f"done ({_REASONS[finished.reason]}): {finished.episodes} episodes, {finished.updates} updates, "
         f"{finished.wall_s:.1f} s, {finished.episodes_per_s:.1f} episodes/s"

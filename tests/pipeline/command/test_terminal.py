@@ -42,6 +42,16 @@ def test_a_run_is_summed_up_whatever_its_folder_is_called(
     assert err == ""
 
 
+def test_a_run_that_had_ended_is_not_said_to_be_done_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main((*TRAIN, "--log-dir", str(tmp_path), "--run-name", "run", "--quiet")) == OK
+    done = capsys.readouterr().out.splitlines()
+    assert main(("resume", str(tmp_path / "run"), "--quiet")) == OK
+    told = capsys.readouterr().out.splitlines()
+    assert done[0].startswith("done (the episode budget is used)")
+    assert told[0].startswith("this run had ended already (the episode budget is used), with 16 episodes and 2 updates")
+    assert told[1:] == [line for line in done[1:] if not line.startswith("last evaluated: ")]
+
+
 @pytest.mark.parametrize("width", [80, 40])
 def test_a_summary_is_broken_between_words_on_a_terminal_and_nowhere_else(width: int) -> None:
     lines = {

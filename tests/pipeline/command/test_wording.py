@@ -86,6 +86,13 @@ def test_the_headline_says_why_it_is_over() -> None:
     )
 
 
+def test_the_headline_says_that_there_was_nothing_to_do() -> None:
+    assert headline(RunFinished(**FINISHED), had_ended=True) == (
+        "this run had ended already (the episode budget is used), with 40 episodes and 5 updates; "
+        "nothing was left to do"
+    )
+
+
 def test_the_summary_says_what_was_found_and_where_it_lies() -> None:
     lines = list(summary(RunFinished(**FINISHED), None, Config(), Path("logs/tuesday")))
     assert lines[0] == "best workflow: user -> defender, env reward -12.3 ± 0.5"
