@@ -225,7 +225,7 @@ class Run:
             return
         started_s = time.monotonic()
         while not (self._workers_up.is_set() and preparing.done()):
-            self._parts.emit(Compiling(time.monotonic() - started_s, COMPILING_S))
+            self._parts.emit(Compiling(round(time.monotonic() - started_s, 1), COMPILING_S))
             await asyncio.sleep(COMPILING_INTERVAL_S)
 
     async def _report_progress(self) -> None:
