@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.command import wording
 from pipeline.command.process import INTERRUPTED, OK, handle_signals, let_the_loop_in, loop_factory, share_one_heap
 from pipeline.errors import PipelineError
+from pipeline.printable import printable
 from pipeline.types import OrdersEvaluated, WorkflowFinished
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _display(pipeline: Pipeline, options: argparse.Namespace) -> Iterator[Callab
 def _noter(*, as_json: bool) -> Callable[[str], None]:
     """Return what tells the user something beside the events, in the form in which they are told."""
     if not as_json:
-        return lambda text: tell(f"note: {wording.in_one_line(text)}")
+        return lambda text: tell(f"note: {printable(text)}")
     from pipeline.observe.logs import terminal_logger
 
     logger = terminal_logger(as_json=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.command.findings import findings
 from pipeline.machine import num_cores
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,9 +86,9 @@ def summary(finished: RunFinished, last_visit: WorkflowFinished | None, config: 
     else:
         yield from findings(finished)
     yield f"digest: {finished.digest}"
-    yield f"record: {in_one_line(str(run_dir))}"
+    yield f"record: {printable(str(run_dir))}"
     if finished.reason == "stopped":
-        yield f"go on with: {in_one_line(resume_command(run_dir))}"
+        yield f"go on with: {printable(resume_command(run_dir))}"
 
 
 def resume_command(run_dir: Path) -> str:
@@ -95,11 +96,6 @@ def resume_command(run_dir: Path) -> str:
     installed = Path(sys.argv[0]).name == "cage2-pipeline"
     program = "cage2-pipeline" if installed else f"python {shlex.quote(sys.argv[0])}"
     return f"{program} resume {shlex.quote(str(run_dir))}"
-
-
-def in_one_line(text: str) -> str:
-    """Return a text with what can't be printed, or would break the line, escaped."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def _evaluation(visit: WorkflowFinished) -> str:

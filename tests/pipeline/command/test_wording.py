@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.command.wording import headline, in_one_line, notes, resume_command, summary
+from pipeline.command.wording import headline, notes, resume_command, summary
 from pipeline.config import Config
 from pipeline.machine import num_cores
 from pipeline.numerics import cache
@@ -142,10 +142,3 @@ def test_the_summary_of_one_order_alone_says_what_it_is_worth() -> None:
         f"last evaluated: {ORDER}, 200 fresh episodes: env reward -20.2 ± 0.5, compliance 0.75 "
         "(greedy -18.8 ± 0.2, 0.50)"
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "told"), [("plain", "plain"), ("a\nb\x1b[2J", r"a\nb\x1b[2J"), ("\u2028é", r"\u2028é")], ids=repr
-)
-def test_what_would_break_a_line_is_escaped(text: str, told: str) -> None:
-    assert in_one_line(text) == told
