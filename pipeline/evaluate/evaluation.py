@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.cage2.engine.game import step_games
+from pipeline.cage2.facts.spec import ACTION_NAMES
 from pipeline.evaluate.play import Policy, Task, play
 from pipeline.evaluate.results import ScenarioResult, summarize
 from pipeline.numerics.compiled import must_be_compiled
@@ -48,6 +49,11 @@ class Request:
     def num_steps(self) -> int:
         """Of all episodes together."""
         return self.num_episodes * sum(scenario.num_steps for scenario in self.scenarios)
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Of what the agent chooses from, in order."""
+        return ACTION_NAMES if isinstance(self.agent, str) else self.game.interface.action_names
 
     def tasks(self, scenario: Scenario) -> Iterator[Task]:
         """Yield a scenario's tasks, by ascending index."""
@@ -96,5 +102,5 @@ def evaluate(request: Request, note_progress: Callable[[int], None] = lambda _: 
         for task in request.tasks(scenario):
             parts.append(play(task))
             note_progress(task.num_episodes)
-        results.append(summarize(scenario, parts))
+        results.append(summarize(scenario, request.action_names, parts))
     return tuple(results)

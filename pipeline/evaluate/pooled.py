@@ -183,7 +183,8 @@ class _Evaluation:
         parts, scenario = self._parts[index], self._request.scenarios[index]
         parts[number] = episodes
         if len(parts) == self._request.num_tasks(scenario):
-            self._results[index] = summarize(scenario, [parts[each] for each in sorted(parts)])
+            in_order = [parts[each] for each in sorted(parts)]
+            self._results[index] = summarize(scenario, self._request.action_names, in_order)
             parts.clear()
 
     def _flight(self, slot: int, submitted_s: float) -> Flight:

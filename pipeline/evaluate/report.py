@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from pipeline.evaluate.results import ScenarioResult
     from pipeline.types import Estimate
+
+
+_NUM_ACTIONS: Final = 3
+"""Actions of a scenario that are shown to people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ def as_json(report: Report) -> dict[str, Any]:
                 "std": result.std,
                 "stderr": result.env_reward.stderr,
                 "compliance": asdict(result.compliance) if result.compliance else None,
+                "actions": result.actions,
             }
             for result in report.results
         ],
@@ -83,6 +88,7 @@ def print_report(report: Report, console: Console) -> None:
     for line in _headlines(report):
         console.print(line)
     console.print(_table(report))
+    console.print(_actions(report))
     score = total_score(report.results)
     if score is None:
         console.print("no total score: that is the sum of all nine means, and not all were played")
@@ -129,6 +135,18 @@ def _table(report: Report) -> Table:
             f"{result.std:.2f}",
             *([_shown(result.compliance, 3)] if result.compliance else []),
         )
+    return table
+
+
+def _actions(report: Report) -> Table:
+    table = Table(caption="times per episode; all of them with --json", caption_justify="left")
+    table.add_column("steps", justify="right")
+    table.add_column("Red agent")
+    table.add_column("most frequent actions")
+    for result in report.results:
+        most = list(result.actions.items())[:_NUM_ACTIONS]
+        actions = ", ".join(f"{name} {times:.1f}" for name, times in most)
+        table.add_row(str(result.scenario.num_steps), result.scenario.red_agent, actions)
     return table
 
 
