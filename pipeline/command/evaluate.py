@@ -43,6 +43,9 @@ examples:
   python run.py evaluate random --engine cyborg --episodes 100 --steps 100 --red-agents B_lineAgent,RedMeanderAgent
   python run.py evaluate logs/tuesday --json > tuesday.json
 
+random takes each of the 145 actions alike, sleep none; restore restores the first host whose state in Blue's table
+isn't clean. It is not the leaderboard's "Blue React Restore" (-823.89), which sees less: docs/evaluation.md.
+
 The same arguments give the same numbers, to the bit, on either engine and with any number of workers.
 """
 

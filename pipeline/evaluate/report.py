@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pipeline.types import Estimate
 
 
+_OTHERS: Final = {"restore": " (not the leaderboard's Blue React Restore: docs/evaluation.md)"}
+"""What a baseline could be taken for."""
 _NUM_ACTIONS: Final = 3
 """Actions of a scenario that are shown to people."""
 
@@ -98,7 +100,7 @@ def print_report(report: Report, console: Console) -> None:
 
 def _headlines(report: Report) -> list[str]:
     agent = report.agent
-    lines = [f"agent: {agent.name}"]
+    lines = [f"agent: {agent.name}{_OTHERS.get(agent.name, '')}"]
     if agent.run is not None:
         training = f"{agent.num_episodes:,} episodes, {agent.num_updates:,} updates, against {agent.trained_against}"
         lines = [

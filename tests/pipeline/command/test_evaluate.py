@@ -127,7 +127,8 @@ def test_a_baseline_is_evaluated_by_the_protocol(capsys: pytest.CaptureFixture[s
 
     assert main(("evaluate", "restore", "--episodes", "3")) == OK
     out = capsys.readouterr().out
-    assert out.startswith("agent: restore\ngame: profile head, on the fast engine (csle-cyborg ")
+    assert "\ngame: profile head, on the fast engine (csle-cyborg " in out
+    assert out.startswith("agent: restore (not the leaderboard's Blue React Restore")
     assert f"total score: {report['total_score']['mean']:.1f} ± " in out
 
 

@@ -51,7 +51,7 @@ def test_the_table_says_who_played_what() -> None:
         "game: profile head, on the fast engine (csle-cyborg 0.0.3's game); 1,000 episodes each, seed 7",
     ]
     assert printed(BASELINE)[:2] == [
-        "agent: restore",
+        "agent: restore (not the leaderboard's Blue React Restore: docs/evaluation.md)",
         "game: profile head, on csle-cyborg 0.0.3; 1,000 episodes each, seed 7",
     ]
 

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import gymnasium
 import pytest
 
+from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.cage2.gym import ENV_ID
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def run(program: str, cwd: Path | None = None) -> None:
@@ -60,3 +60,23 @@ def test_that_the_game_has_to_be_compiled_is_said_once_and_only_then(tmp_path: P
         for changes in ({"NUMBA_CACHE_DIR": str(tmp_path)}, {})
     ]
     assert told == ["Cage2-v0: the first game compiles the simulator, once, about 10 s\n", ""]
+
+
+def test_action_numbers_of_another_port_are_translated_as_documented() -> None:
+    """By the example in docs/gymnasium.md."""
+    text = (Path(__file__).parents[4] / "docs" / "gymnasium.md").read_text()
+    (example,) = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "mini_cage = " in block]
+    found: dict[str, Any] = {}
+    exec(example, found)  # noqa: S102 - our own
+    assert len(found["mini_cage"]) == 53
+    here = found["here"]
+    assert [here[number] for number in (0, 1, 13, 27, 39, 40, 52)] == [0, 2, 14, 15, 27, 132, 144]
+    assert not set(here) & set(range(14, 27))  # decoys are of a kind here
+    names = Interface(actions="merged").action_names
+    assert {number: names[place] for number, place in found["here_merged"].items() if 14 <= number < 27} == {
+        15: "Decoy Enterprise0",
+        16: "Decoy Enterprise1",
+        17: "Decoy Enterprise2",
+        21: "Decoy Op_Server0",
+        24: "Decoy User2",
+    }
