@@ -7,8 +7,10 @@ import math
 import re
 import sys
 import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
+from dataclasses import is_dataclass
+from functools import cache
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast, get_args, get_type_hints
 
 import structlog
 
@@ -151,9 +153,10 @@ def event_name(event: Event) -> str:
 def event_fields(event: Event) -> dict[str, Any]:
     """Return an event's fields, flat, floats rounded to what can be told apart, NaN as None.
 
-    An estimate `env_reward` gives `env_reward_mean` and `env_reward_stderr`, a workflow's `result` its own fields.
+    An estimate `env_reward` gives `env_reward_mean` and `env_reward_stderr`, None each if there is none; a workflow's
+    `result` gives its own fields. So an event's names are always the same.
     """
-    return dict(_flat(asdict(event)))
+    return dict(_flat(type(event), event))
 
 
 def _for_people(logger: Any, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -166,17 +169,27 @@ def _for_people(logger: Any, method: str, fields: MutableMapping[str, Any]) -> M
     return fields
 
 
-def _flat(fields: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            yield from _flat(value, "" if name == "result" else f"{prefix}{name}_")
-        else:
+def _flat(kind: type, record: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the fields of a dataclass, `kind`, by their names; all None if `record` is."""
+    for name, inner in _fields(kind).items():
+        value = None if record is None else getattr(record, name)
+        if inner is None:
             yield f"{prefix}{name}", _rounded(value)
+        else:
+            yield from _flat(inner, value, "" if name == "result" else f"{prefix}{name}_")
+
+
+@cache
+def _fields(kind: type) -> dict[str, Any]:
+    """Return the names of a dataclass's fields, each with the dataclass that it is, if it is one or None."""
+    hints = get_type_hints(kind)
+    choices = {name: get_args(hint) if isinstance(hint, UnionType) else (hint,) for name, hint in hints.items()}
+    return {name: next((each for each in among if is_dataclass(each)), None) for name, among in choices.items()}
 
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     if isinstance(value, tuple):
-        return [dict(_flat(each)) if isinstance(each, dict) else _rounded(each) for each in value]
+        return [dict(_flat(type(each), each)) if is_dataclass(each) else _rounded(each) for each in value]
     return value

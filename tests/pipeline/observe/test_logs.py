@@ -99,6 +99,11 @@ def test_names_and_fields(events: list[Event], update: UpdateResult, finished: W
         "greedy_compliance": 0.98,
         "gp_updated": True,
     }
+    without = dataclasses.replace(finished, result=dataclasses.replace(finished.result, greedy_env_reward=None))
+    assert event_fields(without) == event_fields(finished) | {
+        "greedy_env_reward_mean": None,
+        "greedy_env_reward_stderr": None,
+    }
     assert event_fields(WorkflowStarted(0, 1, "", math.nan, resumed_policy=True))["ucb_score"] is None
 
 
