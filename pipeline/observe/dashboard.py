@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pipeline.types import Event, WorkflowResult
 
 REFRESH_INTERVAL_S = 0.2
+_FIRST_COLUMN = 9
+"""Characters: bars and what stands below them begin at the same place."""
 RATE_WINDOW_S = 30.0
 """Seconds that the shown speed is averaged over."""
 
@@ -36,7 +38,7 @@ class Dashboard:
         self._statistics = statistics
         self._console = console or Console(stderr=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        columns = TextColumn("{task.description:<9}"), BarColumn(None), MofNCompleteColumn()
+        columns = TextColumn(f"{{task.description:<{_FIRST_COLUMN}}}"), BarColumn(None), MofNCompleteColumn()
         self._bars = Progress(*columns, expand=True)
         self._workflow_bar = self._bars.add_task("workflow", total=config.episode_cap)
         self._run_bar = self._bars.add_task("run", total=config.total_episodes)
@@ -113,8 +115,10 @@ class Dashboard:
         self._live.update(Group(self._bars, self._table(statistics, speed)), refresh=True)
 
     def _table(self, statistics: PipelineStatistics, speed: str | None) -> Table:
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True)  # so that what is narrow is what stands beside it, and breaks between words
+        table = Table.grid(padding=(0, 1))
+        table.add_column(
+            no_wrap=True, min_width=_FIRST_COLUMN
+        )  # so that what is narrow is what stands beside it, and breaks between words
         table.add_column()
         if self._compiling is not None:
             compiling = self._compiling
