@@ -116,9 +116,8 @@ class Dashboard:
 
     def _table(self, statistics: PipelineStatistics, speed: str | None) -> Table:
         table = Table.grid(padding=(0, 1))
-        table.add_column(
-            no_wrap=True, min_width=_FIRST_COLUMN
-        )  # so that what is narrow is what stands beside it, and breaks between words
+        # whole, however narrow the terminal: what stands beside it is broken, between words
+        table.add_column(no_wrap=True, min_width=_FIRST_COLUMN)
         table.add_column()
         if self._compiling is not None:
             compiling = self._compiling
