@@ -48,8 +48,9 @@ from pipeline.cage2.facts import spec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.cage2.facts.names import Profile
+
 Against = Literal["adapter", "stock"]
-Profile = Literal["head", "leaderboard"]
 
 ODD_SEEDS = (0, -1, 2**31, 2**32, 2**63, -(2**63), 2**64, 2**200 + 1, 3**1000)
 EPISODES_PER_ENVIRONMENT = 5

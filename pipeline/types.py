@@ -27,6 +27,16 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Compiling:
+    """Machine code is being made, once: later runs load it. Reported every second until it is there."""
+
+    seconds: float
+    """That it has taken so far."""
+    expected_s: float
+    """What it takes on two cores that have nothing else to do."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkersStarted:
     """The first worker is up; the others start as tasks need them."""
 
@@ -266,6 +276,7 @@ class RunFinished:
 
 Event: TypeAlias = (
     RunStarted
+    | Compiling
     | WorkersStarted
     | FirstEpisode
     | WorkflowStarted

@@ -114,7 +114,7 @@ class SynchronousCollector:
     def _start(self) -> None:
         block_ctrl_c()
         if self._spec.game.engine == "fast":
-            game_batch.warm_up()  # or each process would compile it, all at the same time
+            game_batch.warm_up()  # or one of the processes would, and the others wait
         self._bring_up()
         rollout.warm_up()  # the policy, which this process evaluates; the forkserver has compiled it by now
 

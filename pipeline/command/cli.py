@@ -10,8 +10,8 @@ from pipeline.command import evaluate, info, resume, train
 from pipeline.command.options import Parser, UsageError, unknown_argument
 from pipeline.command.process import FAILED, INTERRUPTED, USAGE
 from pipeline.command.terminal import tell
-from pipeline.command.wording import in_one_line
 from pipeline.errors import PipelineError, SetupError
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -53,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise unknown_argument(unknown[0], command.OPTIONS)
         return command.run(options)
     except (SetupError, SharedMemoryFull) as error:
-        tell(f"error: {in_one_line(str(error))}")
+        tell(f"error: {printable(str(error))}")
         return USAGE
     except (PipelineError, NativeBufferError, OSError) as error:
-        tell("error: " + "\n".join(map(in_one_line, str(error).split("\n"))))
+        tell("error: " + "\n".join(map(printable, str(error).split("\n"))))
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -44,6 +44,10 @@ examples:
   python run.py evaluate random --engine cyborg --episodes 100 --steps 30,100
   python run.py evaluate logs/tuesday --json > tuesday.json
 
+random takes each of the 145 actions alike, sleep none; restore restores the
+first host whose state in Blue's table isn't clean. It is not the leaderboard's
+"Blue React Restore" (-823.89), which sees less: docs/evaluation.md.
+
 The same arguments give the same numbers, to the bit, on either engine and with
 any number of workers.
 """
@@ -126,7 +130,7 @@ def _play(
 ) -> Report:
     from pipeline.cage2.cyborg.env import require_cyborg
     from pipeline.collect.methods import game_spec
-    from pipeline.evaluate.evaluation import Request, evaluate, useful_workers
+    from pipeline.evaluate.evaluation import Request, evaluate, must_compile, useful_workers
     from pipeline.evaluate.play import Policy
     from pipeline.evaluate.pooled import evaluate_in_pool
     from pipeline.evaluate.progress import progress
@@ -141,6 +145,8 @@ def _play(
     request = Request(agent, game_spec(config), scenarios, num_episodes, config.seed)
     num_workers = config.workers if "workers" in options else useful_workers(request, num_cores())
     num_workers = min(num_workers, sum(map(request.num_tasks, scenarios)))
+    if must_compile(request):
+        sys.stderr.write("note: compiling first, once, about 20 s\n")
     with progress(num_episodes * len(scenarios)) as note_progress:
         if num_workers == 1:
             results = evaluate(request, note_progress)  # without a loop: Ctrl-C ends the episode that is being played

@@ -8,7 +8,7 @@ import math
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -40,6 +40,12 @@ FIELDS: Final[Mapping[str, FieldInfo]] = {
     )
 }
 """What has an option, by its name."""
+_TOML_TYPES: Final[Mapping[type, tuple[tuple[type, ...], str]]] = {
+    bool: ((bool,), "true or false, without quotes"),
+    int: ((int,), "a whole number, without quotes"),
+    float: ((int, float), "a number, without quotes"),
+}
+"""What a field of a type may be in a file, and that in words."""
 
 
 class UsageError(SetupError):
@@ -83,6 +89,7 @@ def make_config(options: Mapping[str, Any], file: Path | None = None) -> Config:
         RecipeError: For hyper-parameters that don't go together.
     """
     from_file = _read_toml(file) if file else {}
+    _check_types(from_file, file)
     values = {**from_file, **options}
     if TABLE in from_file:  # the file's has others than the options', or is no table, which is told
         table = from_file[TABLE]
@@ -93,6 +100,16 @@ def make_config(options: Mapping[str, Any], file: Path | None = None) -> Config:
         raise UsageError(_first_mistake(error, options, file)) from None
     recipe_of(config)
     return config
+
+
+def _check_types(values: Mapping[str, Any], file: Path | None, table: str = "") -> None:
+    """Refuse values of a file that are of another TOML type than their fields: the number "100" in quotes."""
+    for name, value in values.items():
+        option = f"{table}.{name}" if table else name
+        if name == TABLE and not table and isinstance(value, dict):
+            _check_types(value, file, TABLE)
+        elif option in FIELDS and (wanted := _other_type(value, FIELDS[option].annotation)):
+            raise UsageError(f"{file}: {option} = {value!r:.60}: must be {wanted}")
 
 
 def given_options(namespace: argparse.Namespace) -> dict[str, Any]:
@@ -145,6 +162,24 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise UsageError(f"--config {file}: not valid TOML: {error}") from None
 
 
+def _other_type(value: object, annotation: object) -> str | None:
+    """Return what a file's value must be instead, in words, if it is of another type than the field asks for.
+
+    Text, numbers and true are told apart by TOML, but not by pydantic, which is lenient for the command line's sake.
+    What is no number to begin with, pydantic refuses itself.
+    """
+    for kind, (accepted, words) in _TOML_TYPES.items():
+        if kind in _types_in(annotation):
+            return words if isinstance(value, (str, float, int)) and type(value) not in accepted else None
+    return None
+
+
+def _types_in(annotation: object) -> list[object]:
+    """Return an annotation and all that it is made of: of `Annotated[int, ...] | None`, int and None as well."""
+    parts = get_args(annotation)[:1] if get_origin(annotation) is Annotated else get_args(annotation)
+    return [annotation, *(each for part in parts for each in _types_in(part))]
+
+
 def _first_mistake(error: ValidationError, options: Mapping[str, Any], file: Path | None) -> str:
     first = error.errors(include_url=False)[0]
     if not first["loc"]:
@@ -155,6 +190,8 @@ def _first_mistake(error: ValidationError, options: Mapping[str, Any], file: Pat
             return f"{file}: {name} {shown(first['input'])}: must be a table, [{name}]"
         table, name = options.get(TABLE, {}), f"{TABLE}.{first['loc'][1]}"
     if first["type"] == "extra_forbidden":
+        if isinstance(first["input"], dict):
+            return f"{file}: unknown table [{shown(name)}]: keys stand by themselves here, under no table but [{TABLE}]"
         near = difflib.get_close_matches(name, FIELDS, n=1)
         return f"{file}: unknown key '{shown(name)}'" + (f"; did you mean {near[0]!r}?" if near else "")
     where = _flag(name) if name.rpartition(".")[2] in table or file is None else f"{file}: {name}"

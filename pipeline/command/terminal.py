@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Final
 
 from pipeline.command import wording
 from pipeline.command.process import INTERRUPTED, OK, handle_signals, let_the_loop_in, loop_factory, share_one_heap
 from pipeline.errors import PipelineError
+from pipeline.printable import printable
 from pipeline.types import OrdersEvaluated, WorkflowFinished
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
+    from rich.console import Console
+
     from pipeline.run.pipeline import Pipeline
     from pipeline.types import Event, RunFinished
 
 LOG_INTERVAL_S: Final = 5.0
 """Between log lines about updates, unless --verbose asks for all of them."""
+_TO_COPY: Final = ("digest: ", "record: ", "go on with: ")
+"""How lines of a summary begin that hold what is to be copied."""
 
 
 def add_display_options(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +105,7 @@ def _display(pipeline: Pipeline, options: argparse.Namespace) -> Iterator[Callab
 def _noter(*, as_json: bool) -> Callable[[str], None]:
     """Return what tells the user something beside the events, in the form in which they are told."""
     if not as_json:
-        return lambda text: tell(f"note: {wording.in_one_line(text)}")
+        return lambda text: tell(f"note: {printable(text)}")
     from pipeline.observe.logs import terminal_logger
 
     logger = terminal_logger(as_json=True)
@@ -109,7 +115,18 @@ def _noter(*, as_json: bool) -> Callable[[str], None]:
 def _print_summary(pipeline: Pipeline, finished: RunFinished, last_visit: WorkflowFinished | None) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, soft_wrap=True)  # names of folders may look like markup
-    console.print(wording.headline(finished), style="bold")
+    console = Console(highlight=False, markup=False)  # names of folders may look like markup
+    had_ended = finished.reason != "stopped" and pipeline.statistics().first_episode_s is None
+    _print_line(console, wording.headline(finished, had_ended=had_ended), style="bold")
     for line in wording.summary(finished, last_visit, pipeline.config, pipeline.run_dir):
-        console.print(line)
+        _print_line(console, line)
+
+
+def _print_line(console: Console, line: str, style: str | None = None) -> None:
+    """Print a line; a terminal that is narrower has it broken between words, unless it is to be copied."""
+    if console.is_terminal and not line.startswith(_TO_COPY):
+        indent = " " * (len(line) - len(line.lstrip()) + 3)
+        line = textwrap.fill(
+            line, console.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+    console.print(line, style=style, soft_wrap=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.command.findings import findings
 from pipeline.machine import num_cores
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,8 +52,18 @@ def notes(config: Config) -> Iterator[str]:
         )
 
 
-def headline(finished: RunFinished) -> str:
-    """Return the first line of a run's summary."""
+def headline(finished: RunFinished, *, had_ended: bool = False) -> str:
+    """Return the first line of a run's summary.
+
+    Args:
+        finished: The run's end.
+        had_ended: It was the run's end before, and nothing was played now.
+    """
+    if had_ended:
+        return (
+            f"this run had ended already ({_REASONS[finished.reason]}), with {finished.episodes} episodes and "
+            f"{finished.updates} updates; nothing was left to do"
+        )
     return (
         f"done ({_REASONS[finished.reason]}): {finished.episodes} episodes, {finished.updates} "
         f"update{'' if finished.updates == 1 else 's'}, "
@@ -74,9 +85,9 @@ def summary(finished: RunFinished, last_visit: WorkflowFinished | None, config: 
     else:
         yield from findings(finished)
     yield f"digest: {finished.digest}"
-    yield f"record: {in_one_line(str(run_dir))}"
+    yield f"record: {printable(str(run_dir))}"
     if finished.reason == "stopped":
-        yield f"go on with: {in_one_line(resume_command(run_dir))}"
+        yield f"go on with: {printable(resume_command(run_dir))}"
 
 
 def resume_command(run_dir: Path) -> str:
@@ -84,11 +95,6 @@ def resume_command(run_dir: Path) -> str:
     installed = Path(sys.argv[0]).name == "cage2-pipeline"
     program = "cage2-pipeline" if installed else f"python {shlex.quote(sys.argv[0])}"
     return f"{program} resume {shlex.quote(str(run_dir))}"
-
-
-def in_one_line(text: str) -> str:
-    """Return a text with what can't be printed, or would break the line, escaped."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def _no_best(config: Config, last_visit: WorkflowFinished | None) -> str:

@@ -12,8 +12,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pipeline.cage2.engine.game import step_games
+from pipeline.cage2.facts.spec import ACTION_NAMES
 from pipeline.evaluate.play import Policy, Task, play
 from pipeline.evaluate.results import ScenarioResult, summarize
+from pipeline.numerics.compiled import must_be_compiled
+from pipeline.play import rollout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +50,11 @@ class Request:
         """Of all episodes together."""
         return self.num_episodes * sum(scenario.num_steps for scenario in self.scenarios)
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Of what the agent chooses from, in order."""
+        return ACTION_NAMES if isinstance(self.agent, str) else self.game.interface.action_names
+
     def tasks(self, scenario: Scenario) -> Iterator[Task]:
         """Yield a scenario's tasks, by ascending index."""
         game = replace(self.game, red_agent=scenario.red_agent, num_steps=scenario.num_steps)
@@ -65,6 +74,12 @@ class Request:
 def useful_workers(request: Request, num_cores: int) -> int:
     """Return how many processes to play a request with, where nobody says."""
     return num_cores if request.num_steps > STEPS_WORTH_WORKERS[request.game.engine] else 1
+
+
+def must_compile(request: Request) -> bool:
+    """Return whether machine code has to be made for a request, once, which takes some 20 seconds."""
+    steps_engine = isinstance(request.agent, str) and request.game.engine == "fast"
+    return must_be_compiled(rollout.play, *([step_games] if steps_engine else []))
 
 
 def evaluate(request: Request, note_progress: Callable[[int], None] = lambda _: None) -> tuple[ScenarioResult, ...]:
@@ -87,5 +102,5 @@ def evaluate(request: Request, note_progress: Callable[[int], None] = lambda _: 
         for task in request.tasks(scenario):
             parts.append(play(task))
             note_progress(task.num_episodes)
-        results.append(summarize(scenario, parts))
+        results.append(summarize(scenario, request.action_names, parts))
     return tuple(results)

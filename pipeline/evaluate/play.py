@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline import seeding
+from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.compliance import episode_compliance
 from pipeline.errors import PipelineError
 from pipeline.evaluate.baselines import BASELINES
@@ -80,6 +81,8 @@ class Episodes:
     """`[B]`, raw environment reward of the whole episode, in tenths of a point."""
     compliance: npt.NDArray[np.float64] | None
     """`[B]`, 0 to 1, with the policy's order; None for a baseline, which follows none."""
+    action_counts: npt.NDArray[np.int64]
+    """`[A]`, how often each of the agent's actions was taken, over all episodes."""
 
 
 def play(task: Task, header: dict[str, Array] | None = None) -> Episodes:
@@ -121,13 +124,15 @@ def _play_policy(
     header["greedy"][...] = policy.greedy
     return_tenths = np.empty(task.num_episodes, dtype=np.int64)
     fixes = np.empty((task.num_episodes, task.game.num_steps), dtype=np.int8)
+    action_counts = np.zeros(task.game.interface.num_actions, dtype=np.int64)
     for row, index in enumerate(task.indices):
         _begin(header, environment[row], actions[row])
         if not player.play(header, record):
             raise EpisodeFailedError(task, index, read_failure(header) or "")
         return_tenths[row] = record["reward_tenths"].sum(dtype=np.int64)
         fixes[row] = record["fix"]
-    return Episodes(return_tenths, episode_compliance(fixes))
+        action_counts += np.bincount(record["action"], minlength=len(action_counts))
+    return Episodes(return_tenths, episode_compliance(fixes), action_counts)
 
 
 def _play_baseline(
@@ -140,17 +145,20 @@ def _play_baseline(
     choose = BASELINES[name]
     env = task.game.env()
     return_tenths = np.zeros(task.num_episodes, dtype=np.int64)
+    action_counts = np.zeros(spec.NUM_ACTIONS, dtype=np.int64)
     for row, index in enumerate(task.indices):
         _begin(header, environment[row], actions[row])
         try:
             observation = env.reset(int(environment[row]))
             for uniform in seeding.uniforms(int(actions[row]), task.game.num_steps).tolist():
-                observation, reward = env.step(choose(observation, uniform))
+                action = choose(observation, uniform)
+                observation, reward = env.step(action)
                 return_tenths[row] += reward
+                action_counts[action] += 1
         except Exception:  # noqa: BLE001  # whatever it is, it can be pickled then
             raise EpisodeFailedError(task, index, traceback.format_exc()) from None
         header["finished_s"][...] = time.monotonic()
-    return Episodes(return_tenths, None)
+    return Episodes(return_tenths, None, action_counts)
 
 
 def _memory(layout: Any) -> dict[str, npt.NDArray[Any]]:

@@ -130,7 +130,7 @@ class _Evaluation:
                 yield index, number, task
 
     async def _compile(self) -> None:
-        """Have one worker compile what the forkserver has not: all at once would fill numba's cache together."""
+        """Have one worker compile what the forkserver has not: the others would wait for it, and be taken for hung."""
         if self._request.game.engine != "fast" or isinstance(self._request.agent, Policy):
             return None
         while True:
@@ -183,7 +183,8 @@ class _Evaluation:
         parts, scenario = self._parts[index], self._request.scenarios[index]
         parts[number] = episodes
         if len(parts) == self._request.num_tasks(scenario):
-            self._results[index] = summarize(scenario, [parts[each] for each in sorted(parts)])
+            in_order = [parts[each] for each in sorted(parts)]
+            self._results[index] = summarize(scenario, self._request.action_names, in_order)
             parts.clear()
 
     def _flight(self, slot: int, submitted_s: float) -> Flight:

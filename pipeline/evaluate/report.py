@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
     from pipeline.evaluate.results import ScenarioResult
     from pipeline.types import Estimate
+
+
+_OTHERS: Final = {"restore": " (not the leaderboard's Blue React Restore: docs/evaluation.md)"}
+"""What a baseline could be taken for."""
+_NUM_ACTIONS: Final = 3
+"""Actions of a scenario that are shown to people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,7 @@ def as_json(report: Report) -> dict[str, Any]:
                 "std": result.std,
                 "stderr": result.env_reward.stderr,
                 "compliance": asdict(result.compliance) if result.compliance else None,
+                "actions": result.actions,
             }
             for result in report.results
         ],
@@ -85,6 +92,7 @@ def print_report(report: Report, console: Console) -> None:
     for line in _headlines(report):
         console.print(line)
     console.print(_table(report))
+    console.print(_actions(report))
     score = total_score(report.results)
     if score is None:
         console.print("no total score: that is the sum of all nine means, and not all were played")
@@ -94,7 +102,7 @@ def print_report(report: Report, console: Console) -> None:
 
 def _headlines(report: Report) -> list[str]:
     agent = report.agent
-    lines = [f"agent: {agent.name}"]
+    lines = [f"agent: {agent.name}{_OTHERS.get(agent.name, '')}"]
     if agent.run is not None:
         training = f"{agent.num_episodes:,} episodes, {agent.num_updates:,} updates, against {agent.trained_against}"
         lines = [
@@ -131,6 +139,18 @@ def _table(report: Report) -> Table:
             f"{result.std:.2f}",
             *([_shown(result.compliance, 3)] if result.compliance else []),
         )
+    return table
+
+
+def _actions(report: Report) -> Table:
+    table = Table(caption="times per episode; all of them with --json", caption_justify="left")
+    table.add_column("steps", justify="right")
+    table.add_column("Red agent")
+    table.add_column("most frequent actions")
+    for result in report.results:
+        most = list(result.actions.items())[:_NUM_ACTIONS]
+        actions = ", ".join(f"{name} {times:.1f}" for name, times in most)
+        table.add_row(str(result.scenario.num_steps), result.scenario.red_agent, actions)
     return table
 
 

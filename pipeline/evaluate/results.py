@@ -15,6 +15,8 @@ from pipeline.types import Estimate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
     from pipeline.evaluate.play import Episodes
 
 TENTHS = 10
@@ -32,24 +34,30 @@ class ScenarioResult:
     """Standard deviation over the episodes, in points (of a sample: by n - 1); 0 for a single one."""
     compliance: Estimate | None
     """0 to 1; None for a baseline."""
+    actions: dict[str, float]
+    """How often each action was taken, per episode, by its name; the most frequent first, without those never taken."""
 
 
-def summarize(scenario: Scenario, parts: Sequence[Episodes]) -> ScenarioResult:
+def summarize(scenario: Scenario, action_names: Sequence[str], parts: Sequence[Episodes]) -> ScenarioResult:
     """Return what a scenario's episodes come to.
 
     Args:
         scenario: Which.
+        action_names: Of the agent's actions, in order.
         parts: All its episodes, by ascending index.
     """
     tenths = np.concatenate([part.return_tenths for part in parts])  # [B]
     std = sample_std(tenths / TENTHS)
     shares = [part.compliance for part in parts if part.compliance is not None]
+    action_counts: npt.NDArray[np.int64] = np.sum([part.action_counts for part in parts], axis=0)  # [A]
+    taken = sorted(enumerate(action_counts.tolist()), key=lambda action_and_count: -action_and_count[1])
     return ScenarioResult(
         scenario=scenario,
         num_episodes=len(tenths),
         env_reward=Estimate(estimate_of_tenths(tenths).mean, std / math.sqrt(len(tenths))),
         std=std,
         compliance=estimate(np.concatenate(shares)) if shares else None,
+        actions={action_names[action]: count / len(tenths) for action, count in taken if count},
     )
 
 

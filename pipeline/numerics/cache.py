@@ -6,6 +6,14 @@ with, is in one of them.
 
 Where no folder can be written to, numba fails when the kernel is defined. Here more folders are tried, and if there is
 none, every process compiles for itself (`why_not_kept`).
+
+And where numba has every process compile that finds nothing, here one does, and the others wait and load:
+
+```
+load -> kept --------------------------------------------------------> run
+     -> nothing -> lock -> look again -> kept, by who had the lock --> unlock, run
+                                      -> nothing -> compile, keep ---> unlock, run
+```
 """
 
 from __future__ import annotations
@@ -22,13 +30,18 @@ from typing import TYPE_CHECKING, Any
 
 from numba import config
 from numba.core import caching
+from numba.core.compiler_lock import global_compiler_lock
 
+from pipeline.numerics.file_lock import FileLock
 from pipeline.numerics.sources import UnreadableSourceError, source_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _NAME = "cage2-pipeline"
+WAIT_S = 120.0
+"""For another process that compiles a kernel, at most: several times what the largest takes. It may be stopped."""
+_UNREADABLE = (OSError, EOFError, caching.pickle.UnpicklingError)  # type: ignore[attr-defined] # numba's import
 
 
 class NotKeptError(Exception):
@@ -78,19 +91,58 @@ class KernelCache(caching.FunctionCache):
 
     _impl_class = _Files
 
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return what is kept for a signature; None if nothing is, or nothing that can be read."""
+    def __init__(self, function: Callable[..., object]) -> None:
+        super().__init__(function)
+        self._lock = FileLock(Path(self._cache_path, f"{self._impl.filename_base}.lock"))
+
+    def once(self, compile_kernel: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Return what compiles the kernel for a signature, or loads it, so that of several processes one compiles.
+
+        Args:
+            compile_kernel: The kernel's own `compile`, which asks `load_overload` first and `save_overload` at its end.
+        """
+
+        def compile_once(signature: Any) -> Any:
+            with global_compiler_lock:  # which keeps threads apart
+                try:
+                    return compile_kernel(signature)
+                finally:
+                    self._lock.release()
+
+        return compile_once
+
+    def is_kept(self, target_context: Any) -> bool:
+        """Return whether there is machine code for this processor, for whatever signature."""
+        processor = target_context.codegen().magic_tuple()
         try:
-            return super().load_overload(sig, target_context)
-        except (OSError, EOFError, caching.pickle.UnpicklingError):  # type: ignore[attr-defined] # numba's import
-            with contextlib.suppress(OSError):
-                self.flush()  # `save_overload` reads the index as well
-            return None
+            index = self._cache_file._load_index()  # noqa: SLF001  # or only whole code could be asked for
+        except _UNREADABLE:
+            return False
+        return any(kept_for == processor for _, kept_for, _ in index)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return what is kept for a signature; None if nothing is, or nothing that can be read, and it is to be made.
+
+        Then the lock is held, and `once` gives it back.
+        """
+        found = self._load(sig, target_context)
+        if found is None:
+            self._lock.acquire(WAIT_S)
+            found = self._load(sig, target_context)
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled for a signature, if it can be done: the disk may be full by now."""
         with contextlib.suppress(OSError):
             super().save_overload(sig, data)
+
+    def _load(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except _UNREADABLE:
+            with contextlib.suppress(OSError):
+                self.flush()  # `save_overload` reads the index as well
+            return None
 
 
 def why_not_kept() -> str | None:

@@ -53,6 +53,19 @@ def kernel(function: _Function) -> _Function:
     dispatcher: Any = _njit(error_model="numpy", nogil=True)(function)
     if COMPILED:
         with contextlib.suppress(NotKeptError):
-            dispatcher._cache = KernelCache(function)  # noqa: SLF001  # where numba's own `enable_caching` puts its own
+            cache = KernelCache(function)
+            dispatcher._cache = cache  # noqa: SLF001  # where numba's own `enable_caching` puts its own
+            dispatcher.compile = cache.once(dispatcher.compile)
     compiled_function: _Function = dispatcher
     return compiled_function
+
+
+def must_be_compiled(*kernels: Callable[..., object]) -> bool:
+    """Return whether machine code has yet to be made of one of several kernels: it is neither here nor kept."""
+    dispatchers: tuple[Any, ...] = kernels if COMPILED else ()
+    return not all(dispatcher.overloads or _is_kept(dispatcher) for dispatcher in dispatchers)
+
+
+def _is_kept(dispatcher: Any) -> bool:
+    cache = dispatcher._cache  # noqa: SLF001  # where `kernel` has put it
+    return isinstance(cache, KernelCache) and cache.is_kept(dispatcher.targetctx)

@@ -26,25 +26,34 @@ TRAINING_COLUMNS = (
 )
 GP_SAMPLING_COLUMNS = (
     *("Iteration", "Workflow", "UCB_Score", "Reward", "Final_Compliance", "Episodes_Trained", "GP_Updated"),
-    *("Reward_Stderr", "Reason", "Part"),
-    *("Evaluation_Episodes", "Greedy_Reward", "Greedy_Reward_Stderr", "Greedy_Compliance"),
+    *("Env_Reward_Stderr", "Reason", "Part", "Total_Episodes"),
+    *("Evaluation_Episodes", "Greedy_Env_Reward", "Greedy_Env_Reward_Stderr", "Greedy_Compliance"),
 )
 
 
 class CsvLog:
     """Writes both files, line by line. Resuming cuts off the lines that came after the checkpoint."""
 
-    def __init__(self, run_dir: Path, sizes: dict[str, int] | None = None, thread: Executor | None = None) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        sizes: dict[str, int] | None = None,
+        thread: Executor | None = None,
+        *,
+        total_episodes: int = 0,
+    ) -> None:
         """Open both files.
 
         Args:
             run_dir: The run's folder.
             sizes: Bytes to keep of each file, when resuming.
             thread: Writes the lines; see `Log`.
+            total_episodes: That the run has used before, when resuming.
 
         Raises:
             WriteError: If one can't be opened.
         """
+        self._total_episodes = total_episodes
         self._training = _open(run_dir / TRAINING_LOG, TRAINING_COLUMNS, sizes, thread)
         try:
             self._gp_sampling = _open(run_dir / GP_SAMPLING_LOG, GP_SAMPLING_COLUMNS, sizes, thread)
@@ -59,9 +68,10 @@ class CsvLog:
             WriteError: If the disk is full, say.
         """
         if isinstance(event, UpdateResult):
+            self._total_episodes = event.total_episodes
             _write(self._training, _training_row(event))
         elif isinstance(event, WorkflowFinished):
-            _write(self._gp_sampling, _gp_sampling_row(event))
+            _write(self._gp_sampling, _gp_sampling_row(event, self._total_episodes))
 
     def sizes(self) -> dict[str, int]:
         """Return the bytes written to each file so far."""
@@ -118,7 +128,7 @@ def _training_row(update: UpdateResult) -> tuple[object, ...]:
     )
 
 
-def _gp_sampling_row(finished: WorkflowFinished) -> tuple[object, ...]:
+def _gp_sampling_row(finished: WorkflowFinished, total_episodes: int) -> tuple[object, ...]:
     result, score = finished.result, finished.result.score
     greedy = score.greedy_env_reward
     return (
@@ -132,6 +142,7 @@ def _gp_sampling_row(finished: WorkflowFinished) -> tuple[object, ...]:
         f"{score.env_reward.stderr:.4f}",
         result.reason,
         finished.part,
+        total_episodes,
         score.num_evaluated,
         f"{greedy.mean:.4f}" if greedy else "",
         f"{greedy.stderr:.4f}" if greedy else "",

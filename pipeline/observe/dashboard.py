@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from pipeline.types import EpisodesCollected, EpisodesLost, UpdateResult, WorkflowFinished, WorkflowStarted
+from pipeline.types import Compiling, EpisodesCollected, EpisodesLost, UpdateResult, WorkflowFinished, WorkflowStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pipeline.types import Event, Score
 
 REFRESH_INTERVAL_S = 0.2
+_FIRST_COLUMN = 9
+"""Characters: bars and what stands below them begin at the same place."""
 RATE_WINDOW_S = 30.0
 """Seconds that the shown speed is averaged over."""
 
@@ -36,15 +38,12 @@ class Dashboard:
         self._statistics = statistics
         self._console = console or Console(stderr=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._bars = Progress(
-            TextColumn("{task.description:<9}"),
-            BarColumn(40),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        self._update_bar = self._bars.add_task("update", total=config.episodes_per_update, note="")
-        self._workflow_bar = self._bars.add_task("workflow", total=config.episode_cap, note="")
-        self._run_bar = self._bars.add_task("run", total=config.total_episodes, note="")
+        columns = TextColumn(f"{{task.description:<{_FIRST_COLUMN}}}"), BarColumn(None), MofNCompleteColumn()
+        self._bars = Progress(*columns, expand=True)
+        self._workflow_bar = self._bars.add_task("workflow", total=config.episode_cap)
+        self._run_bar = self._bars.add_task("run", total=config.total_episodes)
+        self._order = ""
+        self._compiling: Compiling | None = None
         self._latest: UpdateResult | None = None
         self._best: WorkflowFinished | None = None
         self._visit_episodes = 0
@@ -67,17 +66,19 @@ class Dashboard:
     def __call__(self, event: Event) -> None:
         """Show an event."""
         match event:
+            case Compiling():
+                self._compiling = event
             case WorkflowStarted():
                 self._visit_episodes = 0
-                self._bars.update(self._workflow_bar, note=event.workflow_order)
+                self._order = event.workflow_order
             case EpisodesCollected():
                 self._in_update = event.num_filled
-                self._bars.update(self._update_bar, completed=event.num_filled, total=event.num_episodes)
             case UpdateResult():
+                self._compiling = None  # or it could not have been computed
                 self._latest = event
                 self._in_update = 0
                 self._visit_episodes += event.num_episodes
-                self._bars.update(self._workflow_bar, note=event.workflow_order)  # when resumed, no visit was started
+                self._order = event.workflow_order  # when resumed, no visit was started
             case WorkflowFinished():
                 self._note_finished(event)
             case EpisodesLost():
@@ -106,12 +107,23 @@ class Dashboard:
         since_s, first = self._speed[0]
         rate = (done - first) / (now_s - since_s) if now_s > since_s else 0.0
         left_s = (self._config.total_episodes - done) / rate if rate > 0 else None
+        speed = f"{rate:.1f} episodes/s, {_duration(left_s)} left" if left_s is not None else None
         self._bars.update(self._workflow_bar, completed=self._visit_episodes + self._in_update)
-        self._bars.update(self._run_bar, completed=done, note=f"{rate:.1f} episodes/s, {_duration(left_s)} left")
-        self._live.update(Group(self._bars, self._table(statistics)), refresh=True)
+        self._bars.update(self._run_bar, completed=done)
+        self._live.update(Group(self._bars, self._table(statistics, speed)), refresh=True)
 
-    def _table(self, statistics: PipelineStatistics) -> Table:
-        table = Table.grid(padding=(0, 2))
+    def _table(self, statistics: PipelineStatistics, speed: str | None) -> Table:
+        table = Table.grid(padding=(0, 1))
+        # whole, however narrow the terminal: what stands beside it is broken, between words
+        table.add_column(no_wrap=True, min_width=_FIRST_COLUMN)
+        table.add_column()
+        if self._compiling is not None:
+            compiling = self._compiling
+            table.add_row("compiling", f"once, about {compiling.expected_s:.0f} s; {compiling.seconds:.0f} s so far")
+        if speed is not None:
+            table.add_row("speed", speed)
+        if self._order:
+            table.add_row("order", self._order)
         if self._latest is not None:
             latest = self._latest
             table.add_row(
@@ -127,11 +139,13 @@ class Dashboard:
             if best and best.best_score
             else "no workflow learned yet",
         )
-        ring = statistics.ring
+        ring, num_alive = statistics.ring, statistics.workers_alive
         table.add_row(
             "workers",
-            f"{statistics.workers_alive} of {self._config.workers} alive   "
-            f"{ring.num_slots - ring.num_free} of {ring.num_slots} slots in use",
+            f"{num_alive} of {self._config.num_players} alive   "
+            f"{ring.num_slots - ring.num_free} of {ring.num_slots} slots in use"
+            if num_alive
+            else "starting",
         )
         return table
 
@@ -140,9 +154,7 @@ def _greedy(score: Score) -> str:
     return f" (greedy {score.greedy_env_reward.mean:.1f})" if score.greedy_env_reward else ""
 
 
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
+def _duration(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"

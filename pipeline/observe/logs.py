@@ -7,14 +7,16 @@ import math
 import re
 import sys
 import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
+from dataclasses import is_dataclass
+from functools import cache
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast, get_args, get_type_hints
 
 import structlog
 
 from pipeline.persist.files import Log
 from pipeline.printable import printable
-from pipeline.types import EpisodesCollected, UpdateResult
+from pipeline.types import Compiling, EpisodesCollected, UpdateResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 EVENT_LOG = "events.jsonl"
 _UNNAMED = {"result": "", "score": "", "best_score": "best_"}
 """Parts of an event whose fields stand among its own, and what is put before them."""
+_COMPILING_INTERVAL_S = 10.0
+"""Least time between lines that say that machine code is still being made."""
 _MOST_IN_A_LINE = 3
 """Entries of a list that a line for people shows: orders that tie may be all 120."""
 
@@ -65,18 +69,18 @@ class LogLines:
         """
         self._logger = logger
         self._left_out = (EpisodesCollected, *left_out)
-        self._update_interval_s = update_interval_s
-        self._last_update_s = -math.inf
+        self._intervals_s = {UpdateResult: update_interval_s, Compiling: _COMPILING_INTERVAL_S}
+        self._last_s: dict[type[Event], float] = {}
 
     def __call__(self, event: Event) -> None:
         """Write the line of an event."""
         if isinstance(event, self._left_out):
             return
-        if isinstance(event, UpdateResult):
+        if interval_s := self._intervals_s.get(type(event)):
             now_s = time.monotonic()
-            if now_s - self._last_update_s < self._update_interval_s:
+            if now_s - self._last_s.get(type(event), -math.inf) < interval_s:
                 return
-            self._last_update_s = now_s
+            self._last_s[type(event)] = now_s
         self._logger.info(event_name(event), **event_fields(event))
 
 
@@ -151,10 +155,11 @@ def event_name(event: Event) -> str:
 def event_fields(event: Event) -> dict[str, Any]:
     """Return an event's fields, flat, floats rounded to what can be told apart, NaN as None.
 
-    An estimate `env_reward` gives `env_reward_mean` and `env_reward_stderr`, a `result` and a `score` their own fields,
-    and the `best_score` those of a score with `best_` before them.
+    An estimate `env_reward` gives `env_reward_mean` and `env_reward_stderr`, None each if there is none; a `result` and
+    a `score` give their own fields, and the `best_score` those of a score with `best_` before them. So an event's
+    names are always the same.
     """
-    return dict(_flat(asdict(event)))
+    return dict(_flat(type(event), event))
 
 
 def _for_people(logger: Any, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -167,17 +172,27 @@ def _for_people(logger: Any, method: str, fields: MutableMapping[str, Any]) -> M
     return fields
 
 
-def _flat(fields: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            yield from _flat(value, prefix + _UNNAMED.get(name, f"{name}_"))
-        else:
+def _flat(kind: type, record: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the fields of a dataclass, `kind`, by their names; all None if `record` is."""
+    for name, inner in _fields(kind).items():
+        value = None if record is None else getattr(record, name)
+        if inner is None:
             yield f"{prefix}{name}", _rounded(value)
+        else:
+            yield from _flat(inner, value, prefix + _UNNAMED.get(name, f"{name}_"))
+
+
+@cache
+def _fields(kind: type) -> dict[str, Any]:
+    """Return the names of a dataclass's fields, each with the dataclass that it is, if it is one or None."""
+    hints = get_type_hints(kind)
+    choices = {name: get_args(hint) if isinstance(hint, UnionType) else (hint,) for name, hint in hints.items()}
+    return {name: next((each for each in among if is_dataclass(each)), None) for name, among in choices.items()}
 
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     if isinstance(value, tuple):
-        return [dict(_flat(each)) if isinstance(each, dict) else _rounded(each) for each in value]
+        return [dict(_flat(type(each), each)) if is_dataclass(each) else _rounded(each) for each in value]
     return value

@@ -34,15 +34,16 @@ class RunLogs:
             WriteError: If one can't be opened.
         """
         sizes = checkpoint.log_sizes if checkpoint else None
+        total_episodes = checkpoint.total_episodes if checkpoint else 0
         with contextlib.ExitStack() as stack:
-            csv_log = CsvLog(run_dir, sizes, thread)
+            csv_log = CsvLog(run_dir, sizes, thread, total_episodes=total_episodes)
             stack.callback(csv_log.close)
             event_log = EventLog(run_dir, sizes, thread)
             stack.callback(event_log.close)
             self._logs = (csv_log, event_log)
             self._recorders: list[Callable[[Event], None]] = [*self._logs]
             if tensorboard:
-                board = TensorBoardLog(run_dir, checkpoint.total_episodes if checkpoint else 0, thread)
+                board = TensorBoardLog(run_dir, total_episodes, thread)
                 stack.callback(board.close)
                 self._recorders.append(board)
             self._resources = stack.pop_all()

@@ -53,6 +53,7 @@ class GameSpec:
 
     Raises:
         UnknownNameError: A name is none of those that there are. (The Red agent's is left to what plays the game.)
+        ValueError: The engine doesn't play the profile.
     """
 
     red_agent: str
@@ -72,6 +73,9 @@ class GameSpec:
             ("compromised", self.compromised, tuple(Compromised)),
         ):
             require(what, name, names)
+        if self.engine == "cyborg" and self.profile != "head":
+            msg = f"CybORG plays profile 'head' only: {self.profile!r} needs engine 'fast'"
+            raise ValueError(msg)
 
     @property
     def shape(self) -> PolicyShape:

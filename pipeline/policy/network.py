@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.cage2.facts.names import require
 from pipeline.cage2.facts.orders import ONE_HOTS
 from pipeline.numerics.linear_algebra import orthonormal
 from pipeline.numerics.normal import normals
@@ -120,7 +121,12 @@ def useless(mask: Mask, inputs: Tensor) -> Tensor:
 
 
 def create(generator: np.random.Generator, initialisation: Initialisation, shape: PolicyShape = PLAIN) -> ActorCritic:
-    """Return a fresh network, a function of its arguments, the same on every processor."""
+    """Return a fresh network, a function of its arguments, the same on every processor.
+
+    Raises:
+        UnknownNameError: There is no such initialisation.
+    """
+    require("initialisation", initialisation, get_args(Initialisation))
     return ActorCritic(
         _initial(shape.actor, 0.01, initialisation, generator),
         _initial(shape.critic, 1.0, initialisation, generator),

@@ -3,7 +3,7 @@
 ```
 TaskGroup: training         until its end, which is the run's, or until one of the others fails
            collection       workers start, episodes come
-           compiling, reports of progress
+           compiling, reports of that and of progress
            stop(now=True)   cancels the training
 ```
 
@@ -17,11 +17,14 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from pipeline.numerics.compiled import must_be_compiled
 from pipeline.observe.statistics import PipelineStatistics
 from pipeline.persist.files import WriteError, write_json
+from pipeline.play import rollout
+from pipeline.ppo.compiled import epoch
 from pipeline.run.parts import assemble
 from pipeline.run.summary import SUMMARY, run_finished, summary
-from pipeline.types import EpisodesCollected, RunStarted, WorkersStarted
+from pipeline.types import Compiling, EpisodesCollected, RunStarted, WorkersStarted
 from pipeline.workers.birth import START_TIMEOUT_S, WorkersDidNotStartError
 
 if TYPE_CHECKING:
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
 
 PROGRESS_INTERVAL_S = 0.25
 """Between reports of how far a batch has come."""
+COMPILING_INTERVAL_S = 1.0
+"""Between reports that machine code is being made."""
+COMPILING_S = 20.0
+"""What it takes, side by side on two cores that have nothing else to do."""
 
 
 class Run:
@@ -55,6 +62,7 @@ class Run:
         self._resumed = resumed
         self._episodes_before = parts.training.statistics().total_episodes
         self._stop_now = asyncio.Event()
+        self._workers_up = asyncio.Event()
         self._task = asyncio.create_task(self._main(), name="cage2-pipeline")
 
     @classmethod
@@ -172,11 +180,12 @@ class Run:
         try:
             async with asyncio.TaskGroup() as group:
                 training = group.create_task(self._parts.training.run())
-                beside = [
+                preparing = group.create_task(self._parts.learner.prepare())
+                beside = [preparing] + [
                     group.create_task(work)
                     for work in (
                         self._collect(),
-                        self._parts.learner.prepare(),
+                        self._report_compiling(preparing),
                         self._report_progress(),
                         self._cut_short(training),
                     )
@@ -205,8 +214,19 @@ class Run:
                 await self._parts.collector.start()
         except TimeoutError:
             raise WorkersDidNotStartError from None
+        self._workers_up.set()
         self._parts.emit(WorkersStarted(time.monotonic() - started_s))
         await self._parts.collection.run()
+
+    async def _report_compiling(self, preparing: asyncio.Task[None]) -> None:
+        """Report that machine code is being made, if it has to be, until workers and learner have it."""
+        largest = (rollout.play, epoch.run) if self._config.device == "cpu" else (rollout.play,)
+        if not await asyncio.to_thread(must_be_compiled, *largest):  # off the loop, for it reads files
+            return
+        started_s = time.monotonic()
+        while not (self._workers_up.is_set() and preparing.done()):
+            self._parts.emit(Compiling(round(time.monotonic() - started_s, 1), COMPILING_S))
+            await asyncio.sleep(COMPILING_INTERVAL_S)
 
     async def _report_progress(self) -> None:
         reported = None

@@ -20,7 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from signal import SIGCONT, SIGKILL, SIGTERM
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from pipeline.workers.birth import block_ctrl_c, ready
+from pipeline.workers.birth import START_TIMEOUT_S, WorkersDidNotStartError, block_ctrl_c, ready
 from pipeline.workers.death import Handle, WorkersDiedError, dump_and_kill, see_off
 from pipeline.workers.forkserver import FORKSERVER, MAX_FORKSERVERS, ForkserverDiedError, WorkerContext, WorkerProcess
 from pipeline.workers.roll import Roll, initialize
@@ -92,6 +92,7 @@ class Pool:
         Raises:
             WorkersDiedError: If the pool broke. Its processes are all gone by then, and new ones have started.
             ForkserverDiedError: If these could not be started.
+            WorkersDidNotStartError: If none of them was ready in time.
             Exception: What the function raised.
         """
         async with self._replacing:  # a pool whose workers are being started is not to be given anything yet
@@ -111,12 +112,16 @@ class Pool:
     async def kill(self, pid: int | None) -> bool:
         """Kill a worker that hangs, after it has written down its stack; all calls then raise `WorkersDiedError`.
 
+        Those that are being started are left alone: they have been given nothing yet.
+
         Args:
             pid: Which, or None for all.
 
         Returns:
             Whether anybody was killed.
         """
+        if self._is_starting:
+            return False
         suspects = [handle for handle in _handles(self._processes) if pid in (None, handle.pid)]
         suspects = [handle for handle in suspects if not handle.is_gone()]
         await self._see_to(suspects)
@@ -157,6 +162,9 @@ class Pool:
                 await asyncio.get_running_loop().run_in_executor(self._thread, start)
                 self._is_starting = False
                 return
+            except BrokenProcessPool:
+                self._is_starting = False
+                raise
             except (EOFError, ConnectionError) as error:  # another one is started when it is asked again
                 if attempt == MAX_FORKSERVERS - 1:
                     raise ForkserverDiedError from error
@@ -170,8 +178,13 @@ class Pool:
             process.pid for process in processes if process.pid and process.exitcode != -SIGTERM
         )
         self._generation += 1
-        with contextlib.suppress(BrokenProcessPool):  # the next call will find it broken
-            await self._start_workers()
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self._start_workers()
+        except BrokenProcessPool:
+            pass  # the next call will find it broken
+        except TimeoutError:
+            raise WorkersDidNotStartError from None
 
     async def _renew(self) -> list[WorkerProcess]:
         """See off the workers, and make another executor, with nobody in it yet; return the workers that there were."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
-import sys
 import threading
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +18,6 @@ from pipeline.play.parcel import ParcelPlayer
 from pipeline.workers.start import StartFailure, build_or_keep_why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy.typing as npt
 
     from pipeline.play.game import GameSpec
@@ -76,8 +72,7 @@ class RayPlayer:
 
 
 def _build(game: GameSpec, *, debug: bool) -> ParcelPlayer:
-    with _alone_on_this_machine():
-        game.prepare()
+    game.prepare()
     return ParcelPlayer(game, debug=debug)
 
 
@@ -91,22 +86,3 @@ def in_pieces(headers: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.uint8]]:
         Pieces of at most `MAX_PIECE_BYTES`, at least one.
     """
     return np.array_split(headers, max(1, -(-headers.nbytes // MAX_PIECE_BYTES)))
-
-
-@contextlib.contextmanager
-def _alone_on_this_machine() -> Iterator[None]:
-    """Hold off the other actors of this machine: numba's cache does not bear several processes that fill it at once.
-
-    Elsewhere the parent fills it before there are workers, but a cluster's machines have no parent. The lock is on this
-    file, which is there anyway, and which all of them can open.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):  # in a zip file or on a file system without locks, as without this
-            file = stack.enter_context(open(__file__, "rb"))  # noqa: PTH123  # a path of its own is not needed
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 import warnings
 from typing import TYPE_CHECKING
 
@@ -26,6 +30,26 @@ OPTIONS = {"red_agent": "Mixed", "observation_memory": True, "actions": "merged"
 
 def games(num_envs: int) -> VecMonitor:
     return VecMonitor(Sb3VecEnv(gymnasium.make_vec(NAME, num_envs, autoreset_mode="SameStep", **OPTIONS)))
+
+
+STEPPED = """
+import gymnasium
+if __name__ == "__main__":
+    envs = gymnasium.make_vec("pipeline.cage2.gym:Cage2-v0", 3, vectorization_mode="async")
+    envs.reset(seed=0)
+    envs.step(envs.action_space.sample())
+    envs.close()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_of_environments_in_processes_of_their_own_one_compiles(tmp_path: Path) -> None:
+    """Numba tells of each kernel that a process keeps."""
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DEBUG_CACHE": "1"}
+    done = subprocess.run([sys.executable, "-c", STEPPED], env=env, capture_output=True, text=True, check=True)
+    kept = re.findall(r"data saved to '(.*)'", done.stdout)
+    assert len(kept) == len(set(kept)) == 3  # reset, step, and what is shown
 
 
 def test_stable_baselines3_evaluates_while_it_trains(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from pipeline.policy.params import PLAIN, PolicyShape
 from pipeline.policy.store import SHARED_POLICY, PolicyStore
 from pipeline.types import (
     CheckpointWritten,
+    Compiling,
     EpisodesCollected,
     EpisodesLost,
     Estimate,
@@ -289,6 +290,7 @@ def run_finished() -> RunFinished:
 def events(update: UpdateResult, finished: WorkflowFinished, run_finished: RunFinished) -> list[Event]:
     return [
         RunStarted("logs/run", resumed=False),
+        Compiling(3.0, 20.0),
         WorkersStarted(0.5),
         WorkflowStarted(2, 57, ORDER, math.nan, resumed_policy=False, part="search"),
         FirstEpisode(1.25),

@@ -148,6 +148,16 @@ class Interface:
         return len(MERGED) if self.actions == "merged" else spec.NUM_ACTIONS
 
     @property
+    def action_names(self) -> tuple[str, ...]:
+        """What the actions are called, in order: as CybORG has it, and `Decoy HOST` for the next one of a host."""
+        if self.actions == "all":
+            return spec.ACTION_NAMES
+        return tuple(
+            f"Decoy {spec.HOST_NAMES[NEXT_DECOY - action]}" if action <= NEXT_DECOY else spec.ACTION_NAMES[action]
+            for action in MERGED.tolist()
+        )
+
+    @property
     def mask(self) -> Mask | None:
         """When actions are useless, where the policy sees enough to know it: with a memory, of the merged ones.
 

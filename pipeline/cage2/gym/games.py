@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from pipeline.cage2.blue.interface import Actions, Interface
 from pipeline.cage2.cyborg.env import CyborgEnv, UnknownRedAgentError
 from pipeline.cage2.cyborg.view import cyborg_view, listening_ports
+from pipeline.cage2.engine.game import step_games
 from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.engine.tables import port_mask
 from pipeline.cage2.facts import spec
@@ -19,6 +22,7 @@ from pipeline.cage2.gym.shown import Shown, show
 from pipeline.cage2.mixed_env import MIXED
 from pipeline.cage2.show.fast_view import Origins, fast_view
 from pipeline.cage2.show.render import RenderMode
+from pipeline.numerics.compiled import must_be_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,10 +112,18 @@ class Game(Protocol):
         ...
 
 
+@cache
+def tell_of_compiling() -> None:
+    """Say once that the first game will have to be waited for, if the engine must be compiled."""
+    if must_be_compiled(step_games):
+        logging.getLogger(__name__).warning("Cage2-v0: the first game compiles the simulator, once, about 10 s")
+
+
 class FastGame:
     """A `Game` on the engine."""
 
     def __init__(self, options: Options) -> None:
+        tell_of_compiling()
         self._attackers = Attackers(options.red_agent, 1)
         self._batch = GameBatch(1, self._attackers.names[0], options.profile, options.observation)
         self._origins = Origins(self._batch)

@@ -17,7 +17,7 @@ from pipeline.cage2.facts import spec
 from pipeline.cage2.gym.attackers import Attackers
 from pipeline.cage2.gym.blue_side import BlueSide
 from pipeline.cage2.gym.env import InvalidActionError, action_space, observation_space
-from pipeline.cage2.gym.games import OptionError, Options, check_reset_options
+from pipeline.cage2.gym.games import OptionError, Options, check_reset_options, tell_of_compiling
 from pipeline.cage2.gym.shown import show
 from pipeline.cage2.show.fast_view import Origins, fast_view
 from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, render
@@ -95,6 +95,7 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._num_actions = interface.num_actions
+        tell_of_compiling()
         self._attackers = Attackers(red_agent, num_envs)
         self._batch = GameBatch(num_envs, self._attackers.names[0], profile, observation)
         self._blue = None if interface == Interface() else BlueSide(num_envs, interface, episode_steps)

@@ -24,13 +24,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.collect.ray.errors import RayElsewhereError, RayMissingError, RayUnreachableError
+from pipeline.collect.ray.thread import RayThread
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -81,8 +81,8 @@ _connection: _Connection | None = None  # only touched on the thread
 
 
 @cache
-def _thread() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, thread_name_prefix="cage2-ray")
+def _thread() -> RayThread:
+    return RayThread()
 
 
 def submit(call: Callable[[], _T]) -> concurrent.futures.Future[_T]:

@@ -96,7 +96,7 @@ class RayCollector:
             RayActorsFailError: Actors can't run our code.
             RayWithoutCpusError: The cluster has no CPU.
         """
-        # both before there are actors: the one fills numba's cache for them
+        # both before there are actors: on this machine these then only have to load what the one compiles
         fingerprint, _ = await asyncio.gather(asyncio.to_thread(self._prepare), ray_cluster.on_thread(self._join))
         await self._crew.start(fingerprint)
 

@@ -17,7 +17,7 @@ from native_buffers.slots import SlotState
 from pipeline import seeding
 from pipeline.collect import deadline, watch
 from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, Collection, WorkersKeepDyingError
-from pipeline.collect.deadline import Deadline
+from pipeline.collect.deadline import Deadline, Flight
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.scheduler import MAX_ATTEMPTS, EpisodeGivenUpError
 from pipeline.collect.transport import Pickled, SharedMemory
@@ -386,7 +386,9 @@ async def test_workers_that_keep_dying_end_the_run(endless: Stage) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes minutes otherwise: a first episode's time is half a second."""
+    """What takes minutes otherwise: an episode has half a second, once a worker has begun it, however busy it is."""
+    is_overdue = Flight.is_overdue
+    monkeypatch.setattr(Flight, "is_overdue", lambda self, *times: not self.is_waiting and is_overdue(self, *times))
     monkeypatch.setattr(deadline, "FIRST_S", 0.5)
     monkeypatch.setattr(watch, "INTERVAL_S", 0.02)
 

@@ -139,8 +139,19 @@ def test_a_baseline_is_evaluated_by_the_protocol(capsys: pytest.CaptureFixture[s
 
     assert main(("evaluate", "restore", "--episodes", "3")) == OK
     out = capsys.readouterr().out
-    assert out.startswith("agent: restore\ngame: profile head, on the fast engine (csle-cyborg ")
+    assert "\ngame: profile head, on the fast engine (csle-cyborg " in out
+    assert out.startswith("agent: restore (not the leaderboard's Blue React Restore")
     assert f"total score: {report['total_score']['mean']:.1f} ± " in out
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_that_machine_code_is_made_is_said_and_only_then(
+    is_kept: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.evaluate.evaluation.must_be_compiled", lambda *_: not is_kept)
+    assert main(("evaluate", "sleep", "--episodes", "1", "--steps", "1")) == OK
+    told = "note: compiling first, once, about 20 s\n"
+    assert capsys.readouterr().err == ("" if is_kept else told)
 
 
 def test_a_folder_may_be_called_like_a_baseline(

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from pipeline.command import terminal
 from pipeline.command.cli import main
 from pipeline.command.process import OK
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parents[3]
 TRAIN = ("--collector=sequential", "--total-episodes=16", "--episodes-per-update=8", "--max-episodes-per-workflow=8")
 
 
@@ -39,11 +42,52 @@ def test_a_run_is_summed_up_whatever_its_folder_is_called(
     assert err == ""
 
 
+def test_a_run_that_had_ended_is_not_said_to_be_done_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main((*TRAIN, "--log-dir", str(tmp_path), "--run-name", "run", "--quiet")) == OK
+    done = capsys.readouterr().out.splitlines()
+    assert main(("resume", str(tmp_path / "run"), "--quiet")) == OK
+    told = capsys.readouterr().out.splitlines()
+    assert done[0].startswith("done (the episode budget is used)")
+    assert told[0].startswith("this run had ended already (the episode budget is used), with 16 episodes and 2 updates")
+    assert told[1:] == [line for line in done[1:] if not line.startswith("last evaluated: ")]
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_a_summary_is_broken_between_words_on_a_terminal_and_nowhere_else(width: int) -> None:
+    lines = {
+        "best workflow: none yet, for no workflow has reached the compliance threshold of 0.95, of 41 tried": True,
+        f"record: logs/{'a folder ' * 20}/run": False,
+        f"go on with: python run.py resume {'logs/' * 30}run": False,
+        f"digest: {'0f' * 32}": False,
+        f"no spaces: {'x' * 100}": True,
+    }
+    for is_terminal in (True, False):
+        for line, may_be_broken in lines.items():
+            stream = io.StringIO()
+            terminal._print_line(Console(file=stream, width=width, force_terminal=is_terminal, color_system=None), line)
+            printed = stream.getvalue().splitlines()
+            assert " ".join(part.strip() for part in printed) == line
+            assert (len(printed) > 1) == (is_terminal and may_be_broken)
+
+
 def test_every_update_is_a_line_if_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main((*TRAIN, "--workers", "3", "--log-dir", str(tmp_path), "--verbose")) == OK
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("note: --collector sequential plays one episode after the other")
     assert len([line for line in lines if "update=0 " in line]) == 2  # of two visits
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_run_without_kept_machine_code_says_that_it_is_made(tmp_path: Path) -> None:
+    command = [sys.executable, "run.py", "--total-episodes=8", "--episodes-per-update=8", "--log-dir", str(tmp_path)]
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "code")}
+    first, second = (
+        subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=True).stderr for _ in range(2)
+    )
+    assert re.search(r"compiling +seconds=0\.\d+ expected_s=20\.0", first)
+    assert first.count("compiling") >= 2
+    assert "compiling" not in second
 
 
 def test_lines_are_json_if_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

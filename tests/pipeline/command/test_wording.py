@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.command.wording import headline, in_one_line, notes, resume_command, summary
+from pipeline.command.wording import headline, notes, resume_command, summary
 from pipeline.config import Config
 from pipeline.machine import num_cores
 from pipeline.numerics import cache
@@ -90,6 +90,13 @@ def test_the_headline_says_why_it_is_over() -> None:
     )
 
 
+def test_the_headline_says_that_there_was_nothing_to_do() -> None:
+    assert headline(RunFinished(**FINISHED), had_ended=True) == (
+        "this run had ended already (the episode budget is used), with 40 episodes and 5 updates; "
+        "nothing was left to do"
+    )
+
+
 def test_the_summary_says_what_was_found_and_where_it_lies() -> None:
     lines = list(summary(RunFinished(**FINISHED), None, Config(), Path("logs/tuesday")))
     assert lines[:2] == [
@@ -136,10 +143,3 @@ def test_a_run_that_was_stopped_can_be_gone_on_with(monkeypatch: pytest.MonkeyPa
     *_, record, going_on = summary(stopped, None, Config(), Path("logs/a\nb"))
     assert record == r"record: logs/a\nb"
     assert going_on == r"go on with: python run.py resume 'logs/a\nb'"
-
-
-@pytest.mark.parametrize(
-    ("text", "told"), [("plain", "plain"), ("a\nb\x1b[2J", r"a\nb\x1b[2J"), ("\u2028é", r"\u2028é")], ids=repr
-)
-def test_what_would_break_a_line_is_escaped(text: str, told: str) -> None:
-    assert in_one_line(text) == told

@@ -11,6 +11,7 @@ import pytest
 from pipeline import seeding
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.blue.memory import Memory
+from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.compliance import Compromised, Verdicts, episode_compliance
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.evaluate.baselines import BASELINES
@@ -23,6 +24,7 @@ from pipeline.policy.forward import Actor
 from pipeline.policy.params import PolicyShape
 
 SEED, WORKFLOW_ID = 5, 37
+PLAIN = Interface()
 WEIGHTS = np.random.default_rng(1).normal(0, 0.3, PolicyShape().actor.num_values).astype(np.float32)
 SAMPLED, GREEDY = Policy(WEIGHTS, WORKFLOW_ID, greedy=False), Policy(WEIGHTS, WORKFLOW_ID, greedy=True)
 AGENTS = [SAMPLED, GREEDY, "random", "sleep", "restore"]
@@ -67,9 +69,11 @@ def test_the_profile_that_is_asked_for_is_played() -> None:
     assert leaderboard.return_tenths.mean() > head.return_tenths.mean()
 
 
-def played_here(policy: Policy, num_steps: int, index: int, *, greedy: bool = False) -> dict[str, Any]:
+def played_here(
+    policy: Policy, num_steps: int, index: int, *, greedy: bool = False, interface: Interface = PLAIN
+) -> dict[str, Any]:
     """Play an episode of a scenario step by step, as a worker does in training."""
-    game = task(policy, num_steps).game
+    game = task(policy, num_steps, interface=interface).game
     record = game.record.views(memoryview(bytearray(game.record.size_bytes)))
     group = Scenario("RedMeanderAgent", num_steps).group
     environment, actions = seeding.episode_seeds(SEED, group, [index], seeding.Purpose.COMPARISON)
@@ -103,6 +107,30 @@ def test_a_greedy_policy_takes_the_likeliest_action() -> None:
             assert action == actor.distribution(record["observation"][t], WORKFLOW_ID)[0].argmax()
     assert numbers(task(GREEDY))[0] == [record["reward_tenths"].sum() for record in records]
     assert numbers(task(GREEDY)) != numbers(task(SAMPLED))
+
+
+@pytest.mark.parametrize("actions", ["all", "merged"])
+def test_what_a_policy_does_is_counted(actions: Any) -> None:
+    interface = Interface(actions=actions)
+    shape = PolicyShape.of(interface)
+    policy = Policy(WEIGHTS[: shape.actor.num_values], WORKFLOW_ID, greedy=False)
+    counted = play(task(policy, num_episodes=2, interface=interface)).action_counts
+    assert (
+        counted.tolist()
+        == sum(
+            np.bincount(played_here(policy, 30, index, interface=interface)["action"], minlength=interface.num_actions)
+            for index in range(2)
+        ).tolist()
+    )  # type: ignore[union-attr]  # there are two
+
+
+def test_what_a_baseline_does_is_counted() -> None:
+    counted = play(task("sleep")).action_counts
+    assert counted.tolist() == [4 * 30] + [0] * 144
+    restored = play(task("restore", 100)).action_counts
+    assert restored.sum() == 400
+    assert set(np.flatnonzero(restored)) <= {spec.SLEEP, *range(spec.RESTORE, spec.NUM_ACTIONS)}
+    assert len(np.flatnonzero(restored)) > 1
 
 
 def test_a_policy_that_remembers_is_played_with_its_memory() -> None:

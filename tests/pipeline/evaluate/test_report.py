@@ -11,8 +11,10 @@ from pipeline.evaluate.results import ScenarioResult
 from pipeline.evaluate.scenario import PROTOCOL
 from pipeline.types import Estimate
 
+ACTIONS = {"Restore Op_Server0": 12.25, "Sleep": 9.0, "Analyse User2": 8.5, "Monitor": 0.25}
 NINE = tuple(
-    ScenarioResult(scenario, 1000, Estimate(-(2.0**-10), 0.5), 15.8, Estimate(0.875, 0.25)) for scenario in PROTOCOL
+    ScenarioResult(scenario, 1000, Estimate(-(2.0**-10), 0.5), 15.8, Estimate(0.875, 0.25), ACTIONS)
+    for scenario in PROTOCOL
 )
 POLICY = AgentDescription(
     name="policy",
@@ -50,7 +52,7 @@ def test_the_table_says_who_played_what() -> None:
         "game: profile head, on the fast engine (csle-cyborg 0.0.3's game); 1,000 episodes each, seed 7",
     ]
     assert printed(BASELINE)[:2] == [
-        "agent: restore",
+        "agent: restore (not the leaderboard's Blue React Restore: docs/evaluation.md)",
         "game: profile head, on csle-cyborg 0.0.3; 1,000 episodes each, seed 7",
     ]
 
@@ -58,7 +60,9 @@ def test_the_table_says_who_played_what() -> None:
 def test_the_table_has_a_row_for_each_scenario() -> None:
     lines = printed(REPORT)
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
-    assert [row[:2] for row in rows] == [[str(scenario.num_steps), scenario.red_agent] for scenario in PROTOCOL]
+    named = [[str(scenario.num_steps), scenario.red_agent] for scenario in PROTOCOL]
+    assert [row[:2] for row in rows] == [*named, *named]
+    assert rows[9][2] == "Restore Op_Server0 12.2, Sleep 9.0, Analyse User2 8.5"
     assert rows[0] == ["30", "B_lineAgent", "0.00 ± 0.50", "15.80", "0.875 ± 0.250"]
     assert lines[-1] == "total score: 0.0 ± 1.5 (the sum of the nine means)"
     assert any("compliance" in line for line in lines)
@@ -98,6 +102,7 @@ def test_the_json_is_complete_and_valid() -> None:
                 "std": 15.8,
                 "stderr": 0.5,
                 "compliance": {"mean": 0.875, "stderr": 0.25},
+                "actions": ACTIONS,
             }
             for scenario in PROTOCOL
         ],

@@ -5,16 +5,19 @@ import ctypes
 import os
 import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pytest
 from numba.core import config
+from numba.core.errors import TypingError
 
 from pipeline.numerics import cache
 from pipeline.numerics.cache import KernelCache, NotKeptError
-from pipeline.numerics.compiled import kernel
+from pipeline.numerics.compiled import kernel, must_be_compiled
 from pipeline.numerics.sources import source_digest
 from pipeline.ppo import returns
 
@@ -31,6 +34,7 @@ from pipeline.ppo import returns
 assert returns.gae(np.ones((1, 2)), np.zeros((1, 3)), 1.0, 1.0).tolist() == [[2.0, 1.0]]
 print(sum(returns._sum_backwards.stats.cache_hits.values()), returns._sum_backwards.stats.cache_path, why_not_kept())
 """
+ROOT = Path(__file__).parents[3]
 FILE = "/opt/pipeline/ppo/returns.py"
 
 
@@ -183,6 +187,31 @@ def test_programs_go_on_where_nothing_can_be_kept_any_more(anew: Callable[[], bo
     assert (anew(), anew()) == (True, True)
 
 
+def test_whether_a_kernel_must_be_compiled_is_known_before_it_is_called(
+    anew: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def define() -> Any:
+        return kernel(returns._sum_backwards.py_func)
+
+    first, second = define(), define()
+    assert must_be_compiled(first)
+    first(np.ones((1, 3)), 1.0)
+    assert not must_be_compiled(first, second)  # it is here, and it is kept
+    processor = second.targetctx.codegen().magic_tuple()
+    monkeypatch.setattr(type(second.targetctx.codegen()), "magic_tuple", lambda _: (*processor[:-1], "another's"))
+    assert must_be_compiled(first, second)
+    assert not must_be_compiled(first)
+    monkeypatch.setattr("pipeline.numerics.compiled.COMPILED", False)
+    assert not must_be_compiled(second)
+
+
+def test_a_kernel_that_cannot_be_kept_must_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "folders", lambda _: iter(()))
+    cache._folder.cache_clear()
+    assert must_be_compiled(kernel(returns._sum_backwards.py_func))
+    cache._folder.cache_clear()
+
+
 def test_numbas_own_locators_have_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their stamps know of one file only."""
     monkeypatch.setattr(config, "CACHE_LOCATOR_CLASSES", "InTreeCacheLocator")
@@ -195,3 +224,111 @@ def test_a_function_that_was_typed_in_is_not_kept() -> None:
     exec("def typed_in(): pass", variables)  # noqa: S102 - as an interpreter does it
     with pytest.raises(NotKeptError, match="the source of typed_in can't be read"):
         KernelCache(variables["typed_in"])
+
+
+# --- by whom ---
+
+THREE = """
+import sys, time
+import numpy as np
+from pipeline.numerics import cache, file_lock
+from pipeline.ppo import distinct, returns
+{before}
+print("ready", flush=True)
+sys.stdin.readline()
+returns.gae(np.ones((1, 2)), np.ones((1, 3)), 0.5, 0.5)
+distinct.distinct_inputs(np.zeros((1, 2, 52), np.int8), np.zeros(1, np.int64))
+kernels = returns._sum_backwards, distinct._pack, distinct._number
+print(sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels))
+"""
+STUCK = """
+from numba.core import event
+class Stuck(event.Listener):
+    def on_start(self, event):
+        print("compiling", flush=True)
+        time.sleep(1000)
+    def on_end(self, event):
+        pass
+event.register("numba:compile", Stuck())
+"""
+TELLS = """
+class Clock:
+    monotonic = time.monotonic
+    def sleep(seconds):
+        print("waiting", flush=True)
+        time.sleep(seconds)
+file_lock.time = Clock
+"""
+
+
+class StartThree(Protocol):
+    def __call__(self, before: str = "") -> subprocess.Popen[str]: ...
+
+
+@pytest.fixture
+def start_three(tmp_path: Path) -> Iterator[StartThree]:
+    """Return what starts a process that calls three kernels, kept in one folder that is empty at first."""
+    started = []
+
+    def start(before: str = "") -> subprocess.Popen[str]:
+        program = [sys.executable, "-c", THREE.format(before=before)]
+        env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "code"), "PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(
+            program, env=env, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        assert heard(process) == "ready"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def heard(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def go_on(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def test_of_processes_that_find_nothing_one_compiles_each_kernel(start_three: StartThree, tmp_path: Path) -> None:
+    processes = [start_three() for _ in range(3)]
+    for process in processes:
+        go_on(process)
+    assert sum(int(heard(process)) for process in processes) == 3
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert len([*tmp_path.rglob("*.nbc")]) == 3
+
+
+@pytest.mark.parametrize("fate", ["killed", "stopped"])
+def test_a_process_that_does_not_end_its_compiling_holds_nobody_up(start_three: StartThree, fate: str) -> None:
+    """One that is killed is waited for no longer; one that is stopped, not for ever."""
+    stuck = start_three(STUCK)
+    go_on(stuck)
+    assert heard(stuck) == "compiling"
+    other = start_three(TELLS + ("cache.WAIT_S = 0.5" if fate == "stopped" else ""))
+    go_on(other)
+    assert heard(other) == "waiting"
+    if fate == "killed":
+        stuck.kill()
+    told = heard(other)
+    while told == "waiting":
+        told = heard(other)
+    assert told == "3"  # it compiled all
+
+
+def test_a_kernel_that_cannot_be_compiled_holds_nobody_up(anew: Callable[[], bool], tmp_path: Path) -> None:
+    sum_backwards: Any = kernel(returns._sum_backwards.py_func)
+    with pytest.raises(TypingError):
+        sum_backwards("no array", 1.0)
+    (path,) = tmp_path.rglob("*.lock")
+    assert sum_backwards._cache._lock._fd is None
+    assert path.stat().st_size == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert anew()

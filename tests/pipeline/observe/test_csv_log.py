@@ -54,15 +54,16 @@ def test_an_update_is_a_line(tmp_path: Path, update: UpdateResult) -> None:
     assert line.split(",")[7] == "0.4115"  # what `cut -d, -f8` prints is compliance
 
 
-def test_a_pick_of_the_search_is_a_line(tmp_path: Path, finished: WorkflowFinished) -> None:
-    log = CsvLog(tmp_path)
+def test_a_pick_of_the_search_is_a_line(tmp_path: Path, update: UpdateResult, finished: WorkflowFinished) -> None:
+    log = CsvLog(tmp_path, total_episodes=96)
     log(finished)
+    log(update)
     log(dataclasses.replace(finished, ucb_score=math.nan, gp_updated=False, result=sampled_alone(finished)))
     log.close()
     header, first, second = lines(tmp_path / GP_SAMPLING_LOG)
     order = "op_server -> defender -> enterprise -> op_host -> user"
-    assert first == f"2,{order},-9.8765,-20.2346,0.9600,640,True,0.9877,threshold,search,200,-18.7654,0.8765,0.9800"
-    assert second == f"2,{order},,-20.2346,0.9600,640,False,0.9877,threshold,search,200,,,"
+    assert first == f"2,{order},-9.8765,-20.2346,0.9600,640,True,0.9877,threshold,search,96,200,-18.7654,0.8765,0.9800"
+    assert second == f"2,{order},,-20.2346,0.9600,640,False,0.9877,threshold,search,128,200,,,"
     assert first.count(",") == header.count(",")
 
 

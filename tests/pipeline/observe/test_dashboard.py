@@ -4,7 +4,7 @@ import dataclasses
 import io
 import re
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -15,18 +15,18 @@ from pipeline.config import Config
 from pipeline.observe import dashboard as module
 from pipeline.observe.dashboard import Dashboard
 from pipeline.observe.statistics import PipelineStatistics
-from pipeline.types import EpisodesCollected, EpisodesLost, Estimate, WorkflowStarted
+from pipeline.types import Compiling, EpisodesCollected, EpisodesLost, Estimate, RunStarted, WorkflowStarted
 
 if TYPE_CHECKING:
     from pipeline.types import Event, UpdateResult, WorkflowFinished
 
 
-def statistics(total_episodes: int) -> PipelineStatistics:
+def statistics(total_episodes: int, workers_alive: int = 3) -> PipelineStatistics:
     return PipelineStatistics(
         total_episodes=total_episodes,
         total_updates=0,
         num_evaluated=0,
-        workers_alive=3,
+        workers_alive=workers_alive,
         num_rebuilds=0,
         ring=RingStatistics(16, 5, 6, 3, 1, 1, 7000, 112_000),
         collection=CollectionStatistics(0, 0, 0, 0, 0, 0.0),
@@ -40,14 +40,16 @@ def statistics(total_episodes: int) -> PipelineStatistics:
 class Screen:
     """A dashboard on a terminal of text, with a clock that the test moves."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, width: int = 100) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, width: int = 100, **changes: Any) -> None:
         self.now_s = 0.0
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now_s))
         self.stream = io.StringIO()
         console = Console(file=self.stream, width=width, height=30, force_terminal=True, color_system=None)
-        config = Config(workers=4, total_episodes=1000, max_episodes_per_workflow=320, episodes_per_update=32)
+        run = {"workers": 4, "total_episodes": 1000, "max_episodes_per_workflow": 320, "episodes_per_update": 32}
+        config = Config.model_validate(run | changes)
         self.total_episodes = 0
-        self.dashboard = Dashboard(config, lambda: statistics(self.total_episodes), console)
+        self.workers_alive = 3
+        self.dashboard = Dashboard(config, lambda: statistics(self.total_episodes, self.workers_alive), console)
 
     def show(self, event: Event, after_s: float = 1.0) -> str:
         """Show an event; return what is drawn for it, without control codes."""
@@ -69,9 +71,10 @@ def test_it_shows_rewards_compliance_and_the_best_workflow(
     with screen.dashboard:
         for event in events:
             text = screen.show(event)
-            assert "episodes/s" in text
+            assert "workers" in text
             assert all(len(line.rstrip()) <= 100 for line in text.splitlines())
         text = screen.show(update)
+        assert "episodes/s" in text
         assert "env reward -123.5 ± 4.6" in text
         assert "bonus 12.3" in text
         assert "total -111.1" in text
@@ -109,13 +112,32 @@ def test_progress_speed_and_time_left(screen: Screen, update: UpdateResult) -> N
     with screen.dashboard:
         screen.show(WorkflowStarted(0, 57, "some order", 1.0, resumed_policy=False, part="search"))
         text = screen.show(EpisodesCollected(0, 10, 32))
-        assert re.search(r"update .* 10/32", text)
-        assert re.search(r"workflow .* 10/320\s+some order", text)
-        assert re.search(r"run .* 10/1000\s+10\.0 episodes/s, 1m39s left", text)
+        assert re.search(r"workflow .* 10/320\s", text)
+        assert re.search(r"run .* 10/1000\s", text)
+        assert re.search(r"speed +10\.0 episodes/s, 1m39s left", text)
+        assert re.search(r"order +some order", text)
         screen.total_episodes = 32
         text = screen.show(update)
-        assert re.search(r"workflow .* 32/320\s+op_server -> ", text)
-        assert re.search(r"run .* 32/1000 +16\.0 episodes/s, 1m00s left", text)
+        assert re.search(r"workflow .* 32/320\s", text)
+        assert re.search(r"run .* 32/1000\s", text)
+        assert re.search(r"speed +16\.0 episodes/s, 1m00s left", text)
+        assert re.search(r"order +op_server -> ", text)
+
+
+def test_until_the_first_episode_it_says_what_is_waited_for(screen: Screen, update: UpdateResult) -> None:
+    screen.workers_alive = 0
+    with screen.dashboard:
+        text = screen.show(RunStarted("logs/run", resumed=False))
+        assert re.search(r"workers +starting", text)
+        assert "compiling" not in text
+        text = screen.show(Compiling(7.2, 20.0))
+        assert re.search(r"compiling +once, about 20 s; 7 s so far", text)
+        assert "episodes/s" not in text
+        screen.workers_alive, screen.total_episodes = 3, 32
+        text = screen.show(update)
+        assert "3 of 4 alive" in text
+        assert "compiling" not in text
+        assert "episodes/s" in text
 
 
 def test_progress_never_falls_back(screen: Screen, update: UpdateResult) -> None:
@@ -124,7 +146,7 @@ def test_progress_never_falls_back(screen: Screen, update: UpdateResult) -> None
         screen.show(EpisodesCollected(0, 30, 32))
         assert re.search(r"run .* 30/1000", screen.show(EpisodesCollected(1, 4, 32)))
         screen.total_episodes = 32
-        assert re.search(r"run .* 32/1000 .* left", screen.show(update))
+        assert re.search(r"run .* 32/1000\s", screen.show(update))
 
 
 def test_it_is_drawn_a_few_times_a_second_at_most(screen: Screen, update: UpdateResult) -> None:
@@ -137,6 +159,25 @@ def test_it_is_drawn_a_few_times_a_second_at_most(screen: Screen, update: Update
 def test_lost_workers_are_told(screen: Screen) -> None:
     with screen.dashboard:
         assert "3 episodes lost: they are played again" in screen.show(EpisodesLost(3, 1))
+
+
+@pytest.mark.parametrize(("width", "bar"), [(80, 40), (40, 10)])
+def test_a_usual_terminal_has_room_for_bars_and_totals_and_for_whole_words(
+    width: int, bar: int, update: UpdateResult, finished: WorkflowFinished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Screen(monkeypatch, width, total_episodes=100_000, max_episodes_per_workflow=100_000)
+    screen.total_episodes = 100_000
+    with screen.dashboard:
+        screen.show(WorkflowStarted(0, 57, update.workflow_order, 1.0, resumed_policy=False))
+        ended = screen.show(finished)
+        shown = screen.show(update)
+    assert re.search(rf"run +━{{{bar},}} 100000/100000", shown)
+    assert re.search(r"workflow .* 32/100000", shown)
+    for text, words in (
+        (shown, f"order {update.workflow_order} update 3 env reward -123.5 ± 4.6 bonus 12.3 total -111.1"),
+        (ended, f"2 {finished.workflow_order} learned env reward -20.2 ± 1.0 (greedy -18.8) compliance 0.96"),
+    ):
+        assert words in " ".join(text.split())
 
 
 @pytest.mark.parametrize("width", [20, 40, 300])
@@ -156,7 +197,7 @@ def test_it_draws_to_stderr_and_gives_the_terminal_back(capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(None, "?"), (0.0, "0m00s"), (59.9, "0m59s"), (61, "1m01s"), (3600 * 25 + 60, "25h01m")]
+    ("seconds", "text"), [(0.0, "0m00s"), (59.9, "0m59s"), (61, "1m01s"), (3600 * 25 + 60, "25h01m")]
 )
-def test_durations(seconds: float | None, text: str) -> None:
+def test_durations(seconds: float, text: str) -> None:
     assert module._duration(seconds) == text

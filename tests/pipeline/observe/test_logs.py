@@ -5,6 +5,7 @@ import io
 import json
 import math
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -13,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cage2.facts.orders import order_name
+from pipeline.observe import logs
 from pipeline.observe.logs import EVENT_LOG, EventLog, LogLines, event_fields, event_name, terminal_logger
 from pipeline.persist.files import WriteError
 from pipeline.types import (
+    Compiling,
     EpisodesCollected,
     Estimate,
     RunStarted,
@@ -60,6 +63,7 @@ def test_every_event_but_progress_is_a_json_object_on_a_line(tmp_path: Path, eve
 def test_names_and_fields(events: list[Event], update: UpdateResult, finished: WorkflowFinished) -> None:
     assert [event_name(event) for event in events] == [
         "run_started",
+        "compiling",
         "workers_started",
         "workflow_started",
         "first_episode",
@@ -105,6 +109,12 @@ def test_names_and_fields(events: list[Event], update: UpdateResult, finished: W
         "best_greedy_env_reward_stderr": 0.87654,
         "best_greedy_compliance": 0.98,
     }
+    score = dataclasses.replace(finished.result.score, greedy_env_reward=None)
+    without = dataclasses.replace(finished, result=dataclasses.replace(finished.result, score=score))
+    assert event_fields(without) == event_fields(finished) | {
+        "greedy_env_reward_mean": None,
+        "greedy_env_reward_stderr": None,
+    }
     assert event_fields(WorkflowStarted(0, 1, "", math.nan, resumed_policy=True, part="search"))["ucb_score"] is None
 
 
@@ -127,6 +137,16 @@ def test_updates_may_be_thinned_out_and_nothing_else(update: UpdateResult, finis
         lines(event)
     shown = [parse(line)["event"] for line in stream.getvalue().splitlines()]
     assert shown == ["update_result", "workflow_finished", "workflow_finished"]
+
+
+def test_that_machine_code_is_made_is_said_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 0.0
+    monkeypatch.setattr(logs, "time", SimpleNamespace(monotonic=lambda: now_s))
+    stream = io.StringIO()
+    lines = LogLines(terminal_logger(stream, as_json=True))
+    for now_s in range(25):
+        lines(Compiling(float(now_s), 20.0))
+    assert [parse(line)["seconds"] for line in stream.getvalue().splitlines()] == [0, 10, 20]
 
 
 def test_lines_for_people_have_no_colours_outside_a_terminal(update: UpdateResult, run_finished: RunFinished) -> None:

@@ -36,6 +36,12 @@ def test_a_name_that_there_is_not_is_no_game(name: str, text: str) -> None:
         replace(game("fast"), **{name: text})
 
 
+def test_a_profile_that_cyborg_does_not_play_is_no_game_of_it() -> None:
+    """It once played the one that it does, without a word."""
+    with pytest.raises(ValueError, match="'leaderboard' needs engine 'fast'"):
+        replace(game("cyborg"), profile="leaderboard")
+
+
 def fixes(compromised: Compromised | str) -> list[int]:
     """What an episode's steps were to an order that begins with the host type of Red's foothold."""
     spec = replace(game("fast"), compromised=compromised)

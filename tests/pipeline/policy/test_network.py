@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.facts.names import UnknownNameError
 from pipeline.cage2.facts.orders import one_hot
 from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.policy.forward import Actor
@@ -81,6 +82,11 @@ def test_a_seed_is_the_network_that_it_always_was(initialisation: Initialisation
     network = create(np.random.Generator(np.random.PCG64(5)), initialisation)
     weights = network.actor_weights().tobytes() + network.critic.detach().numpy().tobytes()
     assert hashlib.sha256(weights).hexdigest()[:16] == digest
+
+
+def test_an_initialisation_that_there_is_not_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="unknown initialisation 'normal': choose one of orthogonal, uniform"):
+        create(np.random.default_rng(0), "normal")  # type: ignore[arg-type]  # the mistake
 
 
 def test_gradients_reach_every_used_parameter() -> None:

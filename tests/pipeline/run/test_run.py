@@ -15,6 +15,7 @@ from pipeline.ppo.recipe import DEFAULT
 from pipeline.run.run import Run
 from pipeline.types import (
     CheckpointWritten,
+    Compiling,
     FirstEpisode,
     RunFinished,
     RunStarted,
@@ -42,6 +43,22 @@ async def going(config: Config) -> AsyncIterator[Run]:
         await run.end()
         failure = await run.close()
     assert failure is None
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+async def test_a_run_says_that_machine_code_is_made_and_only_then(
+    is_kept: bool, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.run.run.must_be_compiled", lambda *_: not is_kept)
+    async with going(make_config(total_episodes=8)) as run:
+        kinds = [type(event) async for event in run.events()]
+        await run.finished()
+    assert kinds[0] is RunStarted
+    if is_kept:
+        assert Compiling not in kinds
+    else:
+        assert kinds.index(Compiling) < kinds.index(WorkersStarted)
+        assert Compiling not in kinds[kinds.index(UpdateResult) :]
 
 
 async def test_a_run_reports_itself_from_start_to_end(make_config: MakeConfig) -> None:

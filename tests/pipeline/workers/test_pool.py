@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.workers import forkserver, roll
 from pipeline.workers import pool as pool_module
-from pipeline.workers.birth import become_worker
+from pipeline.workers.birth import WorkersDidNotStartError, become_worker
 from pipeline.workers.death import WorkersDiedError
 from pipeline.workers.forkserver import Forkserver
 from pipeline.workers.pool import Pool
@@ -173,6 +173,55 @@ async def test_one_that_hangs_while_it_starts_beside_others_is_replaced(
         assert (pool.num_rebuilds, pool.num_alive) == (1, 2)
     finally:
         await soon(pool.close())
+
+
+WAITS = """
+import os, time
+from pipeline.workers.birth import become_worker
+
+def initialize(gate):
+    become_worker()
+    while not os.path.exists(gate):
+        time.sleep(0.001)
+"""
+
+
+@contextlib.asynccontextmanager
+async def being_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Pool, Path]]:
+    """A pool whose worker has died, and the file without which the next one doesn't come up."""
+    gate = tmp_path / "gate"
+    gate.touch()
+    (tmp_path / "waits.py").write_text(WAITS)
+    monkeypatch.syspath_prepend(tmp_path)
+    pool = Pool(1, importlib.import_module("waits").initialize, str(gate))
+    try:
+        await soon(pool.start())
+        gate.unlink()
+        os.kill(*worker_pids(pool), signal.SIGKILL)
+        yield pool, gate
+    finally:
+        await soon(pool.close())
+
+
+async def test_workers_that_are_being_started_do_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that waits for them may well be overdue: a machine that is busy takes long to start them."""
+    async with being_replaced(tmp_path, monkeypatch) as (pool, gate):
+        lost = call(pool, time.sleep, ENDLESS_S)
+        await until(lambda: pool.num_rebuilds and pool.num_alive)
+        assert not await pool.kill(None)
+        gate.touch()
+        await deaths(lost)
+        assert await soon(pool.call(operator.add, 2, 3)) == 5
+        assert pool.num_rebuilds == 1
+
+
+async def test_workers_that_never_come_up_again_are_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with being_replaced(tmp_path, monkeypatch) as (pool, _):
+        monkeypatch.setattr(pool_module, "START_TIMEOUT_S", 0.1)
+        with pytest.raises(WorkersDidNotStartError):
+            await soon(pool.call(time.sleep, ENDLESS_S))
 
 
 async def test_a_call_waits_for_workers_that_are_being_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,23 +63,6 @@ def test_one_that_cannot_build_its_environment_says_why_to_each_task() -> None:
     assert out == "OSError: no such game\nOSError: no such game"
 
 
-def test_prepares_one_after_the_other_on_a_machine() -> None:
-    """Two that prepare at once would show overlapping intervals."""
-    script = textwrap.dedent(PREAMBLE) + textwrap.dedent("""
-        import time
-        class Slow(GameSpec):
-            def prepare(self):
-                begun = time.monotonic()
-                time.sleep(0.5)
-                print(begun, time.monotonic())
-
-        RayPlayer(Slow(*GAME), False)
-    """)
-    both = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    intervals = sorted([float(word) for word in one.communicate(timeout=60)[0].split()] for one in both)
-    assert intervals[0][1] <= intervals[1][0]
-
-
 def test_headers_travel_in_pieces_that_ray_sends_with_a_call() -> None:
     for num_episodes in (1, 112, 113, 10_000):
         headers = np.arange(num_episodes * 584).astype(np.uint8).reshape(num_episodes, 584)

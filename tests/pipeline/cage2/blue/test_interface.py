@@ -170,3 +170,14 @@ def _masked(mask: Mask | None, row: np.ndarray) -> np.ndarray:
     causes = [bit is not None and row[bit] == 0 for bit in mask.cause]
     spent = [bit is not None and row[bit] == 1 for bit in mask.spent]
     return np.array(causes) | np.array(spent)
+
+
+def test_every_action_has_a_name_of_its_own() -> None:
+    names = Interface(actions="merged").action_names
+    assert len(set(names)) == len(names) == Interface(actions="merged").num_actions
+    assert names[:2] == ("Sleep", "Analyse Enterprise0")
+    assert [name for name in names if name.startswith("Decoy")] == [
+        *("Decoy Enterprise0", "Decoy Enterprise1", "Decoy Enterprise2", "Decoy Op_Server0", "Decoy User2"),
+    ]
+    assert names[-1] == "Restore User4"
+    assert Interface().action_names == spec.ACTION_NAMES
