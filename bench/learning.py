@@ -1,9 +1,10 @@
 """What each choice of the recipe is worth: episodes until a policy is good, and how good it gets.
 
 python bench/learning.py
-python bench/learning.py --rows default,memory-merged --red-agents RedMeanderAgent --seeds 10
+python bench/learning.py --rows plain,memory-merged --red-agents RedMeanderAgent --seeds 10
 
-Every row is the default with something changed; each of its seeds is a run of its own, of one policy on one workflow
+Every row is the default recipe, in the plain form (52 values, 145 actions) and with updates of 32 episodes, with
+something changed; each of its seeds is a run of its own, of one policy on one workflow
 and without the alignment bonus, so that nothing but the env reward is learned. "-50 after" is when the mean of the last
 500 episodes of training (or a few more: whole updates) first came to -50: the median over the seeds, the lowest and
 the highest, and how many never came to it if some didn't.
@@ -50,7 +51,7 @@ EVALUATION_EPISODES = 1000
 
 @dataclass(frozen=True)
 class Variant:
-    """The default with something changed."""
+    """The default recipe in the plain form, with something changed."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
     """Of the run's configuration."""
@@ -60,10 +61,11 @@ class Variant:
     """Of its runs, which the learning rate anneals over, if not as many as asked for."""
 
 
+PLAIN = {"observation_memory": False, "actions": "all", "episodes_per_update": 32}
 MEMORY_MERGED = {"observation_memory": True, "actions": "merged"}
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
     {
-        "default": Variant(),
+        "plain": Variant(),
         "memory": Variant({"observation_memory": True}),
         "merged": Variant({"actions": "merged"}),
         "memory-merged": Variant(MEMORY_MERGED),
@@ -125,7 +127,7 @@ def train(row: str, red_agent: str, seed: int, num_episodes: int) -> Outcome:
             collector="sequential",
             device="cpu",
             log_dir=Path(folder),
-            **variant.options,
+            **{**PLAIN, **variant.options},
         )
         return outcome(row, config, asyncio.run(follow(config, variant.recipe)))
 

@@ -8,8 +8,8 @@ Each search visits 30 orders, one after the other, and hears of each a value wit
 After 10, 20 and 30 it names the order that it takes for the best. All figures are in standard deviations of the
 landscape over the 120 orders:
 
-  simple regret      the value of the best order less that of the policy named: how good is the answer?
-  cumulative regret  the same for every visit, added up: what did it cost to search?
+  simple regret      the value of the best order less that of the order named: how good is the answer?
+  cumulative regret  the same for every order visited, added up: what did it cost to search?
 
 Policies are finished at their first visit, or they go on learning: then a policy is worth 2 less than its order's value
 after one visit, and half as much less after each further one.
@@ -30,8 +30,8 @@ All rules see the same landscapes, the same trainings, and the n-th evaluation o
   mallows            GP-UCB with a Mallows kernel, one decay for all pairs, by maximum likelihood
   position           GP-UCB with a kernel that counts the places where two orders agree
   one-hot            GP-UCB with an RBF over one-hot orders, by maximum likelihood
-  averaged           the project's search, if it took the mean of all visits to an order for what its policy is worth
-  project            the search that the project uses: GP-UCB with an average of models, by each order's last visit
+  revisiting         the project's models, by the mean of all visits to an order; the leader may be visited again
+  project            the search that the project uses: GP-UCB with an average of models, no order visited twice
 """
 
 from __future__ import annotations
@@ -110,10 +110,10 @@ def search(rule: str, landscape: str, noise: str, gap: float, seed: int) -> list
     for trial in range(1, NUM_TRIALS + 1):
         worth[tried] = (worth[tried] + values[tried]) / 2
         visits.append(Observation(tried, float(worth[tried] + trained[tried] + part * drawn(errors)), part))
-        cumulative += float(values.max() - worth[tried])
+        cumulative += float(values.max() - values[tried])
         tried, best = next_order(RULES[rule], visits, lots)
         if trial in STOPS:
-            figures.append(float(values.max() - worth[best]))
+            figures.append(float(values.max() - values[best]))
     return [*figures, cumulative]
 
 

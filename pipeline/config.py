@@ -52,12 +52,15 @@ class Config(Table):
     another (its head)."""
     total_episodes: Annotated[int, Field(ge=1), Topic.SEARCHED] = 100_000
     """Episodes of the whole run, over all workflows."""
-    episodes_per_update: Annotated[int, Field(ge=1, le=100_000), Topic.LEARNED] = 32
+    episodes_per_update: Annotated[int, Field(ge=1, le=100_000), Topic.LEARNED] = 64
     """Episodes that each PPO update learns from."""
     earlier_budgets: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """The budgets that a run had before, each used up when the next one was given: what `resume` writes down."""
+    episodes_per_visit: Annotated[int, Field(ge=1), Topic.SEARCHED] = 2_000
+    """Episodes that a workflow is trained for when the search visits it, so that workflows are compared on equal terms;
+    the learning rate anneals over them. It goes on for longer only while it hasn't reached the threshold."""
     max_episodes_per_workflow: Annotated[int, Field(ge=1), Topic.SEARCHED] = 10_000
-    """Episodes that one workflow may use, over all its visits; the learning rate anneals over them."""
+    """Episodes that one workflow may use in the search, over all its visits."""
     red_agent: Annotated[RedAgent, Topic.ATTACKED] = "B_lineAgent"
     """Who attacks; `Mixed`: B_lineAgent in one half of the episodes, RedMeanderAgent in the other."""
     alignment_lambda: Annotated[float, Field(ge=0, allow_inf_nan=False), Topic.LEARNED] = 30.0
@@ -93,7 +96,7 @@ class Config(Table):
     trained on all."""
     workflow: Annotated[str | None, Topic.SEARCHED] = None
     """Train this workflow alone, with all episodes: the five host types, highest priority first, `->` in between."""
-    finals_share: Annotated[float, Field(ge=0, lt=1), Topic.SEARCHED] = 0.6
+    finals_share: Annotated[float, Field(ge=0, lt=1), Topic.SEARCHED] = 0.7
     """Share of the episodes that go to the finals: after the search the most promising workflows are trained to the
     end, evaluated afresh and ranked. 0: the search is all."""
     finalists: Annotated[int, Field(ge=1, le=120), Topic.SEARCHED] = 2

@@ -13,7 +13,7 @@ from pipeline.workflows.posterior import fit
 from pipeline.workflows.targets import standardise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -80,24 +80,22 @@ def prototype(visits: Sequence[Observation]) -> Advice:
     return Advice(mean + 2 / (1 + counts / 2) * std, _best_observed(visits))
 
 
-class Pipeline:
-    """Do as the project's search does (`pipeline.workflows`): name the observed order of the highest posterior mean.
+def pipeline(visits: Sequence[Observation]) -> Advice:
+    """Do as the project's search does (`pipeline.workflows`): name the observed order of the highest posterior mean."""
+    return _by_posterior(latest(visits), new_alone=True)
 
-    Args:
-        pool: What it makes of several visits to one order.
-    """
 
-    def __init__(self, pool: Callable[[Sequence[Observation]], list[Observation]]) -> None:
-        self._pool = pool
+def revisiting(visits: Sequence[Observation]) -> Advice:
+    """Do so by the mean of all visits to an order, and visit the leader again, every other time at most."""
+    return _by_posterior(averaged(visits), new_alone=visits[-1].workflow_id in _orders(visits[:-1]))
 
-    def __call__(self, visits: Sequence[Observation]) -> Advice:
-        """See `Rule`."""
-        posterior = fit(self._pool(visits))
-        scores = posterior.mean + BETA * posterior.std
-        repeated = visits[-1].workflow_id in _orders(visits[:-1])
-        if repeated and len(posterior.observed) < NUM_WORKFLOWS:
-            scores[list(posterior.observed)] = -np.inf
-        return Advice(scores, posterior.best)
+
+def _by_posterior(observations: list[Observation], *, new_alone: bool) -> Advice:
+    posterior = fit(observations)
+    scores = posterior.mean + BETA * posterior.std
+    if new_alone and len(posterior.observed) < NUM_WORKFLOWS:
+        scores[list(posterior.observed)] = -np.inf
+    return Advice(scores, posterior.best)
 
 
 class PlainGp:
@@ -138,8 +136,8 @@ RULES: dict[str, Rule] = {
     "mallows": PlainGp(np.exp(-_DECAYS * NUM_PAIRS * KENDALL)),
     "position": PlainGp((ORDERS[:, None] == ORDERS[None]).mean(axis=2)[None]),
     "one-hot": PlainGp(np.exp(-_DECAYS * _APART)),
-    "averaged": Pipeline(averaged),
-    "project": Pipeline(latest),
+    "revisiting": revisiting,
+    "project": pipeline,
 }
 
 

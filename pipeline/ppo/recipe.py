@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
@@ -143,8 +143,14 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType({r.name: r for r in (DEF
 
 
 def to_the_end(recipe: Recipe) -> Recipe:
-    """Return what a policy that has been trained by a recipe is trained by to the end: it settles."""
-    return replace(recipe, final_learning_rate=recipe.learning_rate / 100, final_ent_coef=0.0)
+    """Return what a policy that was trained by a recipe is trained by to the end: by `THOROUGH`, if it was `DEFAULT`.
+
+    Hyper-parameters in which the recipe differs from `DEFAULT`, because the run set them itself, stay.
+    """
+    if recipe.name != DEFAULT.name:
+        return recipe
+    names = [field.name for field in fields(Recipe) if getattr(recipe, field.name) == getattr(DEFAULT, field.name)]
+    return replace(recipe, **{name: getattr(THOROUGH, name) for name in names})
 
 
 def recipe_of(config: Config) -> Recipe:

@@ -150,15 +150,14 @@ class Searched:
             patience=self._config.patience,
             max_episodes=max(0, self._config.episode_cap - visit.first_episode),
             budget=visit.budget,
-            # who is picked again is trained for as long again: else most visits would be a single update
-            min_episodes=visit.first_episode,
+            min_episodes=self._config.episodes_per_visit,
         )
 
     def schedule(self, visit: Visit) -> Schedule:
-        """See `Curriculum.schedule`: over the workflow's episodes in the search, and anew over a finalist's share."""
+        """See `Curriculum.schedule`: over a visit's episodes, or a finalist's share."""
         if visit.part == "finals":
             return Schedule(to_the_end(self._recipe), visit.first_episode, visit.budget)
-        return Schedule(self._recipe, 0, self._config.episode_cap)
+        return Schedule(self._recipe, visit.first_episode, self._config.episodes_per_visit)
 
     def orders(self, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:
         """See `Curriculum.orders`."""
@@ -208,6 +207,10 @@ class Single(Searched):
         """See `Curriculum.limits`: nothing but the budget."""
         return _only(visit.budget)
 
+    def schedule(self, visit: Visit) -> Schedule:
+        """See `Curriculum.schedule`: over the run."""
+        return Schedule(self._recipe, 0, self._config.total_episodes)
+
 
 class Shared:
     """One policy that is told which order to follow, trained on orders that the search draws."""
@@ -238,7 +241,7 @@ class Shared:
 
     def schedule(self, visit: Visit) -> Schedule:
         """See `Curriculum.schedule`: over the run."""
-        return Schedule(self._recipe, 0, self._config.episode_cap)
+        return Schedule(self._recipe, 0, self._config.total_episodes)
 
     def orders(self, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:
         """See `Curriculum.orders`."""

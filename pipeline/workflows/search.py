@@ -101,8 +101,6 @@ class Search:
         self._num_episodes = [0] * NUM_WORKFLOWS
         self._scores: dict[int, Score] = {}
         """What is observed: the latest evaluation of each workflow that reached the threshold in it."""
-        self._repeated = False
-        """Whether the last visit was to a workflow that had been observed before."""
         self.finals: Finals | None = None
         """Once they are held."""
         self._believed: Posterior | None = None
@@ -111,10 +109,9 @@ class Search:
     def next(self) -> Pick | None:
         """Return the workflow to train next, or None if none is left.
 
-        The next finalist, if finals are held and not over. Else the candidate with the highest upper confidence bound.
-        If the last visit was to a workflow that had been observed before, and others haven't been, it is the highest of
-        those: a leader that is known to be good would else be picked again and again, and the search is for the best
-        order, not for the best reward on the way.
+        The next finalist, if finals are held and not over. Else the candidate with the highest upper confidence bound,
+        among those that are not observed if there are any: whoever is visited again is trained for longer than the
+        others, and could not be compared with them.
 
         A function of the state, which it leaves as it is. Fits (see `posterior`): in an event loop, call it on a
         thread.
@@ -125,7 +122,7 @@ class Search:
         if not candidates.any():
             return None
         new = candidates & ~self._observed()
-        if self._repeated and new.any():
+        if new.any():
             candidates = new
         lots = seeding.generator(self._seed, seeding.Stream.SEARCH, self._iteration, _LOTS)
         chosen = choice.choose(self.posterior(), candidates, self._beta, lots)
@@ -155,7 +152,6 @@ class Search:
                 f"used {self._num_episodes[workflow_id]} of {self._max_episodes_per_workflow} episodes; train "
                 "what `next` returns"
             )
-        observed = workflow_id in self._scores
         if result.reached_threshold:
             _observation(workflow_id, result.score)  # which refuses what is none
             self._scores[workflow_id] = result.score
@@ -165,7 +161,6 @@ class Search:
             given_up = result.reason in ("cap", "patience")
             self._status[workflow_id] = Status.RETIRED if given_up else Status.UNDECIDED
         self._believed = None
-        self._repeated = observed
         self._num_episodes[workflow_id] += result.num_episodes
         self._iteration += 1
         return result.reached_threshold
@@ -220,7 +215,6 @@ class Search:
         self._scores = reached
         self._status = [Status.TRAINED if w in reached else Status.RETIRED for w in range(NUM_WORKFLOWS)]
         self._believed = None
-        self._repeated = False
         self._iteration += 1
 
     def deal(self, num_episodes: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -284,7 +278,6 @@ class Search:
             "status": [status.value for status in self._status],
             "num_episodes": list(self._num_episodes),
             "observations": [{"workflow_id": w, **asdict(self._scores[w])} for w in sorted(self._scores)],
-            "repeated": self._repeated,
             "finals": self.finals.state() if self.finals else None,
         }
 
@@ -305,7 +298,6 @@ class Search:
         search._status = [Status(status) for status in state["status"]]
         search._num_episodes = list(state["num_episodes"])
         search._scores = {each["workflow_id"]: score_from(each) for each in state["observations"]}
-        search._repeated = state["repeated"]
         search.finals = Finals.from_state(state["finals"]) if state["finals"] else None
         search._observations()  # which refuses what is none
         return search

@@ -100,7 +100,7 @@ def test_it_trains_what_is_asked_for(run_bench: RunBench) -> None:
 @pytest.mark.parametrize(
     ("argument", "told"),
     [
-        ("--rows=default,best", "no such row: 'best'; choose of default, memory"),
+        ("--rows=plain,best", "no such row: 'best'; choose of plain, memory"),
         ("--red-agents=Greedy", "no such Red agent: 'Greedy'"),
         ("--episodes=500", "--episodes 700 or more"),
     ],

@@ -168,7 +168,7 @@ def test_a_usual_terminal_has_room_for_bars_and_totals_and_for_whole_words(
     screen = Screen(monkeypatch, width, total_episodes=100_000, max_episodes_per_workflow=100_000)
     screen.total_episodes = 100_000
     with screen.dashboard:
-        screen.show(WorkflowStarted(0, 57, update.workflow_order, 1.0, resumed_policy=False))
+        screen.show(WorkflowStarted(0, 57, update.workflow_order, 1.0, resumed_policy=False, part="search"))
         ended = screen.show(finished)
         shown = screen.show(update)
     assert re.search(rf"run +━{{{bar},}} 100000/100000", shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,6 +126,21 @@ def test_the_search_leaves_the_finals_their_episodes(last_update: UpdateResult) 
     assert second.workflow_id != first.workflow_id
     verdict = mine.finish(second, ended(last_update, "budget", 30_000), [score(-15.0, 0.97, 1000)])
     assert (verdict.result.reason, verdict.result.reached_threshold, verdict.gp_updated) == ("final", True, False)
+
+
+def test_workflows_are_visited_on_equal_terms() -> None:
+    config = Config(episodes_per_visit=2000, max_episodes_per_workflow=10_000)
+    mine = curriculum(config, search(config), DEFAULT)
+    visit = begin(mine, 100_000)
+    limits, schedule = mine.limits(visit), mine.schedule(visit)
+    early = replace(visit, num_updates=31, num_episodes=1984, judged=((64, 1.0),))
+    assert limits.reason_to_stop(early) is None
+    assert limits.reason_to_stop(replace(early, num_episodes=2048)) == "threshold"
+    assert limits.reason_to_stop(replace(early, num_episodes=2048, judged=((64, 0.9),))) is None
+    assert (schedule.progress(0), schedule.progress(1000), schedule.progress(3000)) == (0.0, 0.5, 1.0)
+    again = replace(visit, first_episode=2048)
+    assert (mine.limits(again).min_episodes, mine.limits(again).episodes_left) == (2000, 7952)
+    assert mine.schedule(again).progress(3048) == 0.5
 
 
 def test_a_finalist_is_trained_with_its_share_and_nothing_ends_it_before() -> None:

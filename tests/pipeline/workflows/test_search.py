@@ -84,34 +84,16 @@ def test_a_search_is_a_function_of_its_seed_and_results() -> None:
     assert played(4, seed=1).state() != played(4, seed=2).state()
 
 
-def test_a_workflow_that_is_best_and_known_is_picked_again_when_nothing_is_explored() -> None:
+def test_nobody_is_visited_again_before_all_are_observed() -> None:
     greedy = search(beta=0.0)
-    for workflow_id in range(NUM_WORKFLOWS):
-        greedy.finish(result(workflow_id, reward=-20.0 if workflow_id == 70 else -400.0, stderr=0.1))
+    for workflow_id in range(1, NUM_WORKFLOWS):
+        greedy.finish(result(workflow_id, reward=-20.0 if workflow_id == 70 else -400.0, stderr=0.1, num_episodes=1))
     pick = greedy.next()
     assert pick is not None
-    assert pick.workflow_id == 70
-
-
-def test_after_a_visit_that_repeats_comes_one_that_does_not() -> None:
-    greedy = search(beta=0.0)
-    for workflow_id in range(100):
-        greedy.finish(result(workflow_id, reward=-20.0 if workflow_id == 70 else -400.0, stderr=0.1, num_episodes=1))
-    picks = []
-    for _ in range(4):
-        pick = greedy.next()
-        assert pick is not None
-        picks.append(pick.workflow_id)
-        reward = -20.0 if pick.workflow_id == 70 else -400.0
-        greedy.finish(result(pick.workflow_id, reward=reward, stderr=0.1, num_episodes=1))
-    assert picks[0] == picks[2] == 70
-    assert min(picks[1], picks[3]) >= 100
-
-
-def test_when_all_were_observed_visits_repeat() -> None:
-    greedy = search(beta=0.0)
-    for workflow_id in [*range(NUM_WORKFLOWS), 0]:
-        greedy.finish(result(workflow_id, reward=-20.0 if workflow_id == 70 else -400.0, stderr=0.1, num_episodes=1))
+    assert pick.workflow_id == 0
+    greedy.finish(result(0, reached=False, num_episodes=1))  # it missed the threshold: it is trained on
+    assert greedy.next() == Pick(NUM_WORKFLOWS, 0, pytest.approx(pick.ucb_score))
+    greedy.finish(result(0, reward=-400.0, stderr=0.1, num_episodes=1))
     pick = greedy.next()
     assert pick is not None
     assert pick.workflow_id == 70
