@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 
 from pipeline.cage2.blue.interface import Actions
 from pipeline.cage2.facts import names
@@ -17,11 +17,13 @@ from pipeline.cage2.mixed_env import Mixed
 from pipeline.hyperparameters import Hyperparameters
 from pipeline.machine import num_cores
 from pipeline.marks import Effect, Topic
+from pipeline.policy.params import HIDDEN_SIZES, HIDDEN_STEP, MAX_HIDDEN_SIZE
 from pipeline.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+HiddenSize = Annotated[int, Field(ge=HIDDEN_STEP, le=MAX_HIDDEN_SIZE, multiple_of=HIDDEN_STEP)]
 RedAgent = Literal[names.RedAgent, Mixed]
 MAX_EVALUATION_EPISODES = 8_000
 """Per order and evaluation: what their seeds have room for, with all 120 orders."""
@@ -79,6 +81,9 @@ class Config(Table):
     actions: Annotated[Actions, Topic.LEARNED] = "all"
     """What the policy chooses from: CybORG's 145 actions, or those that are worth taking, with one decoy action
     per host that places its next one; with a memory only those that achieve something now."""
+    hidden_sizes: Annotated[tuple[HiddenSize, HiddenSize], Topic.LEARNED] = HIDDEN_SIZES
+    """Units of the two hidden layers of actor and critic, each a multiple of 32 up to 1024: `128,64`. Others than the
+    default are compiled for when they are first used."""
     recipe: Annotated[Literal["default", "thorough", "prototype"], Topic.LEARNED] = "default"
     """PPO's hyper-parameters: for few episodes; for one policy and tens of thousands; or those of the research
     prototype, for comparison."""
@@ -125,6 +130,17 @@ class Config(Table):
     """Also write TensorBoard files (needs the `tensorboard` extra)."""
     debug: Annotated[bool, Effect.RECORD, Topic.KEPT] = False
     """Poison shared memory that is not written yet, and check that no episode leaves any; slower."""
+
+    @field_validator("hidden_sizes", mode="wrap")
+    @classmethod
+    def _two_sizes(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        """Take what a command line writes, and say of anything else what is possible."""
+        try:
+            return check(value.split(",") if isinstance(value, str) else value)
+        except ValidationError:
+            sizes = f"{HIDDEN_STEP}, {2 * HIDDEN_STEP}, {3 * HIDDEN_STEP} and so on to {MAX_HIDDEN_SIZE}"
+            msg = f"must be two of {sizes}, as in 128,64"
+            raise ValueError(msg) from None
 
     @field_validator("workflow")
     @classmethod
