@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 
 from pipeline.cage2.blue.interface import Actions
 from pipeline.cage2.facts import names
@@ -17,11 +17,13 @@ from pipeline.cage2.mixed_env import Mixed
 from pipeline.hyperparameters import Hyperparameters
 from pipeline.machine import num_cores
 from pipeline.marks import Effect, Topic
+from pipeline.policy.params import HIDDEN_SIZES, HIDDEN_STEP, MAX_HIDDEN_SIZE
 from pipeline.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+HiddenSize = Annotated[int, Field(ge=HIDDEN_STEP, le=MAX_HIDDEN_SIZE, multiple_of=HIDDEN_STEP)]
 RedAgent = Literal[names.RedAgent, Mixed]
 MAX_EVALUATION_EPISODES = 8_000
 """Per order and evaluation: what their seeds have room for, with all 120 orders."""
@@ -86,6 +88,9 @@ class Config(Table):
     """What the policy chooses from: CybORG's 145 actions (`all`, the default with `recipe = prototype`), or those that
     are worth taking, with one decoy action per host that places its next one; with a memory only those that achieve
     something now."""
+    hidden_sizes: Annotated[tuple[HiddenSize, HiddenSize], Topic.LEARNED] = HIDDEN_SIZES
+    """Units of the two hidden layers of actor and critic, each a multiple of 32 up to 1024: `128,64`. Others than the
+    default are compiled for when they are first used."""
     recipe: Annotated[Literal["default", "thorough", "prototype"], Topic.LEARNED] = "default"
     """PPO's hyper-parameters: for few episodes; for one policy and tens of thousands; or those of the research
     prototype, for comparison, with the form of its policies and without finals."""
@@ -145,6 +150,17 @@ class Config(Table):
         """Let the prototype's recipe come with its form of policy, and no finals, where nothing else is asked for."""
         is_prototype = isinstance(values, dict) and values.get("recipe") == "prototype"
         return {**AS_PROTOTYPE, **values} if is_prototype else values
+
+    @field_validator("hidden_sizes", mode="wrap")
+    @classmethod
+    def _two_sizes(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        """Take what a command line writes, and say of anything else what is possible."""
+        try:
+            return check(value.split(",") if isinstance(value, str) else value)
+        except ValidationError:
+            sizes = f"{HIDDEN_STEP}, {2 * HIDDEN_STEP}, {3 * HIDDEN_STEP} and so on to {MAX_HIDDEN_SIZE}"
+            msg = f"must be two of {sizes}, as in 128,64"
+            raise ValueError(msg) from None
 
     @field_validator("workflow")
     @classmethod

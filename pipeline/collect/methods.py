@@ -29,6 +29,7 @@ def game_spec(config: Config) -> GameSpec:
         compromised=config.compromised,
         num_steps=config.episode_steps,
         interface=Interface(config.observation_memory, config.actions),
+        hidden_sizes=config.hidden_sizes,
     )
 
 

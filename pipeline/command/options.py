@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
+_METAVARS: Final = {"init_from": "RUN", "workflow": "ORDER", "hidden_sizes": "N,N"}
 TABLE: Final = "ppo"
 """The value that is a table of values itself: each has an option, `--ppo.NAME`."""
 FIELDS: Final[Mapping[str, FieldInfo]] = {
@@ -225,6 +226,8 @@ def _help(name: str, field: FieldInfo) -> str:
         return text
     if field.annotation is bool:
         return f"{text} [{'on' if field.default else 'off'}]"
+    if isinstance(field.default, tuple):
+        return f"{text} [{','.join(map(str, field.default))}]"
     return f"{text} [{field.default}]"
 
 
@@ -249,12 +252,10 @@ def _metavar(name: str, field: FieldInfo) -> str:
         return "{" + ",".join(get_args(field.annotation)) + "}"
     if isinstance(field.annotation, type) and issubclass(field.annotation, StrEnum):
         return "{" + ",".join(field.annotation) + "}"
-    if name == "init_from":
-        return "RUN"
+    if name in _METAVARS:
+        return _METAVARS[name]
     if field.annotation is Path:
         return "DIR"
-    if name == "workflow":
-        return "ORDER"
     if field.annotation is str or name.endswith("name"):
         return name.rpartition("_")[2].upper()
     return "X" if field.annotation is float else "N"

@@ -113,7 +113,7 @@ def _best(run_dir: Path, checkpoint: Checkpoint) -> tuple[int, Score] | None:
 
 
 def _weights(config: Config, saved: SavedPolicy) -> npt.NDArray[np.float32]:
-    shape = PolicyShape.of(Interface(config.observation_memory, config.actions))
+    shape = PolicyShape.of(Interface(config.observation_memory, config.actions), config.hidden_sizes)
     store = PolicyStore(config.seed, "orthogonal", shape)  # which checks that the tensors are a policy's
     policy = store.load(saved.workflow_id, saved.tensors, saved.num_updates, saved.num_episodes)
     return policy.network.actor_weights()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _DIGITS: Final = {f"{workflow_id:03d}": workflow_id for workflow_id in range(SHARED_POLICY + 1)}
 """How each policy is named in the file."""
-_SIZING: Final = ("observation_memory", "actions")
+_SIZING: Final = ("observation_memory", "actions", "hidden_sizes")
 """Values of a configuration that a policy's sizes follow from."""
 
 

@@ -15,7 +15,7 @@ from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS, MixedEnv, mixed_index
 from pipeline.play.episode import play_episode
 from pipeline.play.record import record_layout
 from pipeline.play.rollout import EnginePlayer, warm_up
-from pipeline.policy.params import PolicyShape
+from pipeline.policy.params import HIDDEN_SIZES, PolicyShape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.cage2.env import Cage2Env
     from pipeline.cage2.facts.compliance import Verdicts
     from pipeline.policy.forward import Actor
+    from pipeline.policy.params import HiddenSizes
 
 
 class PlayEpisode(Protocol):
@@ -64,6 +65,8 @@ class GameSpec:
     compromised: Compromised
     num_steps: int
     interface: Interface
+    hidden_sizes: HiddenSizes = HIDDEN_SIZES
+    """Of the policies that play it."""
 
     def __post_init__(self) -> None:
         for what, name, names in (
@@ -80,7 +83,7 @@ class GameSpec:
     @property
     def shape(self) -> PolicyShape:
         """The sizes of a policy that plays it."""
-        return PolicyShape.of(self.interface)
+        return PolicyShape.of(self.interface, self.hidden_sizes)
 
     @property
     def record(self) -> Layout:
@@ -91,7 +94,7 @@ class GameSpec:
         """Import and compile what takes long, so that building the environment doesn't."""
         if self.engine == "cyborg":
             load_cyborg(self.cyborg)
-        warm_up()
+        warm_up(self.hidden_sizes)
 
     def env(self) -> Cage2Env:
         """Build the environment, to be played step by step."""

@@ -10,6 +10,7 @@ workflow, as log-probabilities and as a cumulative distribution, and nearly ever
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +20,12 @@ from pipeline.cage2.facts.spec import NUM_ACTIONS
 from pipeline.numerics.compiled import COMPILED, compiled, kernel
 from pipeline.numerics.elementary import tanh
 from pipeline.numerics.elementary64 import exp, log
-from pipeline.policy.params import HIDDEN_SIZE, USELESS
+from pipeline.policy.params import USELESS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.policy.params import PolicyShape
+    from pipeline.policy.params import HiddenSizes, PolicyShape
 
 _WORD_BITS = 64
 _NUM_WORDS = 3
@@ -40,31 +41,35 @@ _ONE = np.uint64(1)
 _NO_BIT = -1
 _ORDERS = ORDERS.astype(np.int64)
 
-ACTOR_STATE = np.dtype(
-    [
-        # of this actor; what follows has room for the largest, so that all shapes share one machine code
-        ("observation_size", np.int64),
-        ("num_actions", np.int64),
-        # weights lie by input, so that the additions of one input to all outputs run side by side
-        ("weight_1", np.float32, (MAX_OBSERVATION_SIZE + ORDER_SIZE, HIDDEN_SIZE)),
-        ("bias_1", np.float32, (HIDDEN_SIZE,)),
-        ("weight_2", np.float32, (HIDDEN_SIZE, HIDDEN_SIZE)),
-        ("bias_2", np.float32, (HIDDEN_SIZE,)),
-        ("weight_3", np.float32, (HIDDEN_SIZE, NUM_ACTIONS)),
-        ("bias_3", np.float32, (NUM_ACTIONS,)),
-        ("cause", np.int64, (NUM_ACTIONS,)),  # the mask (`interface.Mask`); -1: none
-        ("spent", np.int64, (NUM_ACTIONS,)),
-        ("hidden_1", np.float32, (HIDDEN_SIZE,)),  # room to compute in
-        ("hidden_2", np.float32, (HIDDEN_SIZE,)),
-        ("num_kept", np.int64),
-        ("places", np.int64, (_NUM_BUCKETS,)),  # 1 + where the distribution of a bucket is kept; 0: empty
-        ("keys", np.uint64, (MAX_MEMO, _NUM_WORDS)),  # what each distribution is of
-        ("log_probs", np.float32, (MAX_MEMO, NUM_ACTIONS)),  # nats
-        ("cumulative", np.float64, (MAX_MEMO, NUM_ACTIONS)),  # from the last action on it is 1
-    ],
-    align=True,
-)
-"""One weight version, and the distributions that it has computed so far."""
+
+@cache
+def actor_state(hidden_sizes: HiddenSizes) -> np.dtype[np.void]:
+    """Return what an actor of these sizes is: a weight version, and its distributions so far. Each is compiled for."""
+    size_1, size_2 = hidden_sizes
+    return np.dtype(
+        [
+            # of this actor; what follows has room for the largest, so that all interfaces share one machine code
+            ("observation_size", np.int64),
+            ("num_actions", np.int64),
+            # weights lie by input, so that the additions of one input to all outputs run side by side
+            ("weight_1", np.float32, (MAX_OBSERVATION_SIZE + ORDER_SIZE, size_1)),
+            ("bias_1", np.float32, (size_1,)),
+            ("weight_2", np.float32, (size_1, size_2)),
+            ("bias_2", np.float32, (size_2,)),
+            ("weight_3", np.float32, (size_2, NUM_ACTIONS)),
+            ("bias_3", np.float32, (NUM_ACTIONS,)),
+            ("cause", np.int64, (NUM_ACTIONS,)),  # the mask (`interface.Mask`); -1: none
+            ("spent", np.int64, (NUM_ACTIONS,)),
+            ("hidden_1", np.float32, (size_1,)),  # room to compute in
+            ("hidden_2", np.float32, (size_2,)),
+            ("num_kept", np.int64),
+            ("places", np.int64, (_NUM_BUCKETS,)),  # 1 + where the distribution of a bucket is kept; 0: empty
+            ("keys", np.uint64, (MAX_MEMO, _NUM_WORDS)),  # what each distribution is of
+            ("log_probs", np.float32, (MAX_MEMO, NUM_ACTIONS)),  # nats
+            ("cumulative", np.float64, (MAX_MEMO, NUM_ACTIONS)),  # from the last action on it is 1
+        ],
+        align=True,
+    )
 
 
 class Actor:
@@ -81,14 +86,12 @@ class Actor:
     def __init__(self, flat: npt.NDArray[np.float32], shape: PolicyShape) -> None:
         size, num_actions = shape.observation_size, shape.num_actions
         if size > MAX_OBSERVATION_SIZE or num_actions > NUM_ACTIONS:
-            raise ValueError(
-                f"an observation of {size} bits and {num_actions} actions are more than {MAX_OBSERVATION_SIZE} and "
-                f"{NUM_ACTIONS}"
-            )
+            most = f"{MAX_OBSERVATION_SIZE} and {NUM_ACTIONS}"
+            raise ValueError(f"an observation of {size} bits and {num_actions} actions are more than {most}")
         parameters = shape.actor.views(np.ascontiguousarray(flat, dtype=np.float32))
-        zeros: npt.NDArray[np.void] = np.zeros(1, dtype=ACTOR_STATE)
+        zeros: npt.NDArray[np.void] = np.zeros(1, dtype=actor_state(shape.hidden_sizes))
         self.state = zeros if COMPILED else zeros.view(np.recarray)
-        """`[1]` of `ACTOR_STATE`: what kernels take."""
+        """`[1]` of `actor_state`: what kernels take."""
         state = self.state[0]
         state["observation_size"], state["num_actions"] = size, num_actions
         state["weight_1"][: size + ORDER_SIZE] = parameters["hidden_1.weight"].T
@@ -121,10 +124,8 @@ class Actor:
         place = place_of(self.state, observation, workflow_id)
         if place < 0:
             raise ValueError(self._unfit(observation, workflow_id))
-        state = self.state[0]
-        return state["log_probs"][place, : self._num_actions].copy(), state["cumulative"][
-            place, : self._num_actions
-        ].copy()
+        log_probs, cumulative = self.state[0]["log_probs"][place], self.state[0]["cumulative"][place]
+        return log_probs[: self._num_actions].copy(), cumulative[: self._num_actions].copy()
 
     def sample(
         self, observation: npt.NDArray[np.int8], workflow_id: int, uniform: float, *, greedy: bool = False
@@ -149,11 +150,9 @@ class Actor:
         return int(action), float(log_prob)
 
     def _unfit(self, observation: npt.NDArray[np.int8], workflow_id: int) -> str:
-        size = int(self.state[0]["observation_size"])
-        return (
-            f"an observation of {size} bits and a workflow from 0 to {NUM_WORKFLOWS - 1}, not {len(observation)} bits "
-            f"and workflow {workflow_id}"
-        )
+        size = self.state[0]["observation_size"]
+        fit = f"an observation of {size} bits and a workflow from 0 to {NUM_WORKFLOWS - 1}"
+        return f"{fit}, not {len(observation)} bits and workflow {workflow_id}"
 
 
 @compiled
@@ -238,26 +237,27 @@ def compute(state: Any, observation: npt.NDArray[np.int8], workflow_id: int, pla
     logits = state.log_probs[place]
     cumulative = state.cumulative[place]
     num_bits, num_actions = state.observation_size, state.num_actions
+    size_1, size_2 = len(hidden_1), len(hidden_2)
 
     hidden_1[:] = state.bias_1
     for position in range(NUM_HOST_TYPES):
         value = num_bits + NUM_HOST_TYPES * position + _ORDERS[workflow_id, position]
-        for j in range(HIDDEN_SIZE):
+        for j in range(size_1):
             hidden_1[j] += weight_1[value, j]
     for bit in range(num_bits):
         if observation[bit]:
-            for j in range(HIDDEN_SIZE):
+            for j in range(size_1):
                 hidden_1[j] += weight_1[bit, j]
-    for j in range(HIDDEN_SIZE):
+    for j in range(size_1):
         hidden_1[j] = tanh(hidden_1[j])
     hidden_2[:] = state.bias_2
-    for i in range(HIDDEN_SIZE):
-        for j in range(HIDDEN_SIZE):
+    for i in range(size_1):
+        for j in range(size_2):
             hidden_2[j] += hidden_1[i] * weight_2[i, j]
-    for j in range(HIDDEN_SIZE):
+    for j in range(size_2):
         hidden_2[j] = tanh(hidden_2[j])
     logits[:] = state.bias_3
-    for i in range(HIDDEN_SIZE):
+    for i in range(size_2):
         for j in range(num_actions):
             logits[j] += hidden_2[i] * weight_3[i, j]
     for j in range(num_actions):

@@ -1,8 +1,9 @@
 """The one table of a network's parameters: names, shapes, and where each lies in the flat vector.
 
-    [observation | order 25] -> hidden_1 64, tanh -> hidden_2 64, tanh -> head: a logit per action, or 1 value
+    [observation | order 25] -> hidden_1, tanh -> hidden_2, tanh -> head: a logit per action, or 1 value
 
-How much is observed and how many actions there are depends on the interface; plainly it is 52 and 145.
+How much is observed and how many actions there are depends on the interface; plainly it is 52 and 145. The hidden
+layers have 64 units each unless somebody says otherwise.
 
 A network *is* its flat float32 vector: what the optimizer steps, what the weight board publishes, what a
 checkpoint holds and what a worker reads are the same numbers in the same order. Weights are `[out, in]`.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from pipeline.cage2.facts.orders import ORDER_SIZE
 from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
@@ -23,8 +24,13 @@ if TYPE_CHECKING:
 
     from pipeline.cage2.blue.interface import Interface, Mask
 
-HIDDEN_SIZE = 64
-"""Units of each hidden layer; a multiple of `numerics.matrix.TILE`. Machine code is made for it."""
+HiddenSizes: TypeAlias = tuple[int, int]
+"""Units of the first and of the second hidden layer: `H1`, `H2`."""
+HIDDEN_SIZES: Final[HiddenSizes] = (64, 64)
+"""Where nobody says otherwise."""
+HIDDEN_STEP: Final = 32
+"""What every hidden size is a multiple of, for the sake of machine code (`numerics.matrix.TILE`)."""
+MAX_HIDDEN_SIZE: Final = 1024
 USELESS: Final = -1e4
 """The logit of an action that is masked: its probability is 0, and times its logarithm still 0."""
 
@@ -35,17 +41,18 @@ class MlpShape:
 
     num_outputs: int
     observation_size: int = OBSERVATION_SIZE
+    hidden_sizes: HiddenSizes = HIDDEN_SIZES
 
     @property
     def table(self) -> dict[str, tuple[int, ...]]:
         """Name to shape, in the order of the flat vector."""
-        inputs = self.observation_size + ORDER_SIZE
+        size_1, size_2 = self.hidden_sizes
         return {
-            "hidden_1.weight": (HIDDEN_SIZE, inputs),
-            "hidden_1.bias": (HIDDEN_SIZE,),
-            "hidden_2.weight": (HIDDEN_SIZE, HIDDEN_SIZE),
-            "hidden_2.bias": (HIDDEN_SIZE,),
-            "head.weight": (self.num_outputs, HIDDEN_SIZE),
+            "hidden_1.weight": (size_1, self.observation_size + ORDER_SIZE),
+            "hidden_1.bias": (size_1,),
+            "hidden_2.weight": (size_2, size_1),
+            "hidden_2.bias": (size_2,),
+            "head.weight": (self.num_outputs, size_2),
             "head.bias": (self.num_outputs,),
         }
 
@@ -89,21 +96,22 @@ class PolicyShape:
     num_actions: int = NUM_ACTIONS
     mask: Mask | None = None
     """When an action has probability 0; None: never."""
+    hidden_sizes: HiddenSizes = HIDDEN_SIZES
 
     @classmethod
-    def of(cls, interface: Interface) -> Self:
+    def of(cls, interface: Interface, hidden_sizes: HiddenSizes = HIDDEN_SIZES) -> Self:
         """Return the sizes of a policy with an interface."""
-        return cls(interface.observation_size, interface.num_actions, interface.mask)
+        return cls(interface.observation_size, interface.num_actions, interface.mask, hidden_sizes)
 
     @property
     def actor(self) -> MlpShape:
         """The network that gives a logit per action; plainly 18,577 values: 74,308 bytes per weight version."""
-        return MlpShape(self.num_actions, self.observation_size)
+        return MlpShape(self.num_actions, self.observation_size, self.hidden_sizes)
 
     @property
     def critic(self) -> MlpShape:
         """The network that gives one value."""
-        return MlpShape(1, self.observation_size)
+        return MlpShape(1, self.observation_size, self.hidden_sizes)
 
 
 PLAIN = PolicyShape()

@@ -221,6 +221,20 @@ async def test_depends_on_what_is_learned(reference: str, change: dict[str, Any]
     assert await digest(Config(**{**RUN, **change}, workers=2, log_dir=tmp_path)) != reference
 
 
+async def test_hidden_layers_may_be_of_other_sizes(reference: str, tmp_path: Path) -> None:
+    options = {**RUN, "hidden_sizes": (96, 32)}
+    other = await digest(Config(**options, collector="sequential", log_dir=tmp_path))
+    assert other != reference
+    for speed in (
+        {"workers": 2},
+        {"transport": "pickle", "workers": 2},
+        {"engine": "cyborg", "workers": 2},
+        {"collector": "synchronous", "workers": 3},
+    ):
+        assert await digest(Config(**options, **speed, log_dir=tmp_path)) == other
+    assert (await search_digest(Config(**options, workers=2, log_dir=tmp_path), stop_after=16))[0] == other
+
+
 @pytest.mark.parametrize("steps", [1, 30, 130])
 async def test_an_episode_may_be_of_any_length(steps: int, tmp_path: Path) -> None:
     """A policy with a memory sees the time, as shares of its own horizon."""

@@ -67,6 +67,11 @@ def test_every_value_has_a_topic_but_what_runs_note_themselves() -> None:
     assert {name for name in Config.model_fields if topic_of(name) is None} == {"earlier_budgets", "init_sha256"}
 
 
+@pytest.mark.parametrize("sizes", ["128,64", [128, 64], (128, 64)])
+def test_hidden_sizes_are_two(sizes: Any) -> None:
+    assert Config(hidden_sizes=sizes).hidden_sizes == (128, 64)
+
+
 def test_a_configuration_can_not_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Config().workers = 3  # type: ignore[misc]
@@ -91,6 +96,13 @@ def test_a_configuration_can_not_be_changed() -> None:
         {"compliance_threshold": 1.01},
         {"compliance_threshold": float("nan")},
         {"patience": 0},
+        {"hidden_sizes": [64]},
+        {"hidden_sizes": [64, 64, 64]},
+        {"hidden_sizes": [64, 48]},
+        {"hidden_sizes": [0, 64]},
+        {"hidden_sizes": [64, 1056]},
+        {"hidden_sizes": "64"},
+        {"hidden_sizes": 64},
         {"episode_steps": 0},
         {"episode_steps": 1001},
         {"episode_steps": 30.5},

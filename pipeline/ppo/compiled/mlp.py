@@ -24,7 +24,7 @@ from pipeline.numerics.elementary import tanh
 from pipeline.numerics.lanes import add, load, noinline, store
 from pipeline.numerics.lanes_code import WIDTH
 from pipeline.numerics.matrix import ROWS, TILE, add_matrix_product, add_rows, fill, transpose
-from pipeline.policy.params import HIDDEN_SIZE
+from pipeline.policy.params import HIDDEN_STEP
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -36,47 +36,51 @@ BLOCK = 64
 FIRST = "hidden_1.weight"
 """Of the parameter table: the weights of the inputs."""
 _ONE = np.float32(1.0)
-if HIDDEN_SIZE % TILE:  # hidden layers are not padded, as outputs are
-    raise ValueError(f"HIDDEN_SIZE is a multiple of {TILE}, not {HIDDEN_SIZE}")
+if HIDDEN_STEP % TILE:  # hidden layers are not padded, as outputs are
+    raise ValueError(f"HIDDEN_STEP is a multiple of {TILE}, not {HIDDEN_STEP}")
 
 
 class Mlp(NamedTuple):
-    """A network of `I` inputs, `H` units in each hidden layer and `C` outputs, padding included.
+    """A network of `I` inputs, `H1` and `H2` units in its hidden layers and `C` outputs, padding included.
 
     All arrays are contiguous, one-dimensional float32; shapes tell how their values lie.
     """
 
     num_inputs: int
+    size_1: int
+    """`H1`."""
+    size_2: int
+    """`H2`."""
     num_outputs: int
     num_columns: int
     """`C`."""
     weights: npt.NDArray[np.float32]
-    """`[I, H]`, bias `[H]`, `[H, H]`, bias `[H]`, `[H, C]`, bias `[C]`, one after the other."""
+    """`[I, H1]`, bias `[H1]`, `[H1, H2]`, bias `[H2]`, `[H2, C]`, bias `[C]`, one after the other."""
     gradient: npt.NDArray[np.float32]
     """As `weights`."""
     mean: npt.NDArray[np.float32]
     """As `weights`, of Adam; so are its squares' means."""
     mean_square: npt.NDArray[np.float32]
     transposed_2: npt.NDArray[np.float32]
-    """`[H, H]`: the second layer's weights, output by output."""
+    """`[H2, H1]`: the second layer's weights, output by output."""
     transposed_3: npt.NDArray[np.float32]
-    """`[C, H]`: the head's."""
+    """`[C, H2]`: the head's."""
     hidden_1: npt.NDArray[np.float32]
-    """`[BLOCK, H]`, activations of the first layer."""
+    """`[BLOCK, H1]`, activations of the first layer."""
     hidden_2: npt.NDArray[np.float32]
-    """`[BLOCK, H]`, of the second; `backward` overwrites them by the gradient at the first layer's sums."""
+    """`[BLOCK, H2]`, of the second; `backward` puts the gradient at the first layer's sums there, `[BLOCK, H1]`."""
     d_hidden: npt.NDArray[np.float32]
-    """`[BLOCK, H]`, the gradient at the second layer's sums."""
+    """`[BLOCK, H2]`, the gradient at the second layer's sums."""
     outputs: npt.NDArray[np.float32]
     """`[BLOCK, C]`; before `backward`, the loss's gradient at them."""
 
 
 def new_mlp(shape: MlpShape, num_inputs: int) -> Mlp:
     """Return a network of zeros with so many of a shape's inputs."""
-    columns = _padded_columns(shape.num_outputs)
-    size = (num_inputs + 1 + HIDDEN_SIZE + 1) * HIDDEN_SIZE + (HIDDEN_SIZE + 1) * columns
-    layers = [HIDDEN_SIZE * HIDDEN_SIZE, columns * HIDDEN_SIZE]
-    sizes = [size] * 4 + layers + [BLOCK * HIDDEN_SIZE] * 3 + [BLOCK * columns]
+    (size_1, size_2), columns = shape.hidden_sizes, _padded_columns(shape.num_outputs)
+    size = (num_inputs + 1) * size_1 + (size_1 + 1) * size_2 + (size_2 + 1) * columns
+    rows = [size_1, max(size_1, size_2), size_2, columns]
+    sizes = [size] * 4 + [size_2 * size_1, columns * size_2] + [BLOCK * row for row in rows]
     # every part begins where a cache line does: lanes that lie across two take twice as long
     line = 64 // np.dtype(np.float32).itemsize
     memory = np.zeros(sum(sizes) + line, np.float32)
@@ -85,7 +89,7 @@ def new_mlp(shape: MlpShape, num_inputs: int) -> Mlp:
     for length in sizes:
         parts.append(memory[start : start + length])
         start += length
-    return Mlp(num_inputs, shape.num_outputs, columns, *parts)
+    return Mlp(num_inputs, size_1, size_2, shape.num_outputs, columns, *parts)
 
 
 def from_flat(
@@ -161,27 +165,27 @@ def forward(
         ones: `[...]` int64, which values are 1.
     """
     noinline()
-    size, columns = HIDDEN_SIZE, mlp.num_columns
-    start_2 = (mlp.num_inputs + 1) * size
-    start_3 = start_2 + (size + 1) * size
+    size_1, size_2, columns = mlp.size_1, mlp.size_2, mlp.num_columns
+    start_2 = (mlp.num_inputs + 1) * size_1
+    start_3 = start_2 + (size_1 + 1) * size_2
     num_computed = padded_rows(num_rows)
     weights, hidden_1, hidden_2 = mlp.weights, mlp.hidden_1, mlp.hidden_2
     for i in range(num_computed):
         row = rows[first + i] if i < num_rows else 0
         last = starts[row + 1] if i < num_rows else starts[row]
-        for j in range(0, size, WIDTH):
-            sums = load(weights, mlp.num_inputs * size + j)
+        for j in range(0, size_1, WIDTH):
+            sums = load(weights, mlp.num_inputs * size_1 + j)
             for k in range(starts[row], last):
-                sums = add(sums, load(weights, ones[k] * size + j))
-            store(hidden_1, i * size + j, sums)
-    for i in range(num_computed * size):
+                sums = add(sums, load(weights, ones[k] * size_1 + j))
+            store(hidden_1, i * size_1 + j, sums)
+    for i in range(num_computed * size_1):
         hidden_1[i] = tanh(hidden_1[i])
-    fill(hidden_2, num_computed, weights[start_2 + size * size :], size)
-    add_matrix_product(hidden_1, size, 1, weights[start_2:], size, hidden_2, num_computed, size)
-    for i in range(num_computed * size):
+    fill(hidden_2, num_computed, weights[start_2 + size_1 * size_2 :], size_2)
+    add_matrix_product(hidden_1, size_1, 1, weights[start_2:], size_2, hidden_2, num_computed, size_1)
+    for i in range(num_computed * size_2):
         hidden_2[i] = tanh(hidden_2[i])
-    fill(mlp.outputs, num_computed, weights[start_3 + size * columns :], columns)
-    add_matrix_product(hidden_2, size, 1, weights[start_3:], columns, mlp.outputs, num_computed, size)
+    fill(mlp.outputs, num_computed, weights[start_3 + size_2 * columns :], columns)
+    add_matrix_product(hidden_2, size_2, 1, weights[start_3:], columns, mlp.outputs, num_computed, size_2)
 
 
 @compiled
@@ -205,43 +209,43 @@ def backward(
         ones: See there.
     """
     noinline()
-    size, columns = HIDDEN_SIZE, mlp.num_columns
-    start_2 = (mlp.num_inputs + 1) * size
-    start_3 = start_2 + (size + 1) * size
+    size_1, size_2, columns = mlp.size_1, mlp.size_2, mlp.num_columns
+    start_2 = (mlp.num_inputs + 1) * size_1
+    start_3 = start_2 + (size_1 + 1) * size_2
     num_computed = padded_rows(num_rows)
     gradient, d_hidden, hidden_1, hidden_2 = mlp.gradient, mlp.d_hidden, mlp.hidden_1, mlp.hidden_2
 
-    add_matrix_product(hidden_2, 1, size, mlp.outputs, columns, gradient[start_3:], size, num_computed)
-    add_rows(gradient[start_3 + size * columns :], mlp.outputs, num_computed, columns)
-    d_hidden[: num_computed * size] = 0
-    add_matrix_product(mlp.outputs, columns, 1, mlp.transposed_3, size, d_hidden, num_computed, mlp.num_outputs)
-    for i in range(num_computed * size):
+    add_matrix_product(hidden_2, 1, size_2, mlp.outputs, columns, gradient[start_3:], size_2, num_computed)
+    add_rows(gradient[start_3 + size_2 * columns :], mlp.outputs, num_computed, columns)
+    d_hidden[: num_computed * size_2] = 0
+    add_matrix_product(mlp.outputs, columns, 1, mlp.transposed_3, size_2, d_hidden, num_computed, mlp.num_outputs)
+    for i in range(num_computed * size_2):
         d_hidden[i] *= _ONE - hidden_2[i] * hidden_2[i]
 
-    add_matrix_product(hidden_1, 1, size, d_hidden, size, gradient[start_2:], size, num_computed)
-    add_rows(gradient[start_2 + size * size :], d_hidden, num_computed, size)
-    hidden_2[: num_computed * size] = 0  # the second layer's activations are not needed any more
-    add_matrix_product(d_hidden, size, 1, mlp.transposed_2, size, hidden_2, num_computed, size)
-    for i in range(num_computed * size):
+    add_matrix_product(hidden_1, 1, size_1, d_hidden, size_2, gradient[start_2:], size_1, num_computed)
+    add_rows(gradient[start_2 + size_1 * size_2 :], d_hidden, num_computed, size_2)
+    hidden_2[: num_computed * size_1] = 0  # the second layer's activations are not needed any more
+    add_matrix_product(d_hidden, size_2, 1, mlp.transposed_2, size_1, hidden_2, num_computed, size_2)
+    for i in range(num_computed * size_1):
         hidden_2[i] *= _ONE - hidden_1[i] * hidden_1[i]
 
-    add_rows(gradient[mlp.num_inputs * size :], hidden_2, num_computed, size)
+    add_rows(gradient[mlp.num_inputs * size_1 :], hidden_2, num_computed, size_1)
     for i in range(num_rows):
         row = rows[first + i]
         for k in range(starts[row], starts[row + 1]):
-            for j in range(0, size, WIDTH):
-                start = ones[k] * size + j
-                store(gradient, start, add(load(gradient, start), load(hidden_2, i * size + j)))
+            for j in range(0, size_1, WIDTH):
+                start = ones[k] * size_1 + j
+                store(gradient, start, add(load(gradient, start), load(hidden_2, i * size_1 + j)))
 
 
 @compiled
 def update_transposes(mlp: Mlp) -> None:
     """Write the weights of the last two layers into `transposed_2` and `transposed_3`."""
-    size, columns = HIDDEN_SIZE, mlp.num_columns
-    start_2 = (mlp.num_inputs + 1) * size
-    start_3 = start_2 + (size + 1) * size
-    transpose(mlp.weights[start_2:], size, size, mlp.transposed_2)
-    transpose(mlp.weights[start_3:], size, columns, mlp.transposed_3)
+    size_1, size_2, columns = mlp.size_1, mlp.size_2, mlp.num_columns
+    start_2 = (mlp.num_inputs + 1) * size_1
+    start_3 = start_2 + (size_1 + 1) * size_2
+    transpose(mlp.weights[start_2:], size_1, size_2, mlp.transposed_2)
+    transpose(mlp.weights[start_3:], size_2, columns, mlp.transposed_3)
 
 
 @compiled

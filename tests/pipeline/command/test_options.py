@@ -83,6 +83,10 @@ def test_every_value_has_an_option() -> None:
         if isinstance(value, bool):
             assert parsed(flag) == {name: True}
             assert parsed(flag.replace("--", "--no-")) == {name: False}
+        elif isinstance(value, tuple):
+            text = ",".join(map(str, value))
+            assert parsed(flag, text) == {name: text}
+            assert getattr(make_config(parsed(flag, text)), name) == value
         elif value is not None:
             assert parsed(flag, str(value)) == parsed(f"{flag}={value}") == {name: str(value)}
             extra = {"workers": 1} if name == "slots" else {}
@@ -111,6 +115,8 @@ def test_help_names_every_option_with_its_default() -> None:
     assert text.count("(speed only)") == len(SPEED_FIELDS)
     assert "how much it explores. [2.0]" in text
     assert "[off]" in text
+    assert "--hidden-sizes N,N Units of the two" in text
+    assert "first used. [64,64]" in text
     assert "None" not in text
     assert "==SUPPRESS==" not in text
     assert "`" not in text
@@ -247,6 +253,10 @@ def test_any_file_gives_a_configuration_or_a_mistake(tmp_path_factory: pytest.Te
         ({"red_agent": "a\nb\x1b[2J"}, r"--red-agent a\nb\x1b[2J: must be"),
         ({"red_agent": "N" * 1000}, f"--red-agent {'N' * 57}...: must be"),
         ({"workers": "9" * 5000}, f"--workers {'9' * 57}...: "),
+        (
+            {"hidden_sizes": "100,64"},
+            "--hidden-sizes 100,64: must be two of 32, 64, 96 and so on to 1024, as in 128,64",
+        ),
         ({"ppo": {"learning_rate": "0"}}, "--ppo.learning-rate 0: must be greater than 0"),
         ({"ppo": {"learning_rate": "fast"}}, "--ppo.learning-rate fast: must be a valid number"),
         ({"ppo": {"target_kl": "inf"}}, "--ppo.target-kl inf: must be a finite number"),

@@ -138,6 +138,6 @@ def test_a_kernel_is_compiled_anew_when_a_constant_of_another_module_changes(
 
 def test_hidden_layers_that_kernels_cannot_compute_are_refused(make_tree: Callable[[], Tree]) -> None:
     tree = make_tree()
-    tree.replace("pipeline.policy.params", "HIDDEN_SIZE = 64\n", "HIDDEN_SIZE = 48\n")
+    tree.replace("pipeline.policy.params", "HIDDEN_STEP: Final = 32\n", "HIDDEN_STEP: Final = 16\n")
     program = "try: import pipeline.ppo.compiled.mlp\nexcept ValueError as error: print(error)"
-    assert tree.run(program) == "HIDDEN_SIZE is a multiple of 32, not 48\n"
+    assert tree.run(program) == "HIDDEN_STEP is a multiple of 32, not 16\n"

@@ -22,7 +22,12 @@ from pipeline.policy.params import PLAIN, PolicyShape
 
 ORDER = 7
 LARGEST = PolicyShape(forward.MAX_OBSERVATION_SIZE, NUM_ACTIONS)
-SHAPES = [PLAIN, PolicyShape(1, 1), PolicyShape(64, 2), *(PolicyShape(size, 36) for size in (65, 128, 129)), LARGEST]
+SMALL = PolicyShape(93, 36, hidden_sizes=(96, 32))
+SHAPES = [
+    *(PLAIN, PolicyShape(1, 1), PolicyShape(64, 2)),
+    *(PolicyShape(size, 36) for size in (65, 128, 129)),
+    *(SMALL, LARGEST),
+]
 
 
 def actor(seed: int = 0, scale: float = 0.3, shape: PolicyShape = PLAIN) -> Actor:
@@ -72,7 +77,7 @@ def test_every_bit_of_an_observation_and_every_order_count(shape: PolicyShape) -
     assert len(distributions) == len(kinds) == once.state[0]["num_kept"]
 
 
-@pytest.mark.parametrize("shape", [PLAIN, PolicyShape(93, 36), LARGEST], ids=str)
+@pytest.mark.parametrize("shape", [PLAIN, PolicyShape(93, 36), SMALL, LARGEST], ids=str)
 def test_it_is_what_the_parameter_table_says(shape: PolicyShape) -> None:
     flat = np.random.default_rng(0).normal(0, 0.3, shape.actor.num_values).astype(np.float32)
     table = {name: value.astype(np.float64) for name, value in shape.actor.views(flat).items()}

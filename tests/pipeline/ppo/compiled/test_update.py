@@ -141,7 +141,10 @@ def test_the_learner_answers_as_the_worker_played(
     assert samples.log_prob_old.min() < np.log(1e-2)  # rare actions are compared as well
 
 
-plain_shapes = st.builds(PolicyShape, st.integers(1, MAX_OBSERVATION_SIZE), st.integers(2, 145))
+sizes = st.sampled_from([(64, 64), (32, 96), (128, 32)])
+plain_shapes = st.builds(
+    PolicyShape, st.integers(1, MAX_OBSERVATION_SIZE), st.integers(2, 145), st.none(), hidden_sizes=sizes
+)
 shapes = plain_shapes | st.builds(masked, plain_shapes, st.integers(0, 1000))
 
 
