@@ -42,9 +42,9 @@ FIELDS: Final[Mapping[str, FieldInfo]] = {
 }
 """What has an option, by its name."""
 _TOML_TYPES: Final[Mapping[type, tuple[tuple[type, ...], str]]] = {
-    bool: ((bool,), "true or false, without quotes"),
-    int: ((int,), "a whole number, without quotes"),
-    float: ((int, float), "a number, without quotes"),
+    bool: ((bool,), "true or false"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
 }
 """What a field of a type may be in a file, and that in words."""
 
@@ -171,7 +171,9 @@ def _other_type(value: object, annotation: object) -> str | None:
     """
     for kind, (accepted, words) in _TOML_TYPES.items():
         if kind in _types_in(annotation):
-            return words if isinstance(value, (str, float, int)) and type(value) not in accepted else None
+            if not isinstance(value, (str, float, int)) or type(value) in accepted:
+                return None
+            return f"{words}, without quotes" if isinstance(value, str) else words
     return None
 
 

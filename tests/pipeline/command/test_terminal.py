@@ -78,7 +78,7 @@ def test_every_update_is_a_line_if_asked_for(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_run_without_kept_machine_code_says_that_it_is_made(tmp_path: Path) -> None:
     command = [sys.executable, "run.py", "--total-episodes=8", "--episodes-per-update=8", "--log-dir", str(tmp_path)]
     env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "code")}
