@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.evaluate.play import Policy, Task, play
 from pipeline.evaluate.results import ScenarioResult, summarize
+from pipeline.numerics.subnormals import subnormals_flushed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,7 +86,8 @@ def evaluate(request: Request, note_progress: Callable[[int], None] = lambda _: 
     for scenario in request.scenarios:
         parts = []
         for task in request.tasks(scenario):
-            parts.append(play(task))
+            with subnormals_flushed():
+                parts.append(play(task))
             note_progress(task.num_episodes)
         results.append(summarize(scenario, parts))
     return tuple(results)

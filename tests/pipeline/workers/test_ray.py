@@ -63,6 +63,19 @@ def test_one_that_cannot_build_its_environment_says_why_to_each_task() -> None:
     assert out == "OSError: no such game\nOSError: no such game"
 
 
+def test_subnormal_numbers_are_flushed_while_it_plays_and_not_afterwards() -> None:
+    out = run("""
+        class Halving:
+            def play(self, weights, headers):
+                return np.array([sys.float_info.min / 2])
+
+        player = RayPlayer(GameSpec(*GAME), False)
+        player._player = Halving()
+        print(player.play(np.zeros(0, np.float32), np.zeros((1, 0), np.uint8)).any(), sys.float_info.min / 2 > 0)
+    """)
+    assert out == "False True"
+
+
 def test_prepares_one_after_the_other_on_a_machine() -> None:
     """Two that prepare at once would show overlapping intervals."""
     script = textwrap.dedent(PREAMBLE) + textwrap.dedent("""
