@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from pipeline.numerics.subnormals import subnormals_flushed
 from pipeline.play.player import Player
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class SequentialCollector:
         """Play leased slots; other coroutines have their turn between two episodes."""
         assert self._player is not None, "started"  # noqa: S101
         for slot in slots:
-            self._player.play_slot(self._ring, slot)
+            with subnormals_flushed():
+                self._player.play_slot(self._ring, slot)
             await asyncio.sleep(0)
 
     async def kill(self, slots: tuple[int, ...]) -> bool:

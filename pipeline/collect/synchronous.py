@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import seeding
 from pipeline.cage2.engine import game_batch
+from pipeline.numerics.subnormals import flush_subnormals
 from pipeline.play import rollout
 from pipeline.play.player import Policies
 from pipeline.play.record import write_failures
@@ -57,7 +58,7 @@ class SynchronousCollector:
         self._environments: list[EnvironmentProcess] = []
         self._playing: tuple[int, ...] = ()
         self._generation = 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="cage2-step")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="cage2-step", initializer=flush_subnormals)
         self._is_closing = False
         self._end: Future[None] | None = None
 

@@ -17,6 +17,7 @@ from pipeline.cage2.facts.spec import ACTION_NAMES
 from pipeline.evaluate.play import Policy, Task, play
 from pipeline.evaluate.results import ScenarioResult, summarize
 from pipeline.numerics.compiled import must_be_compiled
+from pipeline.numerics.subnormals import subnormals_flushed
 from pipeline.play import rollout
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def evaluate(request: Request, note_progress: Callable[[int], None] = lambda _: 
     for scenario in request.scenarios:
         parts = []
         for task in request.tasks(scenario):
-            parts.append(play(task))
+            with subnormals_flushed():
+                parts.append(play(task))
             note_progress(task.num_episodes)
         results.append(summarize(scenario, request.action_names, parts))
     return tuple(results)

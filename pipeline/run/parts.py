@@ -20,6 +20,7 @@ from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray.cluster import require_ray
 from pipeline.learn.evaluation import Evaluator
 from pipeline.learn.learner import Learner, LearnerSettings
+from pipeline.numerics.subnormals import flush_subnormals
 from pipeline.observe.feed import Feed
 from pipeline.observe.run_logs import RunLogs
 from pipeline.observe.tensorboard import require_tensorboard
@@ -132,7 +133,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
     checkpoints = CheckpointWriter(
         checkpoint_folder, logs, disk_thread, interval_s=config.checkpoint_interval_s, emit=emit
     )
-    learner_thread = await stack.enter_async_context(_thread("learner"))
+    learner_thread = await stack.enter_async_context(_thread("learner", flush_subnormals))
     search_thread = await stack.enter_async_context(_thread("search"))
 
     faults_path = folder.path / WORKER_FAULTS
@@ -231,9 +232,14 @@ def _remove_if_empty(path: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _thread(name: str) -> AsyncIterator[ThreadPoolExecutor]:
-    """One named thread. On it torch computes with one thread: the other cores are the workers'."""
-    executor = ThreadPoolExecutor(1, f"cage2-{name}", initializer=torch.set_num_threads, initargs=(1,))
+async def _thread(name: str, prepare: Callable[[], None] = lambda: None) -> AsyncIterator[ThreadPoolExecutor]:
+    """One named thread, prepared as said. On it torch computes with one thread: the other cores are the workers'."""
+
+    def begin() -> None:
+        torch.set_num_threads(1)
+        prepare()
+
+    executor = ThreadPoolExecutor(1, f"cage2-{name}", initializer=begin)
     try:
         yield executor
     finally:

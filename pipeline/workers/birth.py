@@ -15,6 +15,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from pipeline.errors import PipelineError
+from pipeline.numerics.subnormals import flush_subnormals
 from pipeline.persist.files import open_plain
 
 _PR_SET_PDEATHSIG = 1
@@ -58,6 +59,7 @@ def become_worker(faults_path: str | None = None) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides
     threadpool_limits(1)  # where preloading came too late to set the environment
+    flush_subnormals()
     threading.Thread(target=_die_with_parent, name="cage2-parent-watch", daemon=True).start()
 
 

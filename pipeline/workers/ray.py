@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from pipeline.numerics.subnormals import subnormals_flushed
 from pipeline.play.fingerprint import Fingerprint, take_fingerprint
 from pipeline.play.parcel import ParcelPlayer
 from pipeline.workers.start import StartFailure, build_or_keep_why
@@ -68,7 +69,8 @@ class RayPlayer:
         """
         if isinstance(self._player, StartFailure):
             return self._player.reason
-        return self._player.play(weights, np.concatenate(headers))
+        with subnormals_flushed():  # the thread is Ray's
+            return self._player.play(weights, np.concatenate(headers))
 
 
 def _build(game: GameSpec, *, debug: bool) -> ParcelPlayer:

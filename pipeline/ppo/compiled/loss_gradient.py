@@ -29,10 +29,7 @@ _USELESS = np.float32(USELESS)
 
 @compiled
 def mask_logits(logits: npt.NDArray[np.float32], masked: npt.NDArray[np.bool_], row: int) -> None:
-    """Give the actions that are masked at an input `USELESS` as their logit.
-
-    `exp` takes what is below -87 for -87, so that their probability becomes 1e-38 instead of 0: no weight is changed
-    by that.
+    """Give the actions that are masked at an input `USELESS` as their logit: their probability is 0, as is `exp` of it.
 
     Args:
         logits: `[C]` float32, of the input.

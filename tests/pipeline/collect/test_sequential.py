@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -40,15 +41,18 @@ async def test_plays_on_the_loop_and_lets_others_in_between(stage: Stage, monkey
     await collector.start()
     assert collector._player is not None
     threads, seen = [], []
+    halves = [sys.float_info.min / 2]  # of the smallest normal number: 0 while subnormal ones are flushed
     play_slot = collector._player.play_slot
 
     def noting(ring: Any, slot: int) -> None:
         threads.append(threading.current_thread())
+        halves.append(sys.float_info.min / 2)
         play_slot(ring, slot)
 
     async def watch() -> None:
         while len(threads) < 3:
             seen.append(len(threads))
+            assert sys.float_info.min / 2 == halves[0]
             await asyncio.sleep(0)
 
     monkeypatch.setattr(collector._player, "play_slot", noting)
@@ -56,6 +60,9 @@ async def test_plays_on_the_loop_and_lets_others_in_between(stage: Stage, monkey
     await asyncio.gather(collector.play(slots), watch())
     assert set(threads) == {threading.current_thread()}
     assert seen == [1, 2]
+    assert halves[0] > 0
+    assert halves[1:] == [0, 0, 0]
+    assert sys.float_info.min / 2 == halves[0]
     for slot in slots:
         stage.take(slot)
 

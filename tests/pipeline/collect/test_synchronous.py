@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import importlib
 import multiprocessing
+import operator
 import os
 import signal
 import sys
@@ -185,6 +186,8 @@ async def test_the_same_bits_as_in_this_process(poisoned: Stage, engine: str, nu
                 assert same(stage.take(slot), stage.expected(*each))
         assert worker_pids(collector) == pids
         assert collector.num_rebuilds == 0
+        # the policy's thread takes subnormal numbers for 0, as a worker does
+        assert collector._thread.submit(operator.truediv, sys.float_info.min, 2).result() == 0
 
 
 async def test_no_environment_starts_a_step_before_all_have_ended_the_one_before(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from pipeline.policy.params import PolicyShape
 
 if TYPE_CHECKING:
     import pytest
+
+    from pipeline.evaluate.play import Episodes, Task
 
 WEIGHTS = np.random.default_rng(1).normal(0, 0.3, PolicyShape().actor.num_values).astype(np.float32)
 GAME = GameSpec("B_lineAgent", "fast", "head", "csle", Compromised.FIXABLE, 100, Interface())
@@ -52,6 +55,19 @@ def test_progress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     noted: list[int] = []
     evaluate(REQUEST, noted.append)
     assert noted == [10, 10, 6, 6, 6, 2]
+
+
+def test_subnormal_numbers_are_flushed_while_it_plays_and_not_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    play, halves = evaluation.play, []
+
+    def noting(task: Task) -> Episodes:
+        halves.append(sys.float_info.min / 2)
+        return play(task)
+
+    monkeypatch.setattr(evaluation, "play", noting)
+    evaluate(REQUEST, lambda _: halves.append(sys.float_info.min / 2))
+    assert halves[::2] == [0, 0]
+    assert min(halves[1::2]) > 0
 
 
 def test_processes_are_started_where_they_pay() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import operator
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,17 @@ async def test_all_parts_are_taken_apart_again(make_config: MakeConfig) -> None:
             RunFolder(parts.folder.path)
     RunFolder(parts.folder.path).close()
     assert not [each.name for each in threading.enumerate() if each.name.rpartition("_")[0] in THREADS]
+
+
+async def test_the_learner_alone_takes_subnormal_numbers_for_0(make_config: MakeConfig) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        parts = await assemble(make_config(), DEFAULT, None, stack)
+        halves = [
+            thread.submit(operator.truediv, sys.float_info.min, 2).result()
+            for thread in (parts.learner._thread, parts.training._search_thread, parts.disk_thread)
+        ]
+    assert halves[0] == 0
+    assert min(*halves[1:], sys.float_info.min / 2) > 0
 
 
 @pytest.mark.parametrize("content", ["", "Fatal Python error"])

@@ -63,6 +63,19 @@ def test_one_that_cannot_build_its_environment_says_why_to_each_task() -> None:
     assert out == "OSError: no such game\nOSError: no such game"
 
 
+def test_subnormal_numbers_are_flushed_while_it_plays_and_not_afterwards() -> None:
+    out = run("""
+        class Halving:
+            def play(self, weights, headers):
+                return np.array([sys.float_info.min / 2])
+
+        player = RayPlayer(GameSpec(*GAME), False)
+        player._player = Halving()
+        print(player.play(np.zeros(0, np.float32), np.zeros((1, 0), np.uint8)).any(), sys.float_info.min / 2 > 0)
+    """)
+    assert out == "False True"
+
+
 def test_headers_travel_in_pieces_that_ray_sends_with_a_call() -> None:
     for num_episodes in (1, 112, 113, 10_000):
         headers = np.arange(num_episodes * 584).astype(np.uint8).reshape(num_episodes, 584)

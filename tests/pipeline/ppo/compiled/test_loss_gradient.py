@@ -56,6 +56,7 @@ def test_a_distribution_is_that_of_the_actions_that_are_not_masked(num_outputs: 
     # masked ones are near -1e4, of which float32 keeps three decimals
     assert ours[:num_outputs] - log_total == pytest.approx(plain.numpy(), rel=1e-6, abs=1e-5)
     assert exps[:num_outputs] / total == pytest.approx(plain.exp().numpy(), abs=1e-6)
+    assert not exps[:num_outputs][masked[1]].any()
     assert entropy == pytest.approx(losses.entropy(plain[None]).item(), abs=1e-5)
     assert not ours[num_outputs:].any()
     assert not exps[num_outputs:].any()

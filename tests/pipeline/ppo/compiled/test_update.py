@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
+import itertools
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,12 +33,15 @@ from pipeline.ppo import update as ppo
 from pipeline.ppo.autograd import AutogradUpdate
 from pipeline.ppo.batch import Batch
 from pipeline.ppo.compiled import mlp
+from pipeline.ppo.compiled import update as compiled_update
 from pipeline.ppo.compiled.update import CompiledUpdate
-from pipeline.ppo.recipe import DEFAULT, PROTOTYPE, Recipe
+from pipeline.ppo.recipe import DEFAULT, PROTOTYPE, THOROUGH, Recipe
 from pipeline.ppo.samples import Samples
 
 ROOT = Path(__file__).parents[4]
 CPU = torch.device("cpu")
+MET_SUBNORMAL = 0x12 if platform.machine() == "x86_64" else 0
+"""`FE_UNDERFLOW`, of a result, and x86's `FE_DENORM`, of an operand: flags that stay up until they are cleared."""
 PLAIN_GRADIENT = 2e-5
 """Of gradients whose largest elements are about 1: float32 sums of up to a hundred terms, in two orders."""
 
@@ -242,6 +249,37 @@ def test_whole_updates_are_those_of_torch(
         assert np.mean(apart) < 0.02 * recipe.learning_rate
     for name in ("actor", "critic"):
         assert ours.adam[name]["step"] == theirs.adam[name]["step"]
+
+
+def test_no_operation_of_an_update_meets_a_subnormal_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after hundreds of steps in which most inputs are not seen; this thread does not flush."""
+    run, mathematics = compiled_update.run, ctypes.CDLL(None)
+
+    def watching(*arguments: Any) -> None:
+        mathematics.feclearexcept(MET_SUBNORMAL)
+        run(*arguments)
+        assert not mathematics.fetestexcept(MET_SUBNORMAL)
+
+    monkeypatch.setattr(compiled_update, "run", watching)
+    interface = Interface(observation_memory=True, actions="merged")
+    policy = policy_of(PolicyShape.of(interface))
+    recipe = dataclasses.replace(THOROUGH, minibatch_size=10, target_kl=float("inf"))
+    smallest = np.finfo(np.float32).tiny
+    assert smallest / np.float32(2) > 0
+    for num_episodes in (8, 4, 4, 4, 4):
+        batch = played_for_real(interface, policy, num_episodes)
+        samples = Samples.of(batch)
+        form = CompiledUpdate(policy, samples, recipe, recipe.learning_rate)
+        ppo.update_by(
+            form, policy, batch, samples, recipe, alignment_lambda=0.0, progress=0.0, generator=np.random.default_rng(0)
+        )
+        arrays = [*form._steps, *itertools.chain.from_iterable(form._networks)]
+        arrays += [form._workspace.exps, form._workspace.d_log_prob[:10]]  # of the last minibatch
+        arrays += [value.numpy() for state in policy.adam.values() for value in state.values()]
+        for array in map(np.asarray, arrays):
+            if array.dtype == np.float32:
+                assert not np.any((array != 0) & (np.abs(array) < smallest))
+    assert policy.adam["actor"]["step"] > 1000
 
 
 def test_inputs_that_nothing_moves_stay_and_those_moved_before_go_on() -> None:
