@@ -7,6 +7,9 @@ gets). compiled: what the CPU gets. All on one thread and on the same batches; t
 median of several updates. Most batches are made up so that as many observations are distinct and the commonest are as
 common as in games. The last one is of twice as many episodes that an untrained policy has played, with what Blue may
 remember and merged actions, which are masked; it is learned from by the recipe `thorough`.
+
+The last columns are the compiled form again, by the clock: all on one thread, and the critic on a thread of its own, as
+in a run on more than one core.
 """
 
 from __future__ import annotations
@@ -15,7 +18,9 @@ import argparse
 import json
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,7 +45,8 @@ from pipeline.ppo.recipe import DEFAULT, THOROUGH
 from pipeline.ppo.samples import Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor
 
     import numpy.typing as npt
 
@@ -65,7 +71,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What an update takes; times are milliseconds of one core."""
+    """What an update takes; times are milliseconds, of one core where nothing else is said."""
 
     batch: str
     num_steps: int
@@ -75,6 +81,10 @@ class Row:
     plain_ms: float
     autograd_ms: float
     compiled_ms: float
+    one_thread_ms: float
+    """Of the compiled form, by the clock."""
+    two_threads_ms: float
+    """The same."""
 
 
 class PlainUpdate(AutogradUpdate):
@@ -138,14 +148,19 @@ def fresh(shape: PolicyShape, recipe: Recipe) -> PolicyState:
     return PolicyState(WORKFLOW_ID, network.create(np.random.default_rng(0), recipe.initialisation, shape))
 
 
-def milliseconds(form: type[AutogradUpdate] | type[CompiledUpdate], case: Case) -> float:
+def milliseconds(
+    form: type[AutogradUpdate] | type[CompiledUpdate],
+    case: Case,
+    clock: Callable[[], float] = time.thread_time,
+    helper: Executor | None = None,
+) -> float:
     """Return how long one update of a fresh policy takes."""
     policy = fresh(case.shape, case.recipe)
-    started_s = time.thread_time()
+    started_s = clock()
     samples = Samples.of(case.batch)
-    device = () if form is CompiledUpdate else (CPU,)
+    where = helper if form is CompiledUpdate else CPU
     ppo.update_by(
-        form(policy, samples, case.recipe, case.recipe.learning_rate, *device),
+        form(policy, samples, case.recipe, case.recipe.learning_rate, where),
         policy,
         case.batch,
         samples,
@@ -154,24 +169,23 @@ def milliseconds(form: type[AutogradUpdate] | type[CompiledUpdate], case: Case) 
         progress=0.0,
         generator=np.random.default_rng(0),
     )
-    return 1000 * (time.thread_time() - started_s)
+    return 1000 * (clock() - started_s)
 
 
 def measured(case: Case, repeats: int) -> Row:
-    """Return a case's row: each form in turn, several times."""
+    """Return a case's row: everything in turn, several times."""
     inputs = Samples.of(case.batch).row
     minibatch = np.random.default_rng(0).permutation(inputs)[: case.recipe.minibatch_size]
-    taken: dict[type[AutogradUpdate] | type[CompiledUpdate], list[float]]
-    taken = {form: [] for form in (PlainUpdate, AutogradUpdate, CompiledUpdate)}
-    for _ in range(repeats):
-        for form, times in taken.items():
-            times.append(milliseconds(form, case))
+    with ThreadPoolExecutor(1) as helper:
+        ways = [partial(milliseconds, form, case) for form in (PlainUpdate, AutogradUpdate, CompiledUpdate)]
+        ways += [partial(ways[-1], clock=time.perf_counter, helper=each) for each in (None, helper)]
+        taken = [[way() for way in ways] for _ in range(repeats)]
     return Row(
         case.name,
         len(inputs),
         len(np.unique(inputs)),
         len(np.unique(minibatch)),
-        *(statistics.median(times) for times in taken.values()),
+        *(statistics.median(times) for times in zip(*taken, strict=True)),
     )
 
 
@@ -200,8 +214,8 @@ def main() -> None:
     if not options.json:
         print(f"{processor()}; compiled, or loaded, in {loaded_s:.1f} s\n")
         titles = ("batch", "distinct", "in a minibatch", "plain", "autograd", "compiled", "plain / compiled")
-        print(f"| {' | '.join(titles)} | autograd / compiled |")
-        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+        print(f"| {' | '.join(titles)} | autograd / compiled | one thread | two threads | two / one |")
+        print(f"| --- |{' ---: |' * 10}")
     for case in cases(options.episodes, options.distinct or [60, 300, options.episodes * EPISODE_STEPS]):
         row = measured(case, options.repeats)
         rows.append(row)
@@ -209,7 +223,9 @@ def main() -> None:
             print(
                 f"| {row.batch} | {row.num_distinct:,} of {row.num_steps:,} | {row.in_a_minibatch} "
                 f"| {row.plain_ms:.1f} ms | {row.autograd_ms:.1f} ms | {row.compiled_ms:.1f} ms "
-                f"| {row.plain_ms / row.compiled_ms:.1f} | {row.autograd_ms / row.compiled_ms:.1f} |",
+                f"| {row.plain_ms / row.compiled_ms:.1f} | {row.autograd_ms / row.compiled_ms:.1f} "
+                f"| {row.one_thread_ms:.1f} ms | {row.two_threads_ms:.1f} ms "
+                f"| {row.two_threads_ms / row.one_thread_ms:.2f} |",
                 flush=True,
             )
     if options.json:

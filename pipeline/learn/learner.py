@@ -86,6 +86,7 @@ class Learner:
         board: WeightBoard,
         open_batch: Callable[[BatchPlan, Batch], Filling[Batch]],
         thread: Executor,
+        helper: Executor | None = None,
     ) -> None:
         """Prepare to learn.
 
@@ -94,11 +95,13 @@ class Learner:
             board: Where weights are published.
             open_batch: Asks for the episodes of a plan, to be put into an empty batch.
             thread: A single thread on which PPO runs.
+            helper: Another one, for the critic (`ppo.update`); it has to outlive the first.
         """
         self._settings = settings
         self._board = board
         self._open_batch = open_batch
         self._thread = thread
+        self._helper = helper
         self._spare: list[Batch] = []
         self._update_s = self._wait_s = 0.0
         self.total_episodes = 0
@@ -236,6 +239,7 @@ class Learner:
                     progress=schedule.progress(policy.num_episodes),
                     generator=generator,
                     device=settings.device,
+                    helper=self._helper,
                 )
             )
         except PipelineError:

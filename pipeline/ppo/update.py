@@ -29,6 +29,8 @@ from pipeline.ppo.returns import discounted_returns, gae
 from pipeline.ppo.samples import Samples
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import numpy.typing as npt
 
     from pipeline.ppo.recipe import Recipe
@@ -107,6 +109,7 @@ def update(
     progress: float,
     generator: np.random.Generator,
     device: torch.device,
+    helper: Executor | None = None,
 ) -> UpdateMetrics:
     """Train a policy on a batch.
 
@@ -118,6 +121,7 @@ def update(
         progress: Share of the workflow's episode cap that is used, 0 to 1: where the learning rate stands.
         generator: Shuffles the minibatches.
         device: Where to compute; the policy itself stays where it is.
+        helper: One thread on which, on the CPU, the critic learns beside the actor; it changes no bit.
 
     Raises:
         BatchNotFullError: A row is missing.
@@ -129,7 +133,7 @@ def update(
     recipe = replace(recipe, ent_coef=recipe.ent_coef_at(progress))
     form: CompiledUpdate | AutogradUpdate
     if device.type == "cpu":
-        form = CompiledUpdate(policy, samples, recipe, learning_rate)
+        form = CompiledUpdate(policy, samples, recipe, learning_rate, helper)
     else:
         form = AutogradUpdate(policy, samples, recipe, learning_rate, device)
     return update_by(

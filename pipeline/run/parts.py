@@ -20,6 +20,7 @@ from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray.cluster import require_ray
 from pipeline.learn.evaluation import Evaluator
 from pipeline.learn.learner import Learner, LearnerSettings
+from pipeline.machine import num_cores
 from pipeline.numerics.subnormals import flush_subnormals
 from pipeline.observe.feed import Feed
 from pipeline.observe.run_logs import RunLogs
@@ -133,6 +134,9 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
     checkpoints = CheckpointWriter(
         checkpoint_folder, logs, disk_thread, interval_s=config.checkpoint_interval_s, emit=emit
     )
+    critic_thread = None
+    if num_cores() > 1 and device.type == "cpu":
+        critic_thread = await stack.enter_async_context(_thread("critic", flush_subnormals))
     learner_thread = await stack.enter_async_context(_thread("learner", flush_subnormals))
     search_thread = await stack.enter_async_context(_thread("search"))
 
@@ -167,7 +171,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         alignment_lambda=config.alignment_lambda,
         device=device,
     )
-    learner = Learner(settings, board, collection.open, learner_thread)
+    learner = Learner(settings, board, collection.open, learner_thread, critic_thread)
     evaluator = Evaluator(board, collection.open)
     if checkpoint is None:
         search = Search(seed=config.seed, beta=config.gp_beta, max_episodes_per_workflow=config.episode_cap)

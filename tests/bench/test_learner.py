@@ -28,6 +28,7 @@ def test_it_measures_what_is_asked_for(learner: ModuleType, capsys: pytest.Captu
     assert played[0] == "memory, merged, thorough"
     assert played[1].endswith(" of 400")
     for cells in (made_up, played):
+        assert len(cells) == 11
         assert all(float(cell.removesuffix(" ms")) > 0 for cell in cells[2:])
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 RUN: dict[str, Any] = {"total_episodes": 48, "max_episodes_per_workflow": 32, "episodes_per_update": 16, "workers": 2}
 TIMEOUT_S = 60
 
-PREFIXES = tuple(f"cage2-{name}" for name in ("learner", "search", "disk", "pool", "step"))
+PREFIXES = tuple(f"cage2-{name}" for name in ("learner", "critic", "search", "disk", "pool", "step"))
 """Of a pipeline's own threads; the one for Ray stays for as long as the process."""
 
 

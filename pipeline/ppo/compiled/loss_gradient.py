@@ -15,6 +15,7 @@ from pipeline.numerics.elementary import exp, expm1, log
 from pipeline.numerics.lanes import add, add_products, broadcast, load, maximum, reduce_max, reduce_sum
 from pipeline.numerics.lanes_code import WIDTH
 from pipeline.policy.params import USELESS
+from pipeline.ppo.compiled.mlp import BLOCK
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,6 +26,7 @@ METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
 """What is summed over a minibatch's steps, by its names in `UpdateMetrics`."""
 POLICY_LOSS, VALUE_LOSS, ENTROPY, APPROX_KL, CLIP_FRACTION = range(len(METRICS))
 _USELESS = np.float32(USELESS)
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
 @compiled
@@ -49,27 +51,24 @@ def softmax_terms(
 
     Args:
         logits: `[C]` float32, changed.
-        num_outputs: How many of them are actions'; the padding becomes 0.
-        exps: `[C]` float32, written: e to the logits, 0 for the padding.
+        num_outputs: How many of them are actions'; the padding is 0 and stays so.
+        exps: `[C]` float32, written: e to the logits; its padding is 0 as well.
 
     Returns:
         `(log_total, total, entropy)`: log-probabilities are `logits - log_total`, probabilities `exps / total`.
     """
-    columns = len(exps)
-    for j in range(num_outputs, columns):
-        logits[j] = logits[0]
-    largest = load(logits, 0)
-    for j in range(WIDTH, columns, WIDTH):
+    whole = num_outputs // WIDTH * WIDTH
+    largest = broadcast(logits[0])
+    for j in range(0, whole, WIDTH):
         largest = maximum(largest, load(logits, j))
     top = reduce_max(largest)
-    for j in range(columns):
+    for j in range(whole, num_outputs):
+        top = max(top, logits[j])
+    for j in range(num_outputs):
         logits[j] -= top
         exps[j] = exp(logits[j])
-    for j in range(num_outputs, columns):
-        logits[j] = 0
-        exps[j] = 0
-    totals, products = broadcast(np.float32(0.0)), broadcast(np.float32(0.0))
-    for j in range(0, columns, WIDTH):
+    totals, products = broadcast(_ZERO), broadcast(_ZERO)
+    for j in range(0, len(exps), WIDTH):
         totals = add(totals, load(exps, j))
         products = add_products(products, load(exps, j), load(logits, j))
     total = reduce_sum(totals)
@@ -78,60 +77,86 @@ def softmax_terms(
 
 
 @compiled
-def policy_gradient_at(
+def policy_gradient(
     logits: npt.NDArray[np.float32],
     num_outputs: int,
     steps: Steps,
     workspace: Workspace,
-    begin: int,
-    end: int,
+    first: int,
+    num_rows: int,
     minibatch_size: int,
     settings: Any,
     sums: npt.NDArray[np.float64],
 ) -> None:
-    """Replace one input's logits by the gradient of policy loss and entropy bonus at them.
+    """Replace the logits of a block's inputs by the gradient of policy loss and entropy bonus at them.
+
+    In three passes, because loops over all steps of a block run sixteen at a time: few steps saw the same input.
 
     Args:
-        logits: `[C]` float32.
-        num_outputs: How many of them are actions'.
+        logits: `[num_rows, C]` float32, flat; more may follow.
+        num_outputs: How many of each input's are actions'.
         steps: The batch.
         workspace: After `group_steps`.
-        begin: Where the steps that saw the input begin in `workspace.order`.
-        end: Where they end.
+        first: The first of `workspace.rows` to be taken.
+        num_rows: How many are; at most `BLOCK`.
         minibatch_size: Steps of the whole minibatch, over which losses are means.
         settings: One of `SETTINGS`.
-        sums: `[5]` float64, of `METRICS`; what the input adds to its minibatch's means is added.
+        sums: `[5]` float64, of `METRICS`; what the inputs add to their minibatch's means is added.
     """
-    exps = workspace.exps
-    log_total, total, entropy = softmax_terms(logits, num_outputs, exps)
-    clip = np.float32(settings.clip_coef)
-    one, zero = np.float32(1.0), np.float32(0.0)
-    low, high = one - clip, one + clip
-    share = one / np.float32(minibatch_size)
-    bonus = np.float32(settings.ent_coef) * np.float32(end - begin) * share
-    sums[ENTROPY] += np.float64(entropy) * (end - begin) / minibatch_size
+    columns = len(workspace.exps) // BLOCK
+    for i in range(num_rows):
+        row = logits[i * columns : (i + 1) * columns]
+        exps = workspace.exps[i * columns : (i + 1) * columns]
+        mask_logits(row, steps.masked, workspace.rows[first + i])
+        log_total, total, entropy = softmax_terms(row, num_outputs, exps)
+        workspace.log_total[i], workspace.total[i], workspace.entropy[i] = log_total, total, entropy
+        begin, end = workspace.bounds[first + i], workspace.bounds[first + i + 1]
+        sums[ENTROPY] += np.float64(entropy) * (end - begin) / minibatch_size
+        for k in range(begin, end):
+            s = workspace.order[k]
+            workspace.log_ratio[k] = (row[steps.action[s]] - log_total) - steps.log_prob_old[s]
+            workspace.advantage[k] = steps.advantage[s]
+            workspace.importance[k] = steps.importance[s]
 
-    d_log_probs = zero
+    begin, end = workspace.bounds[first], workspace.bounds[first + num_rows]
+    _step_gradients(workspace, begin, end, minibatch_size, np.float32(settings.clip_coef))
     for k in range(begin, end):
-        s = workspace.order[k]
-        log_ratio = (logits[steps.action[s]] - log_total) - steps.log_prob_old[s]
-        ratio_less_1 = expm1(log_ratio)
-        ratio = ratio_less_1 + one
+        sums[POLICY_LOSS] -= workspace.policy_term[k]
+        sums[APPROX_KL] += workspace.kl_term[k]
+        sums[CLIP_FRACTION] += workspace.clip_term[k]
+
+    share = _ONE / np.float32(minibatch_size)
+    for i in range(num_rows):
+        row = logits[i * columns : (i + 1) * columns]
+        exps = workspace.exps[i * columns : (i + 1) * columns]
+        begin, end = workspace.bounds[first + i], workspace.bounds[first + i + 1]
+        bonus = np.float32(settings.ent_coef) * np.float32(end - begin) * share
+        log_total, total, entropy = workspace.log_total[i], workspace.total[i], workspace.entropy[i]
+        d_log_probs = _ZERO
+        for k in range(begin, end):
+            d_log_probs += workspace.d_log_prob[k]
+        for j in range(columns):
+            prob = exps[j] / total
+            row[j] = prob * (bonus * ((row[j] - log_total) + entropy) - d_log_probs)
+        for k in range(begin, end):
+            row[steps.action[workspace.order[k]]] += workspace.d_log_prob[k]
+
+
+@compiled
+def _step_gradients(workspace: Workspace, begin: int, end: int, minibatch_size: int, clip: np.float32) -> None:
+    """Compute the gradient at each step's log-probability, and what the step adds to the metrics."""
+    low, high = _ONE - clip, _ONE + clip
+    share = _ONE / np.float32(minibatch_size)
+    for k in range(begin, end):
+        ratio_less_1 = expm1(workspace.log_ratio[k])
+        ratio = ratio_less_1 + _ONE
         clipped_ratio = low if ratio < low else min(ratio, high)
-        advantage = steps.advantage[s]
-        unclipped, clipped = ratio * advantage, clipped_ratio * advantage
-        sums[POLICY_LOSS] -= np.float64(steps.importance[s] * min(unclipped, clipped)) / minibatch_size
-        sums[APPROX_KL] += np.float64(ratio_less_1 - log_ratio) / minibatch_size
-        if abs(ratio_less_1) > clip:
-            sums[CLIP_FRACTION] += 1.0 / minibatch_size
-        gradient = zero if clipped < unclipped else -share * steps.importance[s] * unclipped
-        workspace.d_log_prob[k] = gradient
-        d_log_probs += gradient
-    for j in range(len(exps)):
-        prob = exps[j] / total
-        logits[j] = prob * (bonus * ((logits[j] - log_total) + entropy) - d_log_probs)
-    for k in range(begin, end):
-        logits[steps.action[workspace.order[k]]] += workspace.d_log_prob[k]
+        unclipped, clipped = ratio * workspace.advantage[k], clipped_ratio * workspace.advantage[k]
+        importance = workspace.importance[k]
+        workspace.policy_term[k] = np.float64(importance * min(unclipped, clipped)) / minibatch_size
+        workspace.kl_term[k] = np.float64(ratio_less_1 - workspace.log_ratio[k]) / minibatch_size
+        workspace.clip_term[k] = (1.0 if abs(ratio_less_1) > clip else 0.0) / minibatch_size
+        workspace.d_log_prob[k] = _ZERO if clipped < unclipped else -share * importance * unclipped
 
 
 @compiled

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pipeline.numerics.compiled import COMPILED, compiled
+from pipeline.ppo.compiled.mlp import BLOCK
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -52,7 +53,7 @@ class Steps(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Memory to sort steps by their inputs in, and for one distribution."""
+    """Memory to sort steps by their inputs in, and for a block's distributions."""
 
     num_steps: npt.NDArray[np.int64]
     """`[U]`, steps of a minibatch that saw each input; 0 between minibatches."""
@@ -62,10 +63,24 @@ class Workspace(NamedTuple):
     """`[U + 1]`, where the steps that saw each of `rows` begin in `order`."""
     order: npt.NDArray[np.int64]
     """`[N]`, the steps of a minibatch by their inputs."""
+    exps: npt.NDArray[np.float32]
+    """`[BLOCK, C]`, flat: e to the logits of each of a block's inputs, less the highest of them."""
+    log_total: npt.NDArray[np.float32]
+    """`[BLOCK]`, see `loss_gradient.softmax_terms`, as for the next two."""
+    total: npt.NDArray[np.float32]
+    entropy: npt.NDArray[np.float32]
+    log_ratio: npt.NDArray[np.float32]
+    """`[N]`, of each of `order`, log-probability now less `log_prob_old`."""
+    advantage: npt.NDArray[np.float32]
+    """`[N]`, of each of `order`."""
+    importance: npt.NDArray[np.float32]
+    """`[N]`, of each of `order`."""
     d_log_prob: npt.NDArray[np.float32]
     """`[N]`, the gradient at the log-probability of each of `order`'s actions."""
-    exps: npt.NDArray[np.float32]
-    """`[C]`, e to the logits, less the highest of them."""
+    policy_term: npt.NDArray[np.float64]
+    """`[N]`, what each of `order` adds to the policy loss, negative; so do the next two to their metrics."""
+    kl_term: npt.NDArray[np.float64]
+    clip_term: npt.NDArray[np.float64]
 
 
 def settings_of(recipe: Recipe, learning_rate: float) -> npt.NDArray[np.void]:
@@ -79,14 +94,26 @@ def settings_of(recipe: Recipe, learning_rate: float) -> npt.NDArray[np.void]:
 
 
 def new_workspace(num_rows: int, num_steps: int, num_columns: int) -> Workspace:
-    """Return what batches of up to `N` steps that saw `U` inputs need, for `C` logits each."""
+    """Return what batches of up to `N` steps that saw `U` inputs need, for `C` outputs each."""
+    log_total, total, entropy = np.zeros((3, BLOCK), np.float32)
+    log_ratio, advantage, importance, d_log_prob = np.zeros((4, num_steps), np.float32)
+    policy_term, kl_term, clip_term = np.zeros((3, num_steps))
     return Workspace(
-        np.zeros(num_rows, np.int64),
-        np.empty(num_rows, np.int64),
-        np.empty(num_rows + 1, np.int64),
-        np.empty(num_steps, np.int64),
-        np.empty(num_steps, np.float32),
-        np.zeros(num_columns, np.float32),
+        num_steps=np.zeros(num_rows, np.int64),
+        rows=np.empty(num_rows, np.int64),
+        bounds=np.empty(num_rows + 1, np.int64),
+        order=np.empty(num_steps, np.int64),
+        exps=np.zeros(BLOCK * num_columns, np.float32),
+        log_total=log_total,
+        total=total,
+        entropy=entropy,
+        log_ratio=log_ratio,
+        advantage=advantage,
+        importance=importance,
+        d_log_prob=d_log_prob,
+        policy_term=policy_term,
+        kl_term=kl_term,
+        clip_term=clip_term,
     )
 
 

@@ -1,12 +1,17 @@
 """The compiled form of an update: the policy's vectors in the kernels' order, trained there, and handed back.
 
-    policy (torch) --from_flat--> Mlp --evaluate, train--> Mlp --to_flat--> policy (torch)
+    policy (torch) -+--from_flat--> actor --evaluate, train; on this thread--> actor --to_flat-+-> policy (torch)
+                    '-------------> critic ------ the same; on the helper ---> critic ---------'
 
-The kernels don't hold the interpreter's lock: an event loop goes on while they run.
+Actor and critic share nothing but what was played. With a helper each epoch of the critic's runs beside the actor's, to
+the same bits: the actor, which has more to do, says after each whether there is another one. The kernel doesn't hold
+the interpreter's lock: an event loop goes on while it runs.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import wait
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +19,13 @@ import torch
 
 from pipeline.policy.network import useless
 from pipeline.ppo.compiled import mlp
-from pipeline.ppo.compiled.epoch import EVALUATE, TRAIN, run
+from pipeline.ppo.compiled.epoch import EVALUATE_ACTOR, EVALUATE_CRITIC, TRAIN_ACTOR, TRAIN_CRITIC, run
 from pipeline.ppo.compiled.loss_gradient import METRICS
 from pipeline.ppo.compiled.steps import Steps, new_workspace, settings_of
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import numpy.typing as npt
     from torch.nn import Parameter
 
@@ -37,18 +44,27 @@ class CompiledUpdate:
         samples: What was played; what is not known yet is written by `evaluate`.
         recipe: The hyper-parameters.
         learning_rate: Adam's.
+        helper: One thread on which the critic learns beside the actor; without it, after the actor.
 
     Raises:
         ValueError: An action is none of the policy's: a record is damaged.
     """
 
-    def __init__(self, policy: PolicyState, samples: Samples, recipe: Recipe, learning_rate: float) -> None:
+    def __init__(
+        self,
+        policy: PolicyState,
+        samples: Samples,
+        recipe: Recipe,
+        learning_rate: float,
+        helper: Executor | None = None,
+    ) -> None:
         num_actions = policy.network.shape.num_actions
         if samples.action.max(initial=0) >= num_actions:  # an index, in the kernels
             raise ValueError(f"action {samples.action.max()} is none of the policy's {num_actions}")
         self._policy = policy
         self._samples = samples
         self._recipe = recipe
+        self._helper = helper
         self._num_adam_steps = np.zeros(2, np.int64)
         self._settings = settings_of(recipe, learning_rate)
         bits = samples.inputs.bits
@@ -70,11 +86,11 @@ class CompiledUpdate:
             samples.target,
             np.zeros(len(bits), np.float32),
         )
-        self._workspace = new_workspace(len(bits), len(samples), self._networks[0].num_columns)
+        self._workspaces = [new_workspace(len(bits), len(samples), network.num_columns) for network in self._networks]
 
     def evaluate(self) -> npt.NDArray[np.float32]:
         """Write `log_prob_old` and `importance` of the samples; return the values of the inputs, `[U]` float32."""
-        self._run(EVALUATE, np.arange(len(self._samples)), 0)
+        self._run_both((EVALUATE_ACTOR, EVALUATE_CRITIC), np.arange(len(self._samples)), 0)
         return self._steps.values
 
     def train(self, permutation: npt.NDArray[np.int64], num_minibatches: int) -> dict[str, float]:
@@ -87,7 +103,8 @@ class CompiledUpdate:
         Returns:
             Means over the minibatches, by their names in `UpdateMetrics`.
         """
-        return dict(zip(METRICS, self._run(TRAIN, permutation, num_minibatches).tolist(), strict=True))
+        means = self._run_both((TRAIN_ACTOR, TRAIN_CRITIC), permutation, num_minibatches)
+        return dict(zip(METRICS, means.tolist(), strict=True))
 
     def not_finite(self) -> str | None:
         """Return what of the trained policy is not a number that is finite, if anything."""
@@ -116,14 +133,30 @@ class CompiledUpdate:
             parameter.data = weights
             self._policy.adam[name] = state
 
-    def _run(self, task: int, permutation: npt.NDArray[np.int64], num_minibatches: int) -> npt.NDArray[np.float64]:
+    def _run_both(
+        self, tasks: tuple[int, int], permutation: npt.NDArray[np.int64], num_minibatches: int
+    ) -> npt.NDArray[np.float64]:
+        """Have the kernel do the actor's task and the critic's, and return the metrics of both, `[5]`."""
+        calls = [partial(self._run, which, task, permutation, num_minibatches) for which, task in enumerate(tasks)]
+        if self._helper is None:
+            return calls[0]() + calls[1]()
+        of_critic = self._helper.submit(calls[1])
+        try:
+            of_actor = calls[0]()
+        finally:
+            wait([of_critic])  # however this ends, nobody works on the update any longer
+        return of_actor + of_critic.result()
+
+    def _run(
+        self, which: int, task: int, permutation: npt.NDArray[np.int64], num_minibatches: int
+    ) -> npt.NDArray[np.float64]:
         means = np.zeros(len(METRICS))
         run(
             task,
-            self._networks,
-            self._num_adam_steps,
+            self._networks[which],
+            self._num_adam_steps[which : which + 1],
             self._steps,
-            self._workspace,
+            self._workspaces[which],
             permutation,
             num_minibatches,
             self._settings,

@@ -15,6 +15,7 @@ from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolder, RunFolderError
 from pipeline.ppo.recipe import DEFAULT
+from pipeline.run import parts as parts_module
 from pipeline.run.parts import WORKER_FAULTS, assemble
 from pipeline.types import RunStarted
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from conftest import MakeConfig
 
-THREADS = {f"cage2-{name}" for name in ("disk", "learner", "search")}
+THREADS = {f"cage2-{name}" for name in ("critic", "disk", "learner", "search")}
 
 
 async def test_all_parts_are_taken_apart_again(make_config: MakeConfig) -> None:
@@ -38,15 +39,28 @@ async def test_all_parts_are_taken_apart_again(make_config: MakeConfig) -> None:
     assert not [each.name for each in threading.enumerate() if each.name.rpartition("_")[0] in THREADS]
 
 
-async def test_the_learner_alone_takes_subnormal_numbers_for_0(make_config: MakeConfig) -> None:
+async def test_the_learners_threads_alone_take_subnormal_numbers_for_0(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts_module, "num_cores", lambda: 2)
     async with contextlib.AsyncExitStack() as stack:
         parts = await assemble(make_config(), DEFAULT, None, stack)
+        learner, training = parts.learner, parts.training
+        assert learner._helper is not None
         halves = [
             thread.submit(operator.truediv, sys.float_info.min, 2).result()
-            for thread in (parts.learner._thread, parts.training._search_thread, parts.disk_thread)
+            for thread in (learner._thread, learner._helper, training._search_thread, parts.disk_thread)
         ]
-    assert halves[0] == 0
-    assert min(*halves[1:], sys.float_info.min / 2) > 0
+    assert halves[:2] == [0, 0]
+    assert min(*halves[2:], sys.float_info.min / 2) > 0
+    assert not [each.name for each in threading.enumerate() if each.name.rpartition("_")[0] in THREADS]
+
+
+async def test_on_one_core_the_learner_has_one_thread(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts_module, "num_cores", lambda: 1)
+    async with contextlib.AsyncExitStack() as stack:
+        parts = await assemble(make_config(), DEFAULT, None, stack)
+        assert parts.learner._helper is None
 
 
 @pytest.mark.parametrize("content", ["", "Fatal Python error"])

@@ -33,13 +33,13 @@ def gradients(
     logits: Any, num_outputs: int, value: Any, steps: Any, workspace: Any, size: int, settings: Any, sums: Any
 ) -> None:
     num_steps = len(steps.row)
-    loss_gradient.policy_gradient_at(logits, num_outputs, steps, workspace, 0, num_steps, size, settings[0], sums)
+    loss_gradient.policy_gradient(logits, num_outputs, steps, workspace, 0, 1, size, settings[0], sums)
     loss_gradient.value_gradient_at(value, steps, workspace, 0, num_steps, size, settings[0], sums)
 
 
 def padded(values: np.ndarray) -> np.ndarray:
-    """With what no output is in, which is whatever `forward` has left."""
-    result = np.full(NUM_COLUMNS, 1000, np.float32)
+    """With what no output is in."""
+    result = np.zeros(NUM_COLUMNS, np.float32)
     result[: len(values)] = values
     return result
 
@@ -49,7 +49,7 @@ def test_a_distribution_is_that_of_the_actions_that_are_not_masked(num_outputs: 
     rng = np.random.default_rng(seed)
     logits, masked = rng.normal(0, 3, num_outputs), rng.random((2, num_outputs)) < 0.3
     masked[1, 0] = False
-    ours, exps = padded(logits), np.full(NUM_COLUMNS, np.nan, np.float32)
+    ours, exps = padded(logits), padded(np.full(num_outputs, np.nan))
     log_total, total, entropy = distribution(ours, masked, int64(num_outputs), exps)
 
     plain = torch.from_numpy(logits).masked_fill(torch.from_numpy(masked[1]), USELESS).log_softmax(0)
@@ -92,6 +92,7 @@ def test_gradients_at_the_outputs_are_those_of_the_losses(
     )  # fmt: skip
     workspace = new_workspace(1, num_steps, NUM_COLUMNS)
     workspace.order[:] = np.arange(num_steps)
+    workspace.rows[0], workspace.bounds[:] = 0, (0, num_steps)
     at_logits, at_value, sums = padded(logits), padded(value), np.zeros(len(METRICS))
     settings = settings_of(RECIPE, 0.0)
     gradients(at_logits, int64(num_outputs), at_value, steps, workspace, int64(minibatch_size), settings, sums)

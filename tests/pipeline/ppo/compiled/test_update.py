@@ -9,8 +9,11 @@ import os
 import platform
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -34,9 +37,13 @@ from pipeline.ppo.autograd import AutogradUpdate
 from pipeline.ppo.batch import Batch
 from pipeline.ppo.compiled import mlp
 from pipeline.ppo.compiled import update as compiled_update
+from pipeline.ppo.compiled.epoch import EVALUATE_ACTOR, EVALUATE_CRITIC, TRAIN_ACTOR, TRAIN_CRITIC
 from pipeline.ppo.compiled.update import CompiledUpdate
 from pipeline.ppo.recipe import DEFAULT, PROTOTYPE, THOROUGH, Recipe
 from pipeline.ppo.samples import Samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[4]
 CPU = torch.device("cpu")
@@ -274,12 +281,71 @@ def test_no_operation_of_an_update_meets_a_subnormal_number(monkeypatch: pytest.
             form, policy, batch, samples, recipe, alignment_lambda=0.0, progress=0.0, generator=np.random.default_rng(0)
         )
         arrays = [*form._steps, *itertools.chain.from_iterable(form._networks)]
-        arrays += [form._workspace.exps, form._workspace.d_log_prob[:10]]  # of the last minibatch
+        arrays += [form._workspaces[0].exps, form._workspaces[0].d_log_prob[:10]]  # of the last minibatch
         arrays += [value.numpy() for state in policy.adam.values() for value in state.values()]
         for array in map(np.asarray, arrays):
             if array.dtype == np.float32:
                 assert not np.any((array != 0) & (np.abs(array) < smallest))
     assert policy.adam["actor"]["step"] > 1000
+
+
+@pytest.fixture
+def helper() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+def state_of(policy: PolicyState) -> list[bytes]:
+    tensors = [*policy.network.parameters(), *(value for state in policy.adam.values() for value in state.values())]
+    return [tensor.detach().numpy().tobytes() for tensor in tensors]
+
+
+@pytest.mark.parametrize("shape", [PolicyShape(), masked(PolicyShape(60, 70), 0)], ids=["plain", "masked"])
+def test_the_bits_are_the_same_on_one_thread_and_on_two(shape: PolicyShape, helper: ThreadPoolExecutor) -> None:
+    alone, beside = policy_of(shape), policy_of(shape)
+    for seed in range(3):
+        batch = played(shape, 8, 50, 120, seed)
+        metrics = [
+            ppo.update(
+                policy, batch, DEFAULT, alignment_lambda=30.0, progress=0.0, generator=np.random.default_rng(seed),
+                device=CPU, helper=executor,
+            )
+            for policy, executor in ((alone, None), (beside, helper))
+        ]  # fmt: skip
+        assert metrics[0] == metrics[1]
+    assert state_of(alone) == state_of(beside)
+
+
+@pytest.mark.parametrize("fails", [TRAIN_ACTOR, TRAIN_CRITIC], ids=["actor", "critic"])
+def test_what_fails_on_either_thread_is_told_and_nobody_goes_on(
+    fails: int, helper: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, asked, ended = compiled_update.run, [], []
+
+    def failing(task: int, *arguments: Any) -> None:
+        asked.append((task, threading.current_thread()))
+        if len(asked) > 4 and task == fails:  # in the second epoch
+            raise MemoryError
+        run(task, *arguments)
+        if len(asked) > 4:
+            time.sleep(0.1)  # the other one is the slower one
+        ended.append(task)
+
+    monkeypatch.setattr(compiled_update, "run", failing)
+    policy = policy_of(PolicyShape())
+    before, batch = state_of(policy), played(PolicyShape(), 4, 50, 60, 0)
+    recipe = dataclasses.replace(DEFAULT, target_kl=float("inf"))
+    with pytest.raises(MemoryError):
+        ppo.update(
+            policy, batch, recipe, alignment_lambda=0.0, progress=0.0, generator=np.random.default_rng(0), device=CPU,
+            helper=helper,
+        )  # fmt: skip
+    assert len(asked) == 6
+    assert len(ended) == 5
+    here = threading.current_thread()
+    assert {task for task, thread in asked if thread is here} == {EVALUATE_ACTOR, TRAIN_ACTOR}
+    assert {task for task, thread in asked if thread is not here} == {EVALUATE_CRITIC, TRAIN_CRITIC}
+    assert (state_of(policy), policy.num_updates) == (before, 0)
 
 
 def test_inputs_that_nothing_moves_stay_and_those_moved_before_go_on() -> None:
