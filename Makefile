@@ -11,7 +11,7 @@ help:  ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 run: .venv/installed  ## train for two minutes on real CybORG, to the end
-	$(BIN)/python run.py --engine cyborg --red-agent B_lineAgent --total-episodes 6000 --max-episodes-per-workflow 3000 --compliance-threshold 0.9
+	$(BIN)/python run.py --engine cyborg --total-episodes 6000 --finals-share 0.5 --finalists 1 --evaluation-episodes 50
 
 test: .venv/installed-dev  ## lint, types, tests
 	$(MAKE) --no-print-directory --jobs=2 --output-sync lint kernels

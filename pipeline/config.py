@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
@@ -31,6 +32,9 @@ MAX_EPISODES_PER_TASK = {"fast": 64, "cyborg": 4}
 """What `episodes_per_task` grows to by itself: enough to hide the executor's round trip behind the episodes."""
 
 
+MAX_VISIT_EPISODES = 2_000
+NUM_VISITS = 15
+"""What `episodes_per_visit` comes to by itself: so many visits, of so many episodes at most."""
 AS_PROTOTYPE: Final[Mapping[str, Any]] = {"observation_memory": False, "actions": "all", "finals_share": 0.0}
 """What `recipe = prototype` sets, unless it is set otherwise."""
 RAY_ADDRESS = r"^(local|auto|([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})$"
@@ -58,9 +62,10 @@ class Config(Table):
     """Episodes that each PPO update learns from."""
     earlier_budgets: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """The budgets that a run had before, each used up when the next one was given: what `resume` writes down."""
-    episodes_per_visit: Annotated[int, Field(ge=1), Topic.SEARCHED] = 2_000
+    episodes_per_visit: Annotated[Annotated[int, Field(ge=1)] | None, Topic.SEARCHED] = None
     """Episodes that a workflow is trained for when the search visits it, so that workflows are compared on equal terms;
-    the learning rate anneals over them. It goes on for longer only while it hasn't reached the threshold."""
+    the learning rate anneals over them. It goes on for longer only while it hasn't reached the threshold. By default a
+    fifteenth of the search's episodes, up to 2,000."""
     max_episodes_per_workflow: Annotated[int, Field(ge=1), Topic.SEARCHED] = 10_000
     """Episodes that one workflow may use in the search, over all its visits."""
     red_agent: Annotated[RedAgent, Topic.ATTACKED] = "B_lineAgent"
@@ -238,6 +243,13 @@ class Config(Table):
         if self.workflow is not None or self.policy == "shared":
             return self.total_episodes
         return self.max_episodes_per_workflow
+
+    @property
+    def visit_episodes(self) -> int:
+        """Episodes of a visit: as configured, or enough visits for a search to compare."""
+        if self.episodes_per_visit is not None:
+            return self.episodes_per_visit
+        return min(MAX_VISIT_EPISODES, math.ceil((self.total_episodes - self.finals_episodes) / NUM_VISITS))
 
     @property
     def finals_episodes(self) -> int:

@@ -150,14 +150,14 @@ class Searched:
             patience=self._config.patience,
             max_episodes=max(0, self._config.episode_cap - visit.first_episode),
             budget=visit.budget,
-            min_episodes=self._config.episodes_per_visit,
+            min_episodes=self._config.visit_episodes,
         )
 
     def schedule(self, visit: Visit) -> Schedule:
         """See `Curriculum.schedule`: over a visit's episodes, or a finalist's share."""
         if visit.part == "finals":
             return Schedule(to_the_end(self._recipe), visit.first_episode, visit.budget)
-        return Schedule(self._recipe, visit.first_episode, self._config.episodes_per_visit)
+        return Schedule(self._recipe, visit.first_episode, self._config.visit_episodes)
 
     def orders(self, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:
         """See `Curriculum.orders`."""

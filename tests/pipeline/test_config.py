@@ -51,6 +51,15 @@ def test_a_policy_sees_and_may_do_what_is_known_to_learn_best() -> None:
     assert 0 < config.finals_episodes < config.total_episodes
 
 
+@pytest.mark.parametrize(
+    ("options", "num_episodes"),
+    [({}, 2000), ({"total_episodes": 10_000}, 200), ({"total_episodes": 1}, 1), ({"episodes_per_visit": 7}, 7)],
+    ids=str,
+)
+def test_a_visit_is_long_enough_to_tell_and_short_enough_for_many(options: dict[str, Any], num_episodes: int) -> None:
+    assert Config(**options).visit_episodes == num_episodes
+
+
 def test_the_prototypes_recipe_comes_with_its_form_of_policy_and_no_finals() -> None:
     prototype = Config(recipe="prototype")
     assert (prototype.observation_memory, prototype.actions, prototype.finals_episodes) == (False, "all", 0)
