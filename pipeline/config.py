@@ -249,7 +249,8 @@ class Config(Table):
         """Episodes of a visit: as configured, or enough visits for a search to compare."""
         if self.episodes_per_visit is not None:
             return self.episodes_per_visit
-        return min(MAX_VISIT_EPISODES, math.ceil((self.total_episodes - self.finals_episodes) / NUM_VISITS))
+        share = math.ceil((self.total_episodes - self.finals_episodes) / NUM_VISITS)
+        return min(MAX_VISIT_EPISODES, max(1, share))
 
     @property
     def finals_episodes(self) -> int:
