@@ -81,7 +81,7 @@ def summary(finished: RunFinished, last_visit: WorkflowFinished | None, config: 
         run_dir: Its folder.
     """
     if finished.best_workflow is None:
-        yield _no_best(config, last_visit)
+        yield _no_best(finished, config, last_visit)
     else:
         yield from findings(finished)
     yield f"digest: {finished.digest}"
@@ -97,7 +97,9 @@ def resume_command(run_dir: Path) -> str:
     return f"{program} resume {shlex.quote(str(run_dir))}"
 
 
-def _no_best(config: Config, last_visit: WorkflowFinished | None) -> str:
+def _no_best(finished: RunFinished, config: Config, last_visit: WorkflowFinished | None) -> str:
+    if finished.num_observed:
+        return "best workflow: none yet, for the one that was learned is being trained from the beginning in the finals"
     threshold = f"the compliance threshold of {config.compliance_threshold:g}"
     text = f"best workflow: none, for no workflow has reached {threshold}"
     if last_visit is None:

@@ -113,6 +113,17 @@ class PolicyStore:
             self._policies[workflow_id] = policy
         return policy
 
+    def renew(self, workflow_id: int) -> PolicyState:
+        """Return a workflow's policy with the weights of a fresh one, and Adam afresh; its two counts go on.
+
+        Raises:
+            KeyError: The workflow has no policy.
+        """
+        before, policy = self._policies[workflow_id], self._fresh(workflow_id)
+        policy.num_updates, policy.num_episodes = before.num_updates, before.num_episodes
+        self._policies[workflow_id] = policy
+        return policy
+
     def ids(self) -> tuple[int, ...]:
         """Return the workflows that have a policy, ascending."""
         return tuple(sorted(self._policies))

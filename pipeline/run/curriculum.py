@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pipeline.learn.learner import VisitOutcome
     from pipeline.policy.store import PolicyStore
     from pipeline.ppo.recipe import Recipe
+    from pipeline.types import Part
     from pipeline.workflows.search import Search
 
 NUM_ROUNDS = 10
@@ -115,7 +116,8 @@ class Searched:
         self._recipe = recipe
 
     def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
-        """See `Curriculum.begin`."""
+        """See `Curriculum.begin`. Finalists begin anew: one that is trained on stays where it was."""
+        part: Part
         left_to_search = remaining - self._config.finals_episodes
         finals = self._search.finals
         if not (finals and finals.left) and left_to_search <= 0 and self._search.statistics().num_observations:
@@ -125,12 +127,11 @@ class Searched:
         if pick is None:
             return None
         policy = store.get_or_create(pick.workflow_id, warm_start=self._config.warm_start)
-        in_finals = finals is not None and bool(finals.left)
-        if in_finals:
-            assert finals is not None  # noqa: S101  # for mypy
-            budget = math.ceil(remaining / len(finals.left))
+        if finals and finals.left:
+            policy = store.renew(pick.workflow_id)
+            part, budget = "finals", math.ceil(remaining / len(finals.left))
         else:  # without an observed order there are no finals to save episodes for
-            budget = left_to_search if left_to_search > 0 else remaining
+            part, budget = "search", left_to_search if left_to_search > 0 else remaining
         return Visit(
             iteration=pick.iteration,
             workflow_id=pick.workflow_id,
@@ -138,7 +139,7 @@ class Searched:
             first_update=policy.num_updates,
             first_episode=policy.num_episodes,
             budget=budget,
-            part="finals" if in_finals else "search",
+            part=part,
         )
 
     def limits(self, visit: Visit) -> VisitLimits:

@@ -190,13 +190,18 @@ class Search:
     def best(self) -> tuple[int, Score] | None:
         """Return the workflow whose policy is named the best, and what it is worth by its latest evaluation.
 
-        The winner of the finals, or before there is one the observed workflow of the highest posterior mean; None if
-        nothing is observed. Fits (see `posterior`).
+        The winner of the finals, or before there is one the observed workflow of the highest posterior mean, but for a
+        finalist that is being trained from the beginning; None if there is none. Fits (see `posterior`).
         """
         if self.finals and self.finals.winner:
             return self.finals.winner
         believed = self.posterior()
-        return None if believed is None else (believed.best, self._scores[believed.best])
+        if believed is None:
+            return None
+        in_training = self.finals.left[:1] if self.finals else ()
+        eligible = [w for w in believed.observed if w not in in_training]
+        best = max(eligible, key=lambda w: (believed.mean[w], -w), default=None)
+        return None if best is None else (best, self._scores[best])
 
     def observe_all(self, scores: Sequence[Score], threshold: float) -> None:
         """Take note of an evaluation of all workflows at once. It replaces all that was observed before.

@@ -132,6 +132,12 @@ def test_the_summary_says_that_nothing_was_trained_for_long_enough() -> None:
     assert none.endswith("no policy was trained for long enough to be evaluated")
 
 
+def test_the_summary_says_that_the_only_one_is_in_the_finals() -> None:
+    finished = RunFinished(**{**FINISHED, **NOTHING_FOUND, "num_observed": 1})
+    none, *_ = summary(finished, None, Config(), Path("logs/tuesday"))
+    assert none.endswith("is being trained from the beginning in the finals")
+
+
 def test_one_update_is_one() -> None:
     assert " 1 update, " in headline(RunFinished(**{**FINISHED, "updates": 1}))
 

@@ -208,3 +208,17 @@ def test_an_initialisation_that_there_is_not_is_refused() -> None:
     """It once passed for `uniform`."""
     with pytest.raises(UnknownNameError, match="unknown initialisation 'normal': choose one of orthogonal, uniform"):
         PolicyStore(0, "normal", PLAIN)
+
+
+def test_a_renewed_policy_is_a_fresh_one_whose_counts_go_on() -> None:
+    store = PolicyStore(0, "orthogonal", PLAIN)
+    policy = store.get_or_create(7, warm_start=False)
+    first = policy.network.copy_to("cpu")
+    train(policy, 3)
+    renewed = store.renew(7)
+    assert renewed is store.get_or_create(7, warm_start=False)
+    assert torch.equal(renewed.network.actor, first.actor)
+    assert torch.equal(renewed.network.critic, first.critic)
+    assert (renewed.adam, renewed.num_updates, renewed.num_episodes) == ({}, 3, 96)
+    with pytest.raises(KeyError):
+        store.renew(8)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline import seeding
 from pipeline.cage2.facts.orders import NUM_WORKFLOWS, order_name
@@ -141,6 +142,22 @@ def test_workflows_are_visited_on_equal_terms() -> None:
     again = replace(visit, first_episode=2048)
     assert (mine.limits(again).min_episodes, mine.limits(again).episodes_left) == (2000, 7952)
     assert mine.schedule(again).progress(3048) == 0.5
+
+
+def test_finalists_are_trained_from_the_beginning(last_update: UpdateResult) -> None:
+    config = Config(total_episodes=1000, finals_share=0.5)
+    found, policies = search(config), store()
+    mine = curriculum(config, found, DEFAULT)
+    (workflow_id,) = observe(found, mine, last_update, [-20.0])
+    trained, fresh = policies.get_or_create(workflow_id, warm_start=False), store().get_or_create(workflow_id, False)
+    trained.network = fresh.network.copy_to("cpu")
+    with torch.no_grad():
+        next(trained.network.parameters()).add_(1)
+    trained.num_updates, trained.num_episodes = 8, 500
+    visit = begin(mine, 500, policies)
+    assert (visit.workflow_id, visit.first_update, visit.first_episode) == (workflow_id, 8, 500)
+    renewed = policies.get_or_create(workflow_id, warm_start=False)
+    assert np.array_equal(renewed.network.actor_weights(), fresh.network.actor_weights())
 
 
 def test_a_finalist_is_trained_with_its_share_and_nothing_ends_it_before() -> None:

@@ -367,6 +367,19 @@ def test_finalists_are_next_and_the_winner_is_named() -> None:
     assert math.isfinite(pick.ucb_score)
 
 
+def test_before_there_is_a_winner_one_is_named_that_is_not_in_training() -> None:
+    tried = close_to_one_another()
+    tried.hold_finals(2)
+    assert tried.finals is not None
+    best = tried.best()
+    assert best is not None
+    assert best[0] in {3, 50, 99} - {tried.finals.left[0]}
+    alone = search()
+    alone.finish(result(3))
+    alone.hold_finals(2)
+    assert alone.best() is None
+
+
 def test_a_finalist_that_misses_the_threshold_counts_for_nothing() -> None:
     tried = close_to_one_another()
     tried.hold_finals(2)
