@@ -94,8 +94,7 @@ class Config(Table):
     are worth taking, with one decoy action per host that places its next one; with a memory only those that achieve
     something now."""
     hidden_sizes: Annotated[tuple[HiddenSize, HiddenSize], Topic.LEARNED] = HIDDEN_SIZES
-    """Units of the two hidden layers of actor and critic, each a multiple of 32 up to 1024: `128,64`. Others than the
-    default are compiled for when they are first used."""
+    """Units of the two hidden layers of actor and critic, each a multiple of 32 up to 1024, as in `128,64`."""
     recipe: Annotated[Literal["default", "thorough", "prototype"], Topic.LEARNED] = "default"
     """PPO's hyper-parameters: for few episodes; for one policy and tens of thousands; or those of the research
     prototype, for comparison, with the form of its policies and without finals."""

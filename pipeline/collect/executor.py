@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from pipeline.play import rollout
-from pipeline.policy.params import HIDDEN_SIZES
 from pipeline.workers.pool import Pool
 
 if TYPE_CHECKING:
@@ -39,9 +36,6 @@ class ExecutorCollector:
 
     async def start(self) -> None:
         """Start the workers; see `Pool.start`."""
-        sizes = self._transport.game.hidden_sizes
-        if sizes != HIDDEN_SIZES:  # for others than these each worker would compile, all at the same time
-            await asyncio.to_thread(rollout.warm_up, sizes)
         await self._pool.start()
 
     async def play(self, slots: tuple[int, ...]) -> None:

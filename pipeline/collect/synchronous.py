@@ -117,7 +117,7 @@ class SynchronousCollector:
         if self._spec.game.engine == "fast":
             game_batch.warm_up()  # or one of the processes would, and the others wait
         self._bring_up()
-        rollout.warm_up(self._spec.game.hidden_sizes)  # the policy, which this process evaluates
+        rollout.warm_up()  # the policy, which this process evaluates; the forkserver has compiled it by now
 
     def _bring_up(self) -> None:
         """Start the processes that are missing, side by side, then wait for each."""

@@ -23,11 +23,6 @@ class Transport(Protocol):
     """What the executor is given to call, and what becomes of the answer."""
 
     @property
-    def game(self) -> GameSpec:
-        """What workers play."""
-        ...
-
-    @property
     def initializer(self) -> tuple[Callable[..., None], tuple[Any, ...]]:
         """What each worker calls first, with its arguments."""
         ...
@@ -51,7 +46,6 @@ class SharedMemory:
     def __init__(self, spec: WorkerSpec, ring: EpisodeRing) -> None:
         """Args: spec: what each worker is told. ring: this process's own."""
         self.initializer = worker.initialize, (spec,)
-        self.game = spec.game
         self._ring = ring
 
     def task(self, slots: Slots) -> tuple[Callable[..., Any], tuple[Any, ...]]:
@@ -88,7 +82,6 @@ class Pickled:
             faults_path: See `birth.become_worker`.
         """
         self.initializer = pickled.initialize, (game, debug, faults_path)
-        self.game = game
         self._ring = ring
         self._board = board
 

@@ -23,7 +23,6 @@ from pipeline.evaluate.headers import Headers
 from pipeline.evaluate.play import Policy
 from pipeline.evaluate.results import summarize
 from pipeline.evaluate.worker import initialize, play_in_slot
-from pipeline.policy.params import HIDDEN_SIZES
 from pipeline.workers.birth import START_TIMEOUT_S, WorkersDidNotStartError
 from pipeline.workers.death import WorkersDiedError
 from pipeline.workers.limits import require_open_files
@@ -132,12 +131,11 @@ class _Evaluation:
 
     async def _compile(self) -> None:
         """Have one worker compile what the forkserver has not: the others would wait for it, and be taken for hung."""
-        game, plays_policy = self._request.game, isinstance(self._request.agent, Policy)
-        if game.hidden_sizes == HIDDEN_SIZES if plays_policy else game.engine != "fast":
+        if self._request.game.engine != "fast" or isinstance(self._request.agent, Policy):
             return None
         while True:
             try:
-                return await self._pool.call(game.prepare if plays_policy else game_batch.warm_up)
+                return await self._pool.call(game_batch.warm_up)
             except WorkersDiedError as death:
                 self._note_death(death)
 

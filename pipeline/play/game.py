@@ -94,7 +94,7 @@ class GameSpec:
         """Import and compile what takes long, so that building the environment doesn't."""
         if self.engine == "cyborg":
             load_cyborg(self.cyborg)
-        warm_up(self.hidden_sizes)
+        warm_up()
 
     def env(self) -> Cage2Env:
         """Build the environment, to be played step by step."""

@@ -20,7 +20,7 @@ from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_TYPES, NETWORKS_OF_RES
 from pipeline.numerics.compiled import compiled, kernel
 from pipeline.play.record import record_layout
 from pipeline.policy.forward import Actor, choose, fits, look_up
-from pipeline.policy.params import HIDDEN_SIZES, PolicyShape
+from pipeline.policy.params import PLAIN
 from pipeline.seeding import GOLDEN_GAMMA, MIX_1, MIX_2
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from pipeline.cage2.engine.state import Games, Lists
     from pipeline.cage2.facts.names import Profile
-    from pipeline.policy.params import HiddenSizes
 
 
 _GAMMA, _MIX_1, _MIX_2 = np.uint64(GOLDEN_GAMMA), np.uint64(MIX_1), np.uint64(MIX_2)
@@ -128,7 +127,7 @@ def play(
         games: `[1]` of `state.GAME`.
         lists: `[1, 3, 13, room]`, `room > T`, which is taken for granted.
         memories: `[1]` of `memory.MEMORY`.
-        actors: `[1]` of `forward.actor_state`.
+        actors: `[1]` of `forward.ACTOR_STATE`.
         workflow_id: 0 to 119.
         greedy: Whether the likeliest action is taken instead of one that is drawn.
         compromised: `[8192]`, see `compliance.Verdicts`.
@@ -172,17 +171,12 @@ def play(
     return True
 
 
-def warm_up(hidden_sizes: HiddenSizes = HIDDEN_SIZES) -> None:
-    """Compile what workers call, or load it where an earlier process has kept it.
-
-    Args:
-        hidden_sizes: Of the policies that they play.
-    """
+def warm_up() -> None:
+    """Compile what workers call, or load it where an earlier process has kept it."""
     num_steps = 2
-    shape = PolicyShape(hidden_sizes=hidden_sizes)
-    actor = Actor(np.zeros(shape.actor.num_values, np.float32), shape)
+    actor = Actor(np.zeros(PLAIN.actor.num_values, np.float32), PLAIN)
     verdicts = Verdicts(range(len(HOST_TYPES)), Compromised.FIXABLE)
-    layout = record_layout(num_steps, shape.observation_size)
+    layout = record_layout(num_steps, PLAIN.observation_size)
     record = layout.views(memoryview(bytearray(layout.size_bytes)))
     player = EnginePlayer("SleepAgent", "head", Interface(), num_steps)
     player.play(actor, verdicts, workflow_id=0, environment_seed=0, actions_seed=0, record=record)

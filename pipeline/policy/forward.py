@@ -10,7 +10,6 @@ workflow, as log-probabilities and as a cumulative distribution, and nearly ever
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,12 +19,12 @@ from pipeline.cage2.facts.spec import NUM_ACTIONS
 from pipeline.numerics.compiled import COMPILED, compiled, kernel
 from pipeline.numerics.elementary import tanh
 from pipeline.numerics.elementary64 import exp, log
-from pipeline.policy.params import USELESS
+from pipeline.policy.params import MAX_HIDDEN_SIZE, USELESS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.policy.params import HiddenSizes, PolicyShape
+    from pipeline.policy.params import PolicyShape
 
 _WORD_BITS = 64
 _NUM_WORDS = 3
@@ -41,35 +40,33 @@ _ONE = np.uint64(1)
 _NO_BIT = -1
 _ORDERS = ORDERS.astype(np.int64)
 
-
-@cache
-def actor_state(hidden_sizes: HiddenSizes) -> np.dtype[np.void]:
-    """Return what an actor of these sizes is: a weight version, and its distributions so far. Each is compiled for."""
-    size_1, size_2 = hidden_sizes
-    return np.dtype(
-        [
-            # of this actor; what follows has room for the largest, so that all interfaces share one machine code
-            ("observation_size", np.int64),
-            ("num_actions", np.int64),
-            # weights lie by input, so that the additions of one input to all outputs run side by side
-            ("weight_1", np.float32, (MAX_OBSERVATION_SIZE + ORDER_SIZE, size_1)),
-            ("bias_1", np.float32, (size_1,)),
-            ("weight_2", np.float32, (size_1, size_2)),
-            ("bias_2", np.float32, (size_2,)),
-            ("weight_3", np.float32, (size_2, NUM_ACTIONS)),
-            ("bias_3", np.float32, (NUM_ACTIONS,)),
-            ("cause", np.int64, (NUM_ACTIONS,)),  # the mask (`interface.Mask`); -1: none
-            ("spent", np.int64, (NUM_ACTIONS,)),
-            ("hidden_1", np.float32, (size_1,)),  # room to compute in
-            ("hidden_2", np.float32, (size_2,)),
-            ("num_kept", np.int64),
-            ("places", np.int64, (_NUM_BUCKETS,)),  # 1 + where the distribution of a bucket is kept; 0: empty
-            ("keys", np.uint64, (MAX_MEMO, _NUM_WORDS)),  # what each distribution is of
-            ("log_probs", np.float32, (MAX_MEMO, NUM_ACTIONS)),  # nats
-            ("cumulative", np.float64, (MAX_MEMO, NUM_ACTIONS)),  # from the last action on it is 1
-        ],
-        align=True,
-    )
+ACTOR_STATE = np.dtype(
+    [
+        # of this actor; what follows has room for the largest, so that all shapes share one machine code
+        ("observation_size", np.int64),
+        ("num_actions", np.int64),
+        ("size_1", np.int64),  # units of the hidden layers
+        ("size_2", np.int64),
+        # weights lie by input, so that the additions of one input to all outputs run side by side; rows lie close
+        ("weight_1", np.float32, ((MAX_OBSERVATION_SIZE + ORDER_SIZE) * MAX_HIDDEN_SIZE,)),
+        ("bias_1", np.float32, (MAX_HIDDEN_SIZE,)),
+        ("weight_2", np.float32, (MAX_HIDDEN_SIZE * MAX_HIDDEN_SIZE,)),
+        ("bias_2", np.float32, (MAX_HIDDEN_SIZE,)),
+        ("weight_3", np.float32, (MAX_HIDDEN_SIZE, NUM_ACTIONS)),
+        ("bias_3", np.float32, (NUM_ACTIONS,)),
+        ("cause", np.int64, (NUM_ACTIONS,)),  # the mask (`interface.Mask`); -1: none
+        ("spent", np.int64, (NUM_ACTIONS,)),
+        ("hidden_1", np.float32, (MAX_HIDDEN_SIZE,)),  # room to compute in
+        ("hidden_2", np.float32, (MAX_HIDDEN_SIZE,)),
+        ("num_kept", np.int64),
+        ("places", np.int64, (_NUM_BUCKETS,)),  # 1 + where the distribution of a bucket is kept; 0: empty
+        ("keys", np.uint64, (MAX_MEMO, _NUM_WORDS)),  # what each distribution is of
+        ("log_probs", np.float32, (MAX_MEMO, NUM_ACTIONS)),  # nats
+        ("cumulative", np.float64, (MAX_MEMO, NUM_ACTIONS)),  # from the last action on it is 1
+    ],
+    align=True,
+)
+"""One weight version, and the distributions that it has computed so far."""
 
 
 class Actor:
@@ -85,19 +82,22 @@ class Actor:
 
     def __init__(self, flat: npt.NDArray[np.float32], shape: PolicyShape) -> None:
         size, num_actions = shape.observation_size, shape.num_actions
-        if size > MAX_OBSERVATION_SIZE or num_actions > NUM_ACTIONS:
-            most = f"{MAX_OBSERVATION_SIZE} and {NUM_ACTIONS}"
-            raise ValueError(f"an observation of {size} bits and {num_actions} actions are more than {most}")
+        size_1, size_2 = shape.hidden_sizes
+        if size > MAX_OBSERVATION_SIZE or num_actions > NUM_ACTIONS or max(size_1, size_2) > MAX_HIDDEN_SIZE:
+            most = f"at most {MAX_OBSERVATION_SIZE}, {NUM_ACTIONS} and {MAX_HIDDEN_SIZE}"
+            raise ValueError(f"{size} bits, {num_actions} actions, {size_1} and {size_2} hidden units: {most}")
         parameters = shape.actor.views(np.ascontiguousarray(flat, dtype=np.float32))
-        zeros: npt.NDArray[np.void] = np.zeros(1, dtype=actor_state(shape.hidden_sizes))
+        zeros: npt.NDArray[np.void] = np.zeros(1, dtype=ACTOR_STATE)
         self.state = zeros if COMPILED else zeros.view(np.recarray)
-        """`[1]` of `actor_state`: what kernels take."""
+        """`[1]` of `ACTOR_STATE`: what kernels take."""
         state = self.state[0]
         state["observation_size"], state["num_actions"] = size, num_actions
-        state["weight_1"][: size + ORDER_SIZE] = parameters["hidden_1.weight"].T
-        state["bias_1"] = parameters["hidden_1.bias"]
-        state["weight_2"], state["bias_2"] = parameters["hidden_2.weight"].T, parameters["hidden_2.bias"]
-        state["weight_3"][:, :num_actions] = parameters["head.weight"].T
+        state["size_1"], state["size_2"] = size_1, size_2
+        state["weight_1"][: (size + ORDER_SIZE) * size_1] = parameters["hidden_1.weight"].T.ravel()
+        state["bias_1"][:size_1] = parameters["hidden_1.bias"]
+        state["weight_2"][: size_1 * size_2] = parameters["hidden_2.weight"].T.ravel()
+        state["bias_2"][:size_2] = parameters["hidden_2.bias"]
+        state["weight_3"][:size_2, :num_actions] = parameters["head.weight"].T
         state["bias_3"][:num_actions] = parameters["head.bias"]
         state["cause"], state["spent"] = _NO_BIT, _NO_BIT
         if shape.mask:
@@ -237,23 +237,24 @@ def compute(state: Any, observation: npt.NDArray[np.int8], workflow_id: int, pla
     logits = state.log_probs[place]
     cumulative = state.cumulative[place]
     num_bits, num_actions = state.observation_size, state.num_actions
-    size_1, size_2 = len(hidden_1), len(hidden_2)
-
-    hidden_1[:] = state.bias_1
+    size_1, size_2 = state.size_1, state.size_2
+    for j in range(size_1):
+        hidden_1[j] = state.bias_1[j]
     for position in range(NUM_HOST_TYPES):
-        value = num_bits + NUM_HOST_TYPES * position + _ORDERS[workflow_id, position]
+        row = (num_bits + NUM_HOST_TYPES * position + _ORDERS[workflow_id, position]) * size_1
         for j in range(size_1):
-            hidden_1[j] += weight_1[value, j]
+            hidden_1[j] += weight_1[row + j]
     for bit in range(num_bits):
         if observation[bit]:
             for j in range(size_1):
-                hidden_1[j] += weight_1[bit, j]
+                hidden_1[j] += weight_1[bit * size_1 + j]
     for j in range(size_1):
         hidden_1[j] = tanh(hidden_1[j])
-    hidden_2[:] = state.bias_2
+    for j in range(size_2):
+        hidden_2[j] = state.bias_2[j]
     for i in range(size_1):
         for j in range(size_2):
-            hidden_2[j] += hidden_1[i] * weight_2[i, j]
+            hidden_2[j] += hidden_1[i] * weight_2[i * size_2 + j]
     for j in range(size_2):
         hidden_2[j] = tanh(hidden_2[j])
     logits[:] = state.bias_3

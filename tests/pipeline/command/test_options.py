@@ -116,7 +116,7 @@ def test_help_names_every_option_with_its_default() -> None:
     assert "how much it explores. [2.0]" in text
     assert "[off]" in text
     assert "--hidden-sizes N,N Units of the two" in text
-    assert "first used. [64,64]" in text
+    assert "as in 128,64. [64,64]" in text
     assert "None" not in text
     assert "==SUPPRESS==" not in text
     assert "`" not in text

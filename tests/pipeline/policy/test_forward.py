@@ -18,7 +18,7 @@ from pipeline.cage2.facts.spec import NUM_ACTIONS
 from pipeline.policy import forward, network
 from pipeline.policy.forward import Actor
 from pipeline.policy.network import network_inputs
-from pipeline.policy.params import PLAIN, PolicyShape
+from pipeline.policy.params import HIDDEN_STEP, MAX_HIDDEN_SIZE, PLAIN, PolicyShape
 
 ORDER = 7
 LARGEST = PolicyShape(forward.MAX_OBSERVATION_SIZE, NUM_ACTIONS)
@@ -26,7 +26,7 @@ SMALL = PolicyShape(93, 36, hidden_sizes=(96, 32))
 SHAPES = [
     *(PLAIN, PolicyShape(1, 1), PolicyShape(64, 2)),
     *(PolicyShape(size, 36) for size in (65, 128, 129)),
-    *(SMALL, LARGEST),
+    *(SMALL, LARGEST, replace(LARGEST, hidden_sizes=(MAX_HIDDEN_SIZE, MAX_HIDDEN_SIZE))),
 ]
 
 
@@ -115,9 +115,16 @@ def test_what_is_masked_has_probability_0_and_the_rest_keeps_its_proportions() -
     assert len(seen) > 10
 
 
-@pytest.mark.parametrize("shape", [PolicyShape(forward.MAX_OBSERVATION_SIZE + 1, 1), PolicyShape(1, NUM_ACTIONS + 1)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        PolicyShape(forward.MAX_OBSERVATION_SIZE + 1, 1),
+        PolicyShape(1, NUM_ACTIONS + 1),
+        PolicyShape(hidden_sizes=(64, MAX_HIDDEN_SIZE + HIDDEN_STEP)),
+    ],
+)
 def test_a_shape_without_room_is_refused(shape: PolicyShape) -> None:
-    with pytest.raises(ValueError, match="185 and 145"):
+    with pytest.raises(ValueError, match="at most 185, 145 and 1024"):
         actor(shape=shape)
 
 
