@@ -61,6 +61,8 @@ def config_of(job: Job) -> Config:
             "red_agent": job.red_agent,
             "episodes_per_update": 100_000,
             "policy_lag": 0,
+            "observation_memory": False,  # the plain form, which every method can play, the prototype's too
+            "actions": "all",
             # a synthetic episode lasts a second: a task of several would only arrive late
             "episodes_per_task": 1 if job.engine == "synthetic" else None,
         }

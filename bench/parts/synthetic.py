@@ -42,7 +42,7 @@ NUM_OBSERVATIONS = 8
 """Distinct ones: few, so that the policy costs next to nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SyntheticGame(GameSpec):
     """The game by name; what `GameSpec` knows of engines and agents is not looked at."""
 
@@ -113,5 +113,13 @@ def step_seconds(seed: int, num_steps: int, step_ms: float, spread: Spread) -> n
 def synthetic_game(num_steps: int, step_ms: float, spread: Spread) -> SyntheticGame:
     """Return the game, whatever is not looked at filled in."""
     return SyntheticGame(
-        "SleepAgent", "cyborg", "head", "csle", Compromised.FIXABLE, num_steps, Interface(), step_ms, spread
+        "SleepAgent",
+        "cyborg",
+        "head",
+        "csle",
+        Compromised.FIXABLE,
+        num_steps,
+        Interface(),
+        step_ms=step_ms,
+        spread=spread,
     )

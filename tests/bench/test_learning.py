@@ -35,6 +35,7 @@ async def test_a_run_is_trained_by_the_recipe_that_is_given(learning: ModuleType
     config = Config(
         workflow=learning.ORDER,
         total_episodes=64,
+        episodes_per_update=32,
         evaluation_episodes=2,
         compliance_threshold=0,
         seed=3,

@@ -147,14 +147,14 @@ async def test_nor_does_an_evaluation_sampled_and_greedy(
 
 
 # another observation and other actions, and so another shape of records, weights and policies
-RICH: dict[str, Any] = {**RUN, "observation_memory": True, "actions": "merged"}
+PLAIN: dict[str, Any] = {**RUN, "observation_memory": False, "actions": "all"}
 
 
 @pytest.fixture(scope="module")
-def rich_reference(reference: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    rich = asyncio.run(digest(Config(**RICH, workers=1, log_dir=tmp_path_factory.mktemp("rich"))))
-    assert rich != reference
-    return rich
+def plain_reference(reference: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    plain = asyncio.run(digest(Config(**PLAIN, workers=1, log_dir=tmp_path_factory.mktemp("plain"))))
+    assert plain != reference
+    return plain
 
 
 @pytest.mark.parametrize(
@@ -167,21 +167,17 @@ def rich_reference(reference: str, tmp_path_factory: pytest.TempPathFactory) -> 
     ],
     ids=lambda speed: "-".join(speed.values()),
 )
-async def test_nor_does_a_run_with_memory_and_merged_actions(
-    rich_reference: str, speed: dict[str, Any], tmp_path: Path
-) -> None:
-    assert await digest(Config(**RICH, **speed, workers=2, log_dir=tmp_path)) == rich_reference
+async def test_nor_does_a_run_in_the_plain_form(plain_reference: str, speed: dict[str, Any], tmp_path: Path) -> None:
+    assert await digest(Config(**PLAIN, **speed, workers=2, log_dir=tmp_path)) == plain_reference
 
 
-async def test_a_run_with_memory_and_merged_actions_goes_on_as_it_would_have(
-    rich_reference: str, tmp_path: Path
-) -> None:
-    async with Pipeline(Config(**RICH, workers=2, log_dir=tmp_path)) as pipeline:
+async def test_a_run_in_the_plain_form_goes_on_as_it_would_have(plain_reference: str, tmp_path: Path) -> None:
+    async with Pipeline(Config(**PLAIN, workers=2, log_dir=tmp_path)) as pipeline:
         async for event in pipeline.events():
             if isinstance(event, UpdateResult):
                 pipeline.stop()
     async with Pipeline.resume(pipeline.run_dir) as resumed:
-        assert (await resumed.run()).digest == rich_reference
+        assert (await resumed.run()).digest == plain_reference
 
 
 @pytest.mark.parametrize("workers", [1, 3, 8])
@@ -213,7 +209,7 @@ async def test_two_pipelines_in_one_process_keep_apart(reference: str, tmp_path:
         {"policy_lag": 0},
         {"red_agent": "RedMeanderAgent"},
         {"recipe": "prototype"},
-        {"actions": "merged"},
+        {"actions": "all"},
         {"episode_steps": 30},
     ],
 )

@@ -35,7 +35,6 @@ def test_a_game_is_what_the_configuration_says() -> None:
     game = game_spec(Config(red_agent="SleepAgent", engine="fast", profile="leaderboard", compromised="sessions"))
     assert (game.red_agent, game.engine, game.profile) == ("SleepAgent", "fast", "leaderboard")
     assert (game.compromised, game.num_steps, game.cyborg) == (Compromised.SESSIONS, 100, "csle")
-    assert (game.interface, game.shape) == (Interface(), PLAIN)
 
 
 def test_an_episode_is_as_long_as_the_configuration_says() -> None:
@@ -45,9 +44,11 @@ def test_an_episode_is_as_long_as_the_configuration_says() -> None:
 
 
 def test_the_shape_of_policy_and_record_is_that_of_the_interface() -> None:
-    game = game_spec(Config(observation_memory=True, actions="merged"))
+    game = game_spec(Config())
     assert game.interface == Interface(observation_memory=True, actions="merged")
     assert game.shape == PolicyShape.of(game.interface)
+    plain = game_spec(Config(observation_memory=False, actions="all"))
+    assert (plain.interface, plain.shape) == (Interface(), PLAIN)
     observation = next(field for field in game.record.fields if field.name == "observation")
     assert observation.shape == (101, game.interface.observation_size)
 
