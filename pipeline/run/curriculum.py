@@ -119,8 +119,8 @@ class Searched:
         """See `Curriculum.begin`. Finalists begin anew: one that is trained on stays where it was."""
         part: Part
         left_to_search = remaining - self._config.finals_episodes
-        finals = self._search.finals
-        if not (finals and finals.left) and left_to_search <= 0 and self._search.statistics().num_observations:
+        finals, is_observed = self._search.finals, self._search.statistics().num_observations > 0
+        if not (finals and finals.left) and left_to_search <= 0 and is_observed:
             self._search.hold_finals(self._config.finalists)
             finals = self._search.finals
         pick = self._search.next()
@@ -131,7 +131,7 @@ class Searched:
             policy = store.renew(pick.workflow_id)
             part, budget = "finals", math.ceil(remaining / len(finals.left))
         else:  # without an observed order there are no finals to save episodes for
-            part, budget = "search", left_to_search if left_to_search > 0 else remaining
+            part, budget = "search", left_to_search if left_to_search > 0 and is_observed else remaining
         return Visit(
             iteration=pick.iteration,
             workflow_id=pick.workflow_id,
