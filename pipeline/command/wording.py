@@ -103,7 +103,7 @@ def _no_best(finished: RunFinished, config: Config, last_visit: WorkflowFinished
     threshold = f"the compliance threshold of {config.compliance_threshold:g}"
     text = f"best workflow: none, for no workflow has reached {threshold}"
     if last_visit is None:
-        return f"{text}: no policy was trained for long enough to be evaluated"
+        return text
     score, reason = last_visit.result.score, last_visit.result.reason
     more = {"cap": "--max-episodes-per-workflow", "patience": "--patience"}.get(reason, "--total-episodes")
     return (

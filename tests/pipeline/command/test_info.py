@@ -7,6 +7,7 @@ import pytest
 
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
+from pipeline.cage2.blue.interface import Interface
 from pipeline.command import info
 from pipeline.command.cli import main
 from pipeline.command.info import print_info
@@ -14,7 +15,7 @@ from pipeline.command.process import OK
 from pipeline.config import Config
 from pipeline.machine import PACKAGES, describe_machine
 from pipeline.play.record import HEADER, record_layout
-from pipeline.policy.params import PLAIN
+from pipeline.policy.params import PolicyShape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,16 +54,17 @@ def test_what_a_container_grants_is_told(capsys: pytest.CaptureFixture[str], mon
 def test_sizes_are_those_that_a_run_allocates(capsys: pytest.CaptureFixture[str]) -> None:
     config = Config(workers=100, slots=1000, policy_lag=4, episode_steps=30)
     rows = printed(config, capsys)
+    shape = PolicyShape.of(Interface(observation_memory=True, actions="merged"))
     with (
-        EpisodeRing.create(HEADER, record_layout(30, PLAIN.observation_size), config.num_slots) as ring,
-        WeightBoard.create(PLAIN.actor.num_values, config.num_slabs) as board,
+        EpisodeRing.create(HEADER, record_layout(30, shape.observation_size), config.num_slots) as ring,
+        WeightBoard.create(shape.actor.num_values, config.num_slabs) as board,
     ):
         ring_bytes, board_bytes = ring.statistics().size_bytes, board.statistics().size_bytes
     assert rows["episode ring"] == f"1000 slots, {ring_bytes / 2**20:.1f} MiB"
     assert rows["weight board"] == f"7 versions, {board_bytes / 2**20:.1f} MiB"
     assert rows["shared memory"] == f"{(ring_bytes + board_bytes) / 2**20:.1f} MiB in all"
     assert rows["an episode"].endswith("(30 steps)")
-    assert rows["weights"] == "74308 bytes a version"
+    assert rows["weights"] == f"{4 * shape.actor.num_values} bytes a version"
 
 
 @pytest.mark.usefixtures("in_an_empty_folder")

@@ -177,7 +177,7 @@ def test_options_override_the_file_in_its_table_too(tmp_path: Path) -> None:
     [
         ("[ppo]\nlr = 2", "my.toml: unknown key 'ppo.lr'"),
         ("[ppo]\nlearning_rat = 2", "my.toml: unknown key 'ppo.learning_rat'; did you mean 'ppo.learning_rate'?"),
-        ("[ppo]\nnum_epochs = true", "my.toml: ppo.num_epochs = True: must be a whole number, without quotes"),
+        ("[ppo]\nnum_epochs = true", "my.toml: ppo.num_epochs = True: must be a whole number"),
         ("[ppo]\nnum_epochs = []", "my.toml: ppo.num_epochs []: must be a valid integer"),
         ("[[ppo]]\nnum_epochs = 2", "my.toml: ppo [{'num_epochs': 2}]: must be a table, [ppo]"),
         ("workerz = 2", "my.toml: unknown key 'workerz'; did you mean 'workers'?"),

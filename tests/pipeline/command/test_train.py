@@ -55,7 +55,7 @@ def test_more_than_one_mistake_is_still_one_line(mistake: Mistake) -> None:
     mistake("--workers", "1000", "--log-dir", "file", "--json-logs")
 
 
-HUGE = ("--workers", "1000", "--episodes-per-task", "10000")  # 20 million slots, 128 GiB
+HUGE = ("--workers", "1000", "--episodes-per-task", "10000")  # 20 million slots, 269 GiB
 
 
 @pytest.mark.skipif(
@@ -64,7 +64,7 @@ HUGE = ("--workers", "1000", "--episodes-per-task", "10000")  # 20 million slots
 )
 def test_a_full_shared_memory(mistake: Mistake) -> None:
     told = mistake(*HUGE)
-    assert told.startswith("shared memory is full: 127.6 GiB needed, ")
+    assert told.startswith("shared memory is full: 269.4 GiB needed, ")
     assert "fewer workers" in told
     assert "mount -o remount,size=" in told
 

@@ -127,9 +127,9 @@ def test_the_summary_says_why_nothing_was_found(reason: VisitEnd, advice: str) -
     )
 
 
-def test_the_summary_says_that_nothing_was_trained_for_long_enough() -> None:
+def test_of_a_run_that_was_not_watched_the_summary_gives_no_advice() -> None:
     none, *_ = summary(RunFinished(**{**FINISHED, **NOTHING_FOUND}), None, Config(), Path("logs/tuesday"))
-    assert none.endswith("no policy was trained for long enough to be evaluated")
+    assert none.endswith("has reached the compliance threshold of 0.95")
 
 
 def test_the_summary_says_that_the_only_one_is_in_the_finals() -> None:

@@ -60,9 +60,9 @@ def test_the_trained_policies_of_a_run_without_their_optimizer(tmp_path: Path) -
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     source = run_with(tmp_path, {3: tensors()})
-    assert mistake(source, actions="merged", observation_memory=True) == (
-        "its policies have other sizes: observation_memory is False there and True here, actions is all there and "
-        "merged here"
+    assert mistake(source, actions="all", observation_memory=False) == (
+        "its policies have other sizes: observation_memory is True there and False here, actions is merged there "
+        "and all here"
     )
     assert mistake(source, policy="shared") == "it has a policy per workflow, and a shared one starts from a shared one"
     other = mistake(source, init_from=source, init_sha256="0" * 64)

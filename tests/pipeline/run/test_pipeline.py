@@ -148,8 +148,8 @@ async def test_a_run_starts_from_the_policies_of_another(make_config: MakeConfig
 async def test_a_run_that_can_not_start_from_another_leaves_nothing(make_config: MakeConfig, tmp_path: Path) -> None:
     async with Pipeline(make_config(run_name="source")) as pipeline:
         await pipeline.run()
-    with pytest.raises(InitialPoliciesError, match="actions is all there and merged here"):
-        async with Pipeline(make_config(init_from=tmp_path / "source", actions="merged")):
+    with pytest.raises(InitialPoliciesError, match="actions is merged there and all here"):
+        async with Pipeline(make_config(init_from=tmp_path / "source", actions="all")):
             pass
     assert not (tmp_path / "run").exists()
 
