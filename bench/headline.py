@@ -140,7 +140,12 @@ def _train_all(options: argparse.Namespace) -> list[Outcome]:
         running = {pool.submit(train, *job, options.episodes): job for job in jobs}
         try:
             for done in as_completed(running):
-                outcomes[running[done]] = done.result()
+                run = outcomes[running[done]] = done.result()
+                progress.console.print(
+                    f"{run.row}, {run.red_agent}, seed {run.seed}: {run.greedy:.2f} ± {run.greedy_stderr:.2f}, compliance "
+                    f"{run.compliance:.3f}, {run.wall_s:.0f} s, {run.best_workflow}",
+                    soft_wrap=True,
+                )
                 progress.advance(bar)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
