@@ -142,8 +142,8 @@ def _train_all(options: argparse.Namespace) -> list[Outcome]:
             for done in as_completed(running):
                 run = outcomes[running[done]] = done.result()
                 progress.console.print(
-                    f"{run.row}, {run.red_agent}, seed {run.seed}: {run.greedy:.2f} ± {run.greedy_stderr:.2f}, compliance "
-                    f"{run.compliance:.3f}, {run.wall_s:.0f} s, {run.best_workflow}",
+                    f"{run.row}, {run.red_agent}, seed {run.seed}: {run.greedy:.2f} ± {run.greedy_stderr:.2f}, "
+                    f"compliance {run.compliance:.3f}, {run.wall_s:.0f} s, {run.best_workflow}",
                     soft_wrap=True,
                 )
                 progress.advance(bar)
