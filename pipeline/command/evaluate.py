@@ -14,10 +14,10 @@ from pipeline.cage2.facts.orders import UnknownOrderError, order_name, parse_ord
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.command.options import UsageError, given_options, make_config
 from pipeline.command.process import OK, loop_factory
-from pipeline.config import what_results_depend_on
 from pipeline.evaluate.baselines import BASELINES
 from pipeline.evaluate.scenario import LENGTHS, Scenario
 from pipeline.machine import num_cores, package_version
+from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn, get_
 from pydantic import ValidationError
 
 from pipeline.cage2.facts.orders import order_name
-from pipeline.config import SPEED_FIELDS, Config, effect_of, topic_of
+from pipeline.config import Config
 from pipeline.errors import SetupError
 from pipeline.hyperparameters import Hyperparameters
 from pipeline.marks import Topic
 from pipeline.ppo.recipe import RECIPES, recipe_of
 from pipeline.printable import shown
+from pipeline.values import SPEED_FIELDS, effect_of, topic_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.command.options import add_options, given_options, make_config
 from pipeline.command.terminal import add_display_options, run_to_end
-from pipeline.config import SPEED_FIELDS, change_speed
+from pipeline.values import SPEED_FIELDS, change_speed
 
 OPTIONS: tuple[str, ...] = ("total_episodes", *SPEED_FIELDS)
 

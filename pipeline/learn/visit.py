@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,11 @@ class VisitLimits:
     """Episodes that the visit's part of the run may still use."""
     min_episodes: int = 0
     """Episodes before which the threshold doesn't end it."""
+
+    @classmethod
+    def of_budget(cls, budget: int) -> VisitLimits:
+        """Return limits of which nothing but the episodes ends a visit."""
+        return cls(compliance_threshold=math.inf, patience=sys.maxsize, max_episodes=sys.maxsize, budget=budget)
 
     @property
     def episodes_left(self) -> int:

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from pipeline.config import what_results_depend_on
 from pipeline.persist.files import TEMPORARY_SUFFIX, WriteError, read_bytes, sync, write_bytes
 from pipeline.persist.manifest import CheckpointError, File, Manifest, PolicyFile, read_manifest
 from pipeline.persist.runs import read_config
+from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -36,7 +36,8 @@ from pipeline.policy.store import PolicyStore
 from pipeline.ppo.update import learning_device
 from pipeline.run.checkpoint_writer import CheckpointWriter
 from pipeline.run.clock import Clock
-from pipeline.run.curriculum import curriculum
+from pipeline.run.searched import Searched, Single
+from pipeline.run.shared import Shared
 from pipeline.run.training import Training
 from pipeline.types import EpisodesLost, FirstEpisode
 from pipeline.workers.limits import require_open_files
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.persist.initial import InitialPolicies
     from pipeline.ppo.recipe import Recipe
+    from pipeline.run.curriculum import Curriculum
     from pipeline.types import Event
 
 
@@ -208,6 +210,13 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         evaluator,
         training,
     )
+
+
+def curriculum(config: Config, search: Search, recipe: Recipe) -> Curriculum:
+    """Return what a configuration asks for, with the search that it is to keep, and the recipe that it names."""
+    if config.policy == "shared":
+        return Shared(config, search, recipe)
+    return Single(config, search, recipe, config.workflow) if config.workflow else Searched(config, search, recipe)
 
 
 @contextlib.contextmanager

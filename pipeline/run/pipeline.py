@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from pipeline.config import SPEED_FIELDS, change_speed
 from pipeline.persist.budget import with_budget
 from pipeline.persist.runs import RunFolderError, read_config
 from pipeline.ppo.recipe import recipe_of
 from pipeline.run.run import Run
+from pipeline.values import SPEED_FIELDS, change_speed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,8 +16,7 @@ visit goes on as it would have. Once `hold_finals` was called, finalists are wha
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -29,6 +28,7 @@ from pipeline.workflows.finals import Finals, score_from
 from pipeline.workflows.observations import Observation
 from pipeline.workflows.posterior import fit
 from pipeline.workflows.report import MIN_PROBABILITY, report
+from pipeline.workflows.status import Pick, SearchStatistics, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,44 +43,6 @@ _LOTS: Final = 0
 """Index of the seeds that ties are broken with."""
 _REPORT: Final = 1
 """Index of the seeds that a report samples the posterior with."""
-
-
-class Status(StrEnum):
-    """What came of a workflow so far."""
-
-    UNDECIDED = "undecided"
-    """Untried, or not given up although it has missed the threshold: it may be picked."""
-    TRAINED = "trained"
-    """It reached the threshold at its last visit. It may be picked again, to go on with its policy."""
-    RETIRED = "retired"
-    """It missed the threshold with all the episodes or patience that it may have: it is not picked again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """The workflow to train next."""
-
-    iteration: int
-    """Visits finished before."""
-    workflow_id: int
-    """0 to 119."""
-    ucb_score: float
-    """`mean + beta * std`, in points; NaN while there is no observation to go by."""
-
-
-@dataclass(frozen=True, slots=True)
-class SearchStatistics:
-    """How far the search has come."""
-
-    iteration: int
-    """Visits finished."""
-    num_undecided: int
-    num_trained: int
-    num_retired: int
-    num_candidates: int
-    """Workflows that may be picked: those not retired that have episodes left."""
-    num_observations: int
-    """Orders that the Gaussian process knows of."""
 
 
 class Search:

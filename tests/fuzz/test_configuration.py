@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from pipeline.command.cli import main
 from pipeline.command.options import FIELDS
 from pipeline.command.process import OK, USAGE
-from pipeline.config import Config, what_results_depend_on
+from pipeline.config import Config
 from pipeline.persist.runs import RunFolder
+from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,10 +17,11 @@ from pipeline.command.options import (
     make_config,
     unknown_argument,
 )
-from pipeline.config import SPEED_FIELDS, Config, topic_of
+from pipeline.config import Config
 from pipeline.hyperparameters import Hyperparameters
 from pipeline.marks import Topic
 from pipeline.ppo.recipe import RecipeError
+from pipeline.values import SPEED_FIELDS, topic_of
 
 NAMES = tuple(FIELDS)
 ANY_TEXT = st.text() | st.from_regex(r"-?[0-9]{1,25}(\.[0-9]+)?(e[0-9]+)?", fullmatch=True)

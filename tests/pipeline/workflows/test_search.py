@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from pipeline.cage2.facts.orders import NUM_WORKFLOWS, PAIRS, PRECEDENCES
 from pipeline.types import Estimate, Score, WorkflowResult
-from pipeline.workflows.search import Pick, Search, Status
+from pipeline.workflows.search import Search
+from pipeline.workflows.status import Pick, Status
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -1,0 +1,133 @@
+"""A policy for each workflow: the search and the finals, or one workflow alone."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pipeline.cage2.facts.orders import parse_order
+from pipeline.config import MAX_EVALUATION_EPISODES
+from pipeline.learn.visit import Schedule, Visit, VisitLimits
+from pipeline.ppo.recipe import to_the_end
+from pipeline.run.curriculum import EvaluationPlan, VisitVerdict
+from pipeline.types import WorkflowResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.config import Config
+    from pipeline.learn.learner import VisitOutcome
+    from pipeline.policy.store import PolicyStore
+    from pipeline.ppo.recipe import Recipe
+    from pipeline.types import Part, Score
+    from pipeline.workflows.search import Search
+
+FINAL_EVALUATIONS = 5
+"""By how many times as many episodes finalists are evaluated: they are close to one another."""
+
+
+class Searched:
+    """A policy for each workflow. GP-UCB picks which is trained; the most promising are trained to the end."""
+
+    def __init__(self, config: Config, search: Search, recipe: Recipe) -> None:
+        """Args: config: the run. search: what was tried. recipe: its hyper-parameters."""
+        self._config = config
+        self._search = search
+        self._recipe = recipe
+
+    def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
+        """See `Curriculum.begin`. Finalists begin anew: one that is trained on stays where it was."""
+        part: Part
+        left_to_search = remaining - self._config.finals_episodes
+        finals, is_observed = self._search.finals, self._search.statistics().num_observations > 0
+        if not (finals and finals.left) and left_to_search <= 0 and is_observed:
+            self._search.hold_finals(self._config.finalists)
+            finals = self._search.finals
+        pick = self._search.next()
+        if pick is None:
+            return None
+        policy = store.get_or_create(pick.workflow_id, warm_start=self._config.warm_start)
+        if finals and finals.left:
+            policy = store.renew(pick.workflow_id)
+            part, budget = "finals", math.ceil(remaining / len(finals.left))
+        else:  # without an observed order there are no finals to save episodes for
+            part, budget = "search", left_to_search if left_to_search > 0 and is_observed else remaining
+        return Visit(
+            iteration=pick.iteration,
+            workflow_id=pick.workflow_id,
+            ucb_score=pick.ucb_score,
+            first_update=policy.num_updates,
+            first_episode=policy.num_episodes,
+            budget=budget,
+            part=part,
+        )
+
+    def limits(self, visit: Visit) -> VisitLimits:
+        """See `Curriculum.limits`: of a finalist nothing but its share of the budget."""
+        if visit.part == "finals":
+            return VisitLimits.of_budget(visit.budget)
+        return VisitLimits(
+            compliance_threshold=self._config.compliance_threshold,
+            patience=self._config.patience,
+            max_episodes=max(0, self._config.episode_cap - visit.first_episode),
+            budget=visit.budget,
+            min_episodes=self._config.visit_episodes,
+        )
+
+    def schedule(self, visit: Visit) -> Schedule:
+        """See `Curriculum.schedule`: over a visit's episodes, or a finalist's share."""
+        if visit.part == "finals":
+            return Schedule(to_the_end(self._recipe), visit.first_episode, visit.budget)
+        return Schedule(self._recipe, visit.first_episode, self._config.visit_episodes)
+
+    def orders(self, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:
+        """See `Curriculum.orders`."""
+        return (visit.workflow_id,) * num_episodes
+
+    def evaluation_plan(self, visit: Visit, remaining: int) -> EvaluationPlan:
+        """See `Curriculum.evaluation_plan`: finalists with more episodes."""
+        num_episodes = self._config.evaluation_episodes
+        if visit.part == "finals":
+            num_episodes = min(FINAL_EVALUATIONS * num_episodes, MAX_EVALUATION_EPISODES)
+        return EvaluationPlan((visit.workflow_id,), num_episodes, greedy_too=True)
+
+    def finish(self, visit: Visit, outcome: VisitOutcome, scores: Sequence[Score]) -> VisitVerdict:
+        """See `Curriculum.finish`."""
+        (score,) = scores
+        result = WorkflowResult(
+            workflow_id=visit.workflow_id,
+            score=score,
+            num_episodes=outcome.num_episodes,
+            reached_threshold=score.compliance >= self._config.compliance_threshold,
+            reason="final" if visit.part == "finals" else outcome.reason,
+        )
+        return VisitVerdict(result, self._search.finish(result))
+
+
+class Single(Searched):
+    """One workflow's policy, trained with all episodes of the run."""
+
+    def __init__(self, config: Config, search: Search, recipe: Recipe, order: str) -> None:
+        """Args: config: the run. search: what was tried. recipe: its hyper-parameters. order: the workflow's name."""
+        super().__init__(config, search, recipe)
+        self._workflow_id = parse_order(order)
+
+    def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
+        """See `Curriculum.begin`."""
+        policy = store.get_or_create(self._workflow_id, warm_start=False)
+        return Visit(
+            iteration=self._search.statistics().iteration,
+            workflow_id=self._workflow_id,
+            ucb_score=math.nan,
+            first_update=policy.num_updates,
+            first_episode=policy.num_episodes,
+            budget=remaining,
+        )
+
+    def limits(self, visit: Visit) -> VisitLimits:
+        """See `Curriculum.limits`: nothing but the budget."""
+        return VisitLimits.of_budget(visit.budget)
+
+    def schedule(self, visit: Visit) -> Schedule:
+        """See `Curriculum.schedule`: over the run."""
+        return Schedule(self._recipe, 0, self._config.total_episodes)
