@@ -6,9 +6,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.types import Estimate, Score
+from pipeline.workflows.report import MIN_PROBABILITY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+
+    from pipeline.workflows.report import SearchReport
 
 
 class Finals:
@@ -70,6 +73,25 @@ class Finals:
         for score in state["scores"]:
             finals.finish(None if score is None else score_from(score))
         return finals
+
+
+def finalists(found: SearchReport, observed: Collection[int], champion: int | None) -> list[int]:
+    """Return who should be in the finals, the most promising first.
+
+    Args:
+        found: By the search.
+        observed: Workflows whose policies reached the compliance threshold.
+        champion: Who won the last finals, if any were held.
+
+    Returns:
+        Ids, each once: the champion, the best of the search, then the observed that can't be told from it by their
+        probability, the lowest id of equals first.
+    """
+    likely = sorted(
+        (workflow_id for workflow_id in observed if found.within_one[workflow_id] >= MIN_PROBABILITY),
+        key=lambda workflow_id: (-found.within_one[workflow_id], workflow_id),
+    )
+    return list(dict.fromkeys([*([] if champion is None else [champion]), found.best, *likely]))
 
 
 def score_from(state: dict[str, Any]) -> Score:

@@ -24,10 +24,10 @@ import numpy as np
 from pipeline import seeding
 from pipeline.cage2.facts.orders import NUM_WORKFLOWS
 from pipeline.workflows import choice
-from pipeline.workflows.finals import Finals, score_from
+from pipeline.workflows.finals import Finals, finalists, score_from
 from pipeline.workflows.observations import Observation
 from pipeline.workflows.posterior import fit
-from pipeline.workflows.report import MIN_PROBABILITY, report
+from pipeline.workflows.report import report
 from pipeline.workflows.status import Pick, SearchStatistics, Status
 
 if TYPE_CHECKING:
@@ -141,13 +141,8 @@ class Search:
         found = self.report()
         if found is None:
             raise ValueError("no finals without an observed order: go on searching")
-        likely = sorted(
-            (w for w in self._scores if found.within_one[w] >= MIN_PROBABILITY),
-            key=lambda w: (-found.within_one[w], w),
-        )
-        champion = [self.finals.winner[0]] if self.finals and self.finals.winner else []
-        finalists = list(dict.fromkeys([*champion, found.best, *likely]))
-        self.finals = Finals(finalists[:num_finalists])
+        champion = self.finals.winner[0] if self.finals and self.finals.winner else None
+        self.finals = Finals(finalists(found, self._scores, champion)[:num_finalists])
 
     def best(self) -> tuple[int, Score] | None:
         """Return the workflow whose policy is named the best, and what it is worth by its latest evaluation.
