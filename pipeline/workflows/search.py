@@ -279,9 +279,7 @@ class Search:
 
     def _observed(self) -> npt.NDArray[np.bool_]:
         """`[120]` bool: which workflows the Gaussian process was told of."""
-        observed = np.zeros(NUM_WORKFLOWS, dtype=bool)
-        observed[list(self._scores)] = True
-        return observed
+        return np.isin(np.arange(NUM_WORKFLOWS), list(self._scores))
 
     def _observations(self) -> list[Observation]:
         return [_observation(w, score) for w, score in sorted(self._scores.items())]
