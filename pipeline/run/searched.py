@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pipeline.types import Part, Score
     from pipeline.workflows.search import Search
 
+AFRESH_EPISODES = 20_000
+"""From so many on a finalist is trained from the beginning, and thoroughly. With fewer its policy is trained on."""
 FINAL_EVALUATIONS = 5
 """By how many times as many episodes finalists are evaluated: they are close to one another."""
 
@@ -36,7 +38,7 @@ class Searched:
         self._recipe = recipe
 
     def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
-        """See `Curriculum.begin`. Finalists begin anew: one that is trained on stays where it was."""
+        """See `Curriculum.begin`. Finalists begin anew if they can: one that is trained on stays where it was."""
         part: Part
         left_to_search = remaining - self._config.finals_episodes
         finals, is_observed = self._search.finals, self._search.statistics().num_observations > 0
@@ -48,8 +50,9 @@ class Searched:
             return None
         policy = store.get_or_create(pick.workflow_id, warm_start=self._config.warm_start)
         if finals and finals.left:
-            policy = store.renew(pick.workflow_id)
             part, budget = "finals", math.ceil(remaining / len(finals.left))
+            if budget >= AFRESH_EPISODES:
+                policy = store.renew(pick.workflow_id)
         else:  # without an observed order there are no finals to save episodes for
             part, budget = "search", left_to_search if left_to_search > 0 and is_observed else remaining
         return Visit(
@@ -77,7 +80,8 @@ class Searched:
     def schedule(self, visit: Visit) -> Schedule:
         """See `Curriculum.schedule`: over a visit's episodes, or a finalist's share."""
         if visit.part == "finals":
-            return Schedule(to_the_end(self._recipe), visit.first_episode, visit.budget)
+            recipe = to_the_end(self._recipe) if visit.budget >= AFRESH_EPISODES else self._recipe
+            return Schedule(recipe, visit.first_episode, visit.budget)
         return Schedule(self._recipe, visit.first_episode, self._config.visit_episodes)
 
     def orders(self, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:

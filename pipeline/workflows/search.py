@@ -86,6 +86,9 @@ class Search:
         new = candidates & ~self._observed()
         if new.any():
             candidates = new
+        if not self._scores:  # what has been trained for longest may soon be something to go by
+            most = max(self._num_episodes[w] for w in np.flatnonzero(candidates))
+            candidates &= np.array(self._num_episodes) == most
         lots = seeding.generator(self._seed, seeding.Stream.SEARCH, self._iteration, _LOTS)
         chosen = choice.choose(self.posterior(), candidates, self._beta, lots)
         return Pick(self._iteration, chosen.workflow_id, chosen.ucb_score)

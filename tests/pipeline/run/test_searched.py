@@ -16,9 +16,9 @@ from pipeline.learn.learner import VisitOutcome
 from pipeline.learn.visit import Visit
 from pipeline.policy.params import PLAIN
 from pipeline.policy.store import PolicyStore
-from pipeline.ppo.recipe import DEFAULT
+from pipeline.ppo.recipe import DEFAULT, THOROUGH
 from pipeline.run.parts import curriculum
-from pipeline.run.searched import FINAL_EVALUATIONS, Single
+from pipeline.run.searched import AFRESH_EPISODES, FINAL_EVALUATIONS, Single
 from pipeline.types import Estimate, Score
 from pipeline.workflows.search import Search
 
@@ -147,7 +147,7 @@ def test_workflows_are_visited_on_equal_terms() -> None:
 
 
 def test_finalists_are_trained_from_the_beginning(last_update: UpdateResult) -> None:
-    config = Config(total_episodes=1000, finals_share=0.5)
+    config = Config(total_episodes=2 * AFRESH_EPISODES, finals_share=0.5)
     found, policies = search(config), store()
     mine = curriculum(config, found, DEFAULT)
     (workflow_id,) = observe(found, mine, last_update, [-20.0])
@@ -156,7 +156,12 @@ def test_finalists_are_trained_from_the_beginning(last_update: UpdateResult) -> 
     with torch.no_grad():
         next(trained.network.parameters()).add_(1)
     trained.num_updates, trained.num_episodes = 8, 500
-    visit = begin(mine, 500, policies)
+    visit = begin(mine, AFRESH_EPISODES - 1, policies)  # too few to begin anew
+    assert mine.schedule(visit).recipe == DEFAULT
+    before = trained.network.actor_weights()
+    assert np.array_equal(policies.get_or_create(workflow_id, warm_start=False).network.actor_weights(), before)
+    visit = begin(mine, AFRESH_EPISODES, policies)
+    assert mine.schedule(visit).recipe == THOROUGH
     assert (visit.workflow_id, visit.first_update, visit.first_episode) == (workflow_id, 8, 500)
     renewed = policies.get_or_create(workflow_id, warm_start=False)
     assert np.array_equal(renewed.network.actor_weights(), fresh.network.actor_weights())

@@ -80,6 +80,20 @@ def test_picks_after_the_first_go_by_score() -> None:
     assert math.isfinite(pick.ucb_score)
 
 
+def test_while_nothing_is_observed_a_workflow_that_missed_is_gone_on_with() -> None:
+    tried = search()
+    first = tried.next()
+    assert first is not None
+    tried.finish(result(first.workflow_id, reached=False, num_episodes=100))
+    again = tried.next()
+    assert again is not None
+    assert again.workflow_id == first.workflow_id
+    tried.finish(result(first.workflow_id, "patience"))  # given up: another one, by lot
+    other = tried.next()
+    assert other is not None
+    assert other.workflow_id != first.workflow_id
+
+
 def test_a_search_is_a_function_of_its_seed_and_results() -> None:
     assert played(4, seed=1).state() == played(4, seed=1).state()
     assert played(4, seed=1).state() != played(4, seed=2).state()
