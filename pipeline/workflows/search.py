@@ -73,7 +73,7 @@ class Search:
 
         The next finalist, if finals are held and not over. Else the candidate with the highest upper confidence bound,
         among those that are not observed if there are any: whoever is visited again is trained for longer than the
-        others, and could not be compared with them.
+        others, and could not be compared with them. While none is observed, the one that was trained for longest.
 
         A function of the state, which it leaves as it is. Fits (see `posterior`): in an event loop, call it on a
         thread.
@@ -151,7 +151,7 @@ class Search:
         """Return the workflow whose policy is named the best, and what it is worth by its latest evaluation.
 
         The winner of the finals, or before there is one the observed workflow of the highest posterior mean, but for a
-        finalist that is being trained from the beginning; None if there is none. Fits (see `posterior`).
+        finalist that is in training; None if there is none. Fits (see `posterior`).
         """
         if self.finals and self.finals.winner:
             return self.finals.winner
