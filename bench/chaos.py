@@ -38,6 +38,7 @@ EPISODES = 1920
 NUM_VISITS = 6
 """At least: the search is fitted, and policies come and go."""
 EPISODES_PER_UPDATE = 16
+CONCURRENT_VISITS = 4
 MEAN_CALM_S = 0.15
 """Between a recovery and the next fault."""
 DISK_BYTES = 48 << 20
@@ -109,6 +110,7 @@ def _options(num_episodes: int) -> tuple[str, ...]:
         f"--episodes-per-update={EPISODES_PER_UPDATE}",
         f"--max-episodes-per-workflow={num_episodes // NUM_VISITS}",
         "--compliance-threshold=0.5",
+        f"--concurrent-visits={CONCURRENT_VISITS}",
         "--checkpoint-interval-s=0",
         "--seed=11",
     )

@@ -13,13 +13,13 @@ import asyncio
 import json
 import sys
 import tempfile
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import uvloop
+from parts.heartbeat import lags_s
 from rich.console import Console
 from rich.table import Table
 
@@ -28,7 +28,6 @@ from pipeline import Config, Pipeline
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BEAT_S = 0.001
 UPDATES = (32, 1000)
 """Episodes per update: the default, and what makes work on the loop longer."""
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
@@ -89,23 +88,14 @@ def main() -> int:
 async def _measure(config: Config | None, seconds: float) -> tuple[list[float], int]:
     """Return the lags of a heartbeat, seconds, and how many episodes a run beside it learned from meanwhile."""
     if config is None:
-        return await _heartbeat(seconds), 0
+        return await lags_s(seconds), 0
     async with Pipeline(config) as pipeline:
         async for _ in pipeline.events():
             if pipeline.statistics().total_updates:
                 break  # it trains; how it starts is another matter
         before = pipeline.statistics().total_episodes
-        lags = await _heartbeat(seconds)
+        lags = await lags_s(seconds)
         return lags, pipeline.statistics().total_episodes - before
-
-
-async def _heartbeat(seconds: float) -> list[float]:
-    lags = []
-    end_s = time.monotonic() + seconds
-    while (asked_s := time.monotonic()) < end_s:
-        await asyncio.sleep(BEAT_S)
-        lags.append(time.monotonic() - asked_s - BEAT_S)
-    return lags
 
 
 def _print(rows: list[Row]) -> None:

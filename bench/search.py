@@ -32,6 +32,7 @@ All rules see the same landscapes, the same trainings, and the n-th evaluation o
   one-hot            GP-UCB with an RBF over one-hot orders, by maximum likelihood
   revisiting         the project's models, by the mean of all visits to an order; the leader may be visited again
   project            the search that the project uses: GP-UCB with an average of models, no order visited twice
+  project-4, -16     the same, so many orders at a time: it hears of them together (`--concurrent-visits`)
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from parts.landscapes import LANDSCAPES, NOISES, draw
-from parts.rules import RULES, first_order, next_order
+from parts.rules import RULES, SEVERAL, best_order, next_orders
 
 from pipeline.command.options import Parser, UsageError
 from pipeline.machine import num_cores
@@ -56,6 +57,7 @@ from pipeline.workflows.observations import Observation
 
 NUM_TRIALS = 30
 STOPS = (10, 20, 30)
+ALL_RULES = (*RULES, *SEVERAL)
 EASY = "tied"
 """Left out of the average: half of the answers are right, and all rules end near 0."""
 LEARNING = {"finished": 0.0, "learning": 2.0}
@@ -92,7 +94,7 @@ def search(rule: str, landscape: str, noise: str, gap: float, seed: int) -> list
     """Search once; return the simple regret at each of `STOPS`, and the cumulative regret.
 
     Args:
-        rule: Of `RULES`.
+        rule: Of `ALL_RULES`.
         landscape: Of `LANDSCAPES`.
         noise: Of `NOISES`.
         gap: How far a policy is below its order's value after its first visit.
@@ -106,14 +108,14 @@ def search(rule: str, landscape: str, noise: str, gap: float, seed: int) -> list
     trained = part * np.array([drawn(errors) for _ in values])
     worth = values - 2 * gap  # of each order's policy, which doesn't count before its first visit
     visits: list[Observation] = []
-    tried, figures, cumulative = first_order(lots), [], 0.0
-    for trial in range(1, NUM_TRIALS + 1):
-        worth[tried] = (worth[tried] + values[tried]) / 2
-        visits.append(Observation(tried, float(worth[tried] + trained[tried] + part * drawn(errors)), part))
-        cumulative += float(values.max() - values[tried])
-        tried, best = next_order(RULES[rule], visits, lots)
-        if trial in STOPS:
-            figures.append(float(values.max() - values[best]))
+    figures, cumulative = [], 0.0
+    while len(visits) < NUM_TRIALS:
+        for tried in next_orders(rule, visits, lots)[: NUM_TRIALS - len(visits)]:
+            worth[tried] = (worth[tried] + values[tried]) / 2
+            visits.append(Observation(tried, float(worth[tried] + trained[tried] + part * drawn(errors)), part))
+            cumulative += float(values.max() - values[tried])
+            if len(visits) in STOPS:
+                figures.append(float(values.max() - values[best_order(rule, visits)]))
     return [*figures, cumulative]
 
 
@@ -209,7 +211,7 @@ def _parser() -> Parser:
     parser.add_argument("--first-seed", type=int, default=0, help="to look at others than these [0]")
     parser.add_argument("--jobs", type=int, default=min(2, num_cores()), help="processes [2, or the cores if fewer]")
     parser.add_argument(
-        "--rules", type=_names, default=list(RULES), metavar="RULE,...", help="some of those above [all]"
+        "--rules", type=_names, default=list(ALL_RULES), metavar="RULE,...", help="some of those above [all]"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--quiet", action="store_true", help="don't tell how far it is")
@@ -221,8 +223,8 @@ def _names(text: str) -> list[str]:
 
 
 def _check(options: argparse.Namespace) -> None:
-    if unknown := [rule for rule in options.rules if rule not in RULES]:
-        raise UsageError(f"unknown rule {', '.join(unknown)}: choose from {', '.join(RULES)}")
+    if unknown := [rule for rule in options.rules if rule not in ALL_RULES]:
+        raise UsageError(f"unknown rule {', '.join(unknown)}: choose from {', '.join(ALL_RULES)}")
     if not 1 <= options.seeds <= 10_000:
         raise UsageError("--seeds is 1 to 10000")
     if options.first_seed < 0:

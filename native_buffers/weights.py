@@ -52,7 +52,7 @@ class WeightBoard:
 
     How many are in use at once is the caller's to know: with slabs for the policy lag, and three more (the
     version being written, the newest, and the one that a late worker still reads), none is overwritten too
-    early.
+    early. Several who publish have slabs of their own each.
     """
 
     def __init__(self, segment: SharedSegment, layout: Layout) -> None:
@@ -108,18 +108,19 @@ class WeightBoard:
         """Return the bytes that `create` would allocate."""
         return SEAL_BYTES + _layout(num_values, num_slabs).size_bytes
 
-    def publish(self, values: npt.NDArray[np.float32]) -> int:
+    def publish(self, values: npt.NDArray[np.float32], slabs: slice = slice(None)) -> int:
         """Put a version on the board, in place of the oldest one when the board is full.
 
         Args:
             values: `[num_values]` float32.
+            slabs: Which of them may be overwritten; all by default.
 
         Returns:
             The version: 0 for the first, then one more each time.
 
         Raises:
             NotOwner: The board was attached.
-            ValueError: Of values of another shape or dtype.
+            ValueError: Of values of another shape or dtype, or of no slab.
         """
         if not self._segment.owned:
             raise NotOwner(self.name)
@@ -127,7 +128,8 @@ class WeightBoard:
         if values.shape != expected.shape or values.dtype != expected.dtype:
             raise ValueError(f"values must be float32 {expected.shape}, not {values.dtype} {values.shape}")
         version = int(self._started.max()) + 1
-        slab = int(self._started.argmin())
+        those = range(len(self._started))[slabs]
+        slab = min(those, key=self._started.__getitem__)
         self._started[slab] = version
         self._values[slab] = values
         self._finished[slab] = version

@@ -35,6 +35,8 @@ MAX_EPISODES_PER_TASK = {"fast": 64, "cyborg": 4}
 MAX_VISIT_EPISODES = 2_000
 NUM_VISITS = 15
 """What `episodes_per_visit` comes to by itself: so many visits, of so many episodes at most."""
+MAX_CONCURRENT_VISITS = 4
+"""What `concurrent_visits` comes to by itself, where the search has `MAX_VISIT_EPISODES` for each."""
 AS_PROTOTYPE: Final[Mapping[str, Any]] = {"observation_memory": False, "actions": "all", "finals_share": 0.0}
 """What `recipe = prototype` sets, unless it is set otherwise."""
 RAY_ADDRESS = r"^(local|auto|([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})$"
@@ -66,6 +68,9 @@ class Config(Table):
     """Episodes that a workflow is trained for when the search visits it, so that workflows are compared on equal terms;
     the learning rate anneals over them. It goes on for longer only while it hasn't reached the threshold. By default a
     fifteenth of the search's episodes, up to 2,000."""
+    concurrent_visits: Annotated[Annotated[int, Field(ge=1, le=120)] | None, Topic.SEARCHED] = None
+    """Workflows that are trained at a time, finalists too. Results depend on it: the next one is picked without what is
+    under way. By default 4, or as many as the search has 2,000 episodes for."""
     max_episodes_per_workflow: Annotated[int, Field(ge=1), Topic.SEARCHED] = 10_000
     """Episodes that one workflow may use in the search, over all its visits."""
     red_agent: Annotated[RedAgent, Topic.ATTACKED] = "B_lineAgent"
@@ -126,6 +131,9 @@ class Config(Table):
     """Standard deviations that GP-UCB adds to the mean: how much it explores."""
     seed: Annotated[int, Field(ge=0, lt=2**63), Topic.LEARNED] = 0
     """Where every random number of the run comes from."""
+    learner_threads: Annotated[Annotated[int, Field(ge=1, le=1024)] | None, Effect.SPEED, Topic.WHERE] = None
+    """PPO updates that are computed at a time, by default as many as there are cores; with half as many visits an
+    update's actor and critic have a thread each."""
     device: Annotated[Literal["auto", "cpu", "cuda"], Topic.WHERE] = "auto"
     """Where the learner computes; `auto` is the CPU, since no GPU was measured to be faster with networks so small.
     Devices round differently: a run stays on the one that it was begun on."""
@@ -248,8 +256,24 @@ class Config(Table):
         """Episodes of a visit: as configured, or enough visits for a search to compare."""
         if self.episodes_per_visit is not None:
             return self.episodes_per_visit
-        share = math.ceil((self.total_episodes - self.finals_episodes) / NUM_VISITS)
+        num_visits = self.num_places * math.ceil(NUM_VISITS / self.num_places)
+        share = math.ceil((self.total_episodes - self.finals_episodes) / num_visits)
         return min(MAX_VISIT_EPISODES, max(1, share))
+
+    @property
+    def num_places(self) -> int:
+        """Policies that may be in training at a time."""
+        if self.workflow is not None or self.policy == "shared":
+            return 1
+        if self.concurrent_visits is not None:
+            return self.concurrent_visits
+        enough_for = (self.total_episodes - self.finals_episodes) // MAX_VISIT_EPISODES
+        return min(MAX_CONCURRENT_VISITS, max(1, enough_for))
+
+    @property
+    def num_learner_threads(self) -> int:
+        """Threads that compute updates: as configured, or one per core; more than visits at a time help critics."""
+        return self.learner_threads or num_cores()
 
     @property
     def finals_episodes(self) -> int:
@@ -258,8 +282,8 @@ class Config(Table):
 
     @property
     def max_episodes_in_flight(self) -> int:
-        """Episodes that may be asked for at the same time: `policy_lag + 1` updates' worth, within the budget."""
-        return min(self.episodes_per_update * (self.policy_lag + 1), self.total_episodes)
+        """Episodes that may be asked for at the same time: `policy_lag + 1` updates' worth of each visit."""
+        return min(self.num_places * self.episodes_per_update * (self.policy_lag + 1), self.total_episodes)
 
     @property
     def num_players(self) -> int:
@@ -281,9 +305,14 @@ class Config(Table):
         return size if self.slots is None else min(size, self.slots // self.num_players)
 
     @property
-    def num_slabs(self) -> int:
-        """Weight versions kept: those of `policy_lag + 1` updates, one being written, one for a straggler."""
+    def slabs_per_place(self) -> int:
+        """Weight versions kept of one visit: of `policy_lag + 1` updates, one being written, one for a straggler."""
         return self.policy_lag + 3
+
+    @property
+    def num_slabs(self) -> int:
+        """Weight versions kept of all visits at a time."""
+        return self.num_places * self.slabs_per_place
 
     @property
     def num_slots(self) -> int:

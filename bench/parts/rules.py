@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.cage2.facts.orders import KENDALL, NUM_PAIRS, NUM_WORKFLOWS, ORDERS
 from pipeline.workflows import choice
 from pipeline.workflows.observations import Observation
-from pipeline.workflows.posterior import fit
+from pipeline.workflows.posterior import expecting, fit
 from pipeline.workflows.targets import standardise
 
 if TYPE_CHECKING:
@@ -36,6 +36,14 @@ class Rule(Protocol):
 
     def __call__(self, visits: Sequence[Observation]) -> Advice:
         """Return what to do after at least one visit; they come in the order of time."""
+        ...
+
+
+class RuleForSeveral(Protocol):
+    """A way to search that heeds what is under way."""
+
+    def __call__(self, visits: Sequence[Observation], under_way: Sequence[int]) -> Advice:
+        """Return what to do after at least one visit, while some orders have been picked and not heard of."""
         ...
 
 
@@ -80,9 +88,9 @@ def prototype(visits: Sequence[Observation]) -> Advice:
     return Advice(mean + 2 / (1 + counts / 2) * std, _best_observed(visits))
 
 
-def pipeline(visits: Sequence[Observation]) -> Advice:
+def pipeline(visits: Sequence[Observation], under_way: Sequence[int] = ()) -> Advice:
     """Do as the project's search does (`pipeline.workflows`): name the observed order of the highest posterior mean."""
-    return _by_posterior(latest(visits), new_alone=True)
+    return _by_posterior(latest(visits), new_alone=True, under_way=under_way)
 
 
 def revisiting(visits: Sequence[Observation]) -> Advice:
@@ -90,11 +98,13 @@ def revisiting(visits: Sequence[Observation]) -> Advice:
     return _by_posterior(averaged(visits), new_alone=visits[-1].workflow_id in _orders(visits[:-1]))
 
 
-def _by_posterior(observations: list[Observation], *, new_alone: bool) -> Advice:
+def _by_posterior(observations: list[Observation], *, new_alone: bool, under_way: Sequence[int] = ()) -> Advice:
     posterior = fit(observations)
-    scores = posterior.mean + BETA * posterior.std
+    believed = expecting(posterior, under_way) if under_way else posterior
+    scores = believed.mean + BETA * believed.std
     if new_alone and len(posterior.observed) < NUM_WORKFLOWS:
         scores[list(posterior.observed)] = -np.inf
+    scores[list(under_way)] = -np.inf
     return Advice(scores, posterior.best)
 
 
@@ -141,17 +151,32 @@ RULES: dict[str, Rule] = {
 }
 
 
-def next_order(rule: Rule, visits: Sequence[Observation], rng: np.random.Generator) -> tuple[int, int]:
-    """Return the order to try next, and the one that is named as the best."""
-    advice = rule(visits)
+SEVERAL: dict[str, tuple[RuleForSeveral, int]] = {"project-4": (pipeline, 4), "project-16": (pipeline, 16)}
+"""Rules that pick so many orders at a time, and hear of all of them together."""
+
+
+def next_orders(rule: str, visits: Sequence[Observation], rng: np.random.Generator) -> list[int]:
+    """Return the orders to try next: one, but for those rules that take several at a time; at first any."""
+    if rule in RULES:
+        return [_highest(RULES[rule](visits), rng) if visits else choice.choose(None, EVERY, BETA, rng).workflow_id]
+    pick, num = SEVERAL[rule]
+    if not visits:
+        return [int(order) for order in rng.permutation(NUM_WORKFLOWS)[:num]]
+    orders: list[int] = []
+    while len(orders) < num:
+        orders.append(_highest(pick(visits, orders), rng))
+    return orders
+
+
+def best_order(rule: str, visits: Sequence[Observation]) -> int:
+    """Return the order that a rule names as the best."""
+    advice = RULES[rule](visits) if rule in RULES else SEVERAL[rule][0](visits, ())
+    return advice.best
+
+
+def _highest(advice: Advice, rng: np.random.Generator) -> int:
     highest = advice.scores.max()
-    tied = np.flatnonzero(advice.scores >= highest - 1e-9 * max(1.0, abs(highest)))
-    return int(rng.choice(tied)), advice.best
-
-
-def first_order(rng: np.random.Generator) -> int:
-    """Return the order that is tried first: any."""
-    return choice.choose(None, EVERY, BETA, rng).workflow_id
+    return int(rng.choice(np.flatnonzero(advice.scores >= highest - 1e-9 * max(1.0, abs(highest)))))
 
 
 def _best_observed(visits: Sequence[Observation]) -> int:

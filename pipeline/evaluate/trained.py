@@ -106,7 +106,8 @@ def _choose(run_dir: Path, checkpoint: Checkpoint, workflow_id: int | None) -> t
 
 def _best(run_dir: Path, checkpoint: Checkpoint) -> tuple[int, Score] | None:
     try:
-        return Search.from_state(checkpoint.search).best()
+        under_way = [saved.visit["workflow_id"] for saved in checkpoint.visits if saved]
+        return Search.from_state(checkpoint.search).best(under_way)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         msg = f"{run_dir} holds a search that can't be ({error!r}): evaluate with the version that wrote it"
         raise CheckpointError(msg) from error

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from native_buffers.weights import WeightBoard
     from pipeline.filling import Filling
     from pipeline.types import Estimate
 
@@ -80,9 +79,13 @@ class EvaluationStatistics:
 class Evaluator:
     """Has fresh episodes played, and says what they were like."""
 
-    def __init__(self, board: WeightBoard, open_batch: Callable[[BatchPlan, Tally], Filling[Tally]]) -> None:
-        """Args: board: where weights are published. open_batch: asks for the episodes of a plan, for an empty tally."""
-        self._board = board
+    def __init__(
+        self,
+        publish: Callable[[npt.NDArray[np.float32]], int],
+        open_batch: Callable[[BatchPlan, Tally], Filling[Tally]],
+    ) -> None:
+        """Args: publish: lets weights be played with. open_batch: asks for the episodes of a plan, for a tally."""
+        self._publish = publish
         self._open_batch = open_batch
         self._num_episodes = 0
         self._wait_s = 0.0
@@ -114,7 +117,7 @@ class Evaluator:
         Returns:
             The score of each order.
         """
-        version = self._board.publish(weights)
+        version = self._publish(weights)
         started_s = time.monotonic()
         fillings: list[Filling[Tally]] = []
         try:

@@ -28,16 +28,16 @@ from pipeline.types import UpdateResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from concurrent.futures import Executor
 
     import numpy as np
     import numpy.typing as npt
     import torch
 
-    from native_buffers.weights import WeightBoard
     from pipeline.filling import Filling
+    from pipeline.learn.threads import LearnerThreads
     from pipeline.learn.visit import Schedule, Visit, VisitLimits
     from pipeline.policy.store import PolicyState
+    from pipeline.ppo.update import UpdateMetrics
     from pipeline.types import VisitEnd
 
 
@@ -68,46 +68,78 @@ class LearnerStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    """One PPO update of a policy."""
+
+    workflow_id: int
+    index: int
+    """Updates of the policy before it."""
+    batch: BatchStatistics
+    metrics: UpdateMetrics
+    collection_s: float
+    """From asking for the batch to its last episode."""
+    update_s: float
+
+    def result(self, total_episodes: int) -> UpdateResult:
+        """Return it as an event. Args: total_episodes: that the run has learned from, this batch included."""
+        batch, metrics = self.batch, self.metrics
+        return UpdateResult(
+            update=self.index,
+            workflow_id=self.workflow_id,
+            workflow_order=policy_name(self.workflow_id),
+            num_episodes=batch.num_episodes,
+            total_episodes=total_episodes,
+            env_reward=batch.env_reward,
+            alignment_bonus=batch.alignment_bonus,
+            total_reward=batch.total_reward,
+            compliance=batch.compliance,
+            avg_fixes=batch.avg_fixes,
+            collection_s=self.collection_s,
+            update_s=self.update_s,
+            policy_loss=metrics.policy_loss,
+            value_loss=metrics.value_loss,
+            entropy=metrics.entropy,
+            approx_kl=metrics.approx_kl,
+            clip_fraction=metrics.clip_fraction,
+            num_epochs=metrics.num_epochs,
+            learning_rate=metrics.learning_rate,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class VisitOutcome:
     """How a visit ended."""
 
-    last_update: UpdateResult
+    last_update: Update
     num_episodes: int
     """Trained in it."""
     reason: VisitEnd
 
 
 class Learner:
-    """Trains one workflow's policy at a time."""
+    """Trains one workflow's policy at a time; several learners share workers and threads."""
 
     def __init__(
         self,
         settings: LearnerSettings,
-        board: WeightBoard,
+        publish: Callable[[npt.NDArray[np.float32]], int],
         open_batch: Callable[[BatchPlan, Batch], Filling[Batch]],
-        thread: Executor,
-        helper: Executor | None = None,
+        threads: LearnerThreads,
     ) -> None:
         """Prepare to learn.
 
         Args:
             settings: What all visits have in common.
-            board: Where weights are published.
+            publish: Lets weights be played with, and returns their version.
             open_batch: Asks for the episodes of a plan, to be put into an empty batch.
-            thread: A single thread on which PPO runs.
-            helper: Another one, for the critic (`ppo.update`); it has to outlive the first.
+            threads: On which PPO runs.
         """
         self._settings = settings
-        self._board = board
+        self._publish = publish
         self._open_batch = open_batch
-        self._thread = thread
-        self._helper = helper
+        self._threads = threads
         self._spare: list[Batch] = []
         self._update_s = self._wait_s = 0.0
-        self.total_episodes = 0
-        """Episodes learned from so far, over all workflows of the run: state that a checkpoint holds."""
-        self.total_updates = 0
-        """Updates so far, over all workflows of the run: state that a checkpoint holds."""
 
     def statistics(self) -> LearnerStatistics:
         """Return where the time went so far."""
@@ -126,8 +158,8 @@ class Learner:
         schedule: Schedule,
         behavior_weights: deque[npt.NDArray[np.float32]],
         orders: Callable[[int, int], Sequence[int]],
-        after_update: Callable[[UpdateResult, Visit], Awaitable[bool]],
-    ) -> VisitOutcome | None:
+        after_update: Callable[[Update, Visit], Awaitable[None]],
+    ) -> VisitOutcome:
         """Train a workflow's policy until the visit is over.
 
         Args:
@@ -138,18 +170,19 @@ class Learner:
             behavior_weights: Actor weights, flat, after the last `policy_lag + 1` updates of the visit (fewer at its
                 start), the newest last; kept up to date in place, for checkpoints.
             orders: Called with an update of the visit and its number of episodes; returns the workflow of each.
-            after_update: Awaited after each update but the visit's last; True asks to stop here.
+            after_update: Awaited after each update but the visit's last.
 
         Returns:
-            How the visit ended, or None if it was stopped.
+            How the visit ended.
 
         Raises:
             TrainingDivergedError: An update met a number that is not finite.
             UpdateFailedError: An update raised. Either way the policy stays as it was before that update.
         """
-        versions = deque(map(self._board.publish, behavior_weights), maxlen=behavior_weights.maxlen)
+        versions = deque(map(self._publish, behavior_weights), maxlen=behavior_weights.maxlen)
         newest = visit.num_updates  # the update after which the newest version was taken
         queue: deque[Filling[Batch]] = deque()
+        self._threads.num_visits += 1
         try:
             while True:
                 if not queue or not queue[0].rows.full:
@@ -166,17 +199,16 @@ class Learner:
                     self._drop(queue)
                 else:
                     self._ask(queue, visit, limits, orders, versions, newest)
-                self.total_episodes += statistics.num_episodes
-                result = await self._update(policy, schedule, filling, statistics)
+                update = await self._update(policy, schedule, filling, statistics)
                 self._keep(filling.rows)
                 behavior_weights.append(policy.network.actor_weights())
-                versions.append(self._board.publish(behavior_weights[-1]))
+                versions.append(self._publish(behavior_weights[-1]))
                 newest = visit.num_updates
                 if reason:
-                    return VisitOutcome(result, visit.num_episodes, reason)
-                if await after_update(result, visit):
-                    return None
+                    return VisitOutcome(update, visit.num_episodes, reason)
+                await after_update(update, visit)
         finally:
+            self._threads.num_visits -= 1
             self._drop(queue)
 
     def _ask(
@@ -219,11 +251,11 @@ class Learner:
             self._spare.append(batch)
 
     async def _on_thread(self, call: Callable[..., _T], *arguments: Any) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads.updates, call, *arguments)
 
     async def _update(
         self, policy: PolicyState, schedule: Schedule, filling: Filling[Batch], statistics: BatchStatistics
-    ) -> UpdateResult:
+    ) -> Update:
         settings = self._settings
         update = policy.num_updates
         generator = seeding.generator(settings.run_seed, seeding.Stream.MINIBATCHES, policy.workflow_id, update)
@@ -239,7 +271,7 @@ class Learner:
                     progress=schedule.progress(policy.num_episodes),
                     generator=generator,
                     device=settings.device,
-                    helper=self._helper,
+                    helper=self._threads.helper(),
                 )
             )
         except PipelineError:
@@ -248,25 +280,11 @@ class Learner:
             raise ppo.UpdateFailedError(policy.workflow_id, update, error) from error
         update_s = time.monotonic() - started_s
         self._update_s += update_s
-        self.total_updates += 1
-        return UpdateResult(
-            update=update,
+        return Update(
             workflow_id=policy.workflow_id,
-            workflow_order=policy_name(policy.workflow_id),
-            num_episodes=filling.plan.num_episodes,
-            total_episodes=self.total_episodes,
-            env_reward=statistics.env_reward,
-            alignment_bonus=statistics.alignment_bonus,
-            total_reward=statistics.total_reward,
-            compliance=statistics.compliance,
-            avg_fixes=statistics.avg_fixes,
+            index=update,
+            batch=statistics,
+            metrics=metrics,
             collection_s=filling.full_s - filling.opened_s,
             update_s=update_s,
-            policy_loss=metrics.policy_loss,
-            value_loss=metrics.value_loss,
-            entropy=metrics.entropy,
-            approx_kl=metrics.approx_kl,
-            clip_fraction=metrics.clip_fraction,
-            num_epochs=metrics.num_epochs,
-            learning_rate=metrics.learning_rate,
         )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pipeline.types import Event, Score
 
 REFRESH_INTERVAL_S = 0.2
+MAX_VISITS = 4
+"""That are shown of those under way: a usual terminal has 24 lines."""
 _FIRST_COLUMN = 9
 """Characters: bars and what stands below them begin at the same place."""
 RATE_WINDOW_S = 30.0
@@ -40,13 +42,12 @@ class Dashboard:
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         columns = TextColumn(f"{{task.description:<{_FIRST_COLUMN}}}"), BarColumn(None), MofNCompleteColumn()
         self._bars = Progress(*columns, expand=True)
-        self._workflow_bar = self._bars.add_task("workflow", total=config.episode_cap)
         self._run_bar = self._bars.add_task("run", total=config.total_episodes)
-        self._order = ""
+        self._visits: dict[str, int] = {}
+        """Episodes of each that is in training, by its order, in the order in which they began."""
         self._compiling: Compiling | None = None
         self._latest: UpdateResult | None = None
         self._best: WorkflowFinished | None = None
-        self._visit_episodes = 0
         self._in_update = 0
         self._done = 0
         self._speed: list[tuple[float, int]] = []
@@ -69,16 +70,15 @@ class Dashboard:
             case Compiling():
                 self._compiling = event
             case WorkflowStarted():
-                self._visit_episodes = 0
-                self._order = event.workflow_order
+                self._visits[event.workflow_order] = 0
             case EpisodesCollected():
                 self._in_update = event.num_filled
             case UpdateResult():
                 self._compiling = None  # or it could not have been computed
                 self._latest = event
                 self._in_update = 0
-                self._visit_episodes += event.num_episodes
-                self._order = event.workflow_order  # when resumed, no visit was started
+                so_far = self._visits.get(event.workflow_order, 0)  # when resumed, no visit was started
+                self._visits[event.workflow_order] = so_far + event.num_episodes
             case WorkflowFinished():
                 self._note_finished(event)
             case EpisodesLost():
@@ -97,6 +97,7 @@ class Dashboard:
             f"{result.num_episodes} episodes"
         )
         self._best = event
+        self._visits.pop(event.workflow_order, None)
 
     def _refresh(self, now_s: float) -> None:
         statistics = self._statistics()
@@ -108,7 +109,6 @@ class Dashboard:
         rate = (done - first) / (now_s - since_s) if now_s > since_s else 0.0
         left_s = (self._config.total_episodes - done) / rate if rate > 0 else None
         speed = f"{rate:.1f} episodes/s, {_duration(left_s)} left" if left_s is not None else None
-        self._bars.update(self._workflow_bar, completed=self._visit_episodes + self._in_update)
         self._bars.update(self._run_bar, completed=done)
         self._live.update(Group(self._bars, self._table(statistics, speed)), refresh=True)
 
@@ -122,8 +122,11 @@ class Dashboard:
             table.add_row("compiling", f"once, about {compiling.expected_s:.0f} s; {compiling.seconds:.0f} s so far")
         if speed is not None:
             table.add_row("speed", speed)
-        if self._order:
-            table.add_row("order", self._order)
+        for num_before, (order, num_episodes) in enumerate(self._visits.items()):
+            if num_before == MAX_VISITS:
+                table.add_row("", f"and {len(self._visits) - MAX_VISITS} more")
+                break
+            table.add_row("" if num_before else "training", f"{order}   {num_episodes:,} episodes")
         if self._latest is not None:
             latest = self._latest
             table.add_row(

@@ -33,4 +33,5 @@ class PipelineStatistics:
     wall_s: float
     """Since the pipeline was entered."""
     seconds: Mapping[str, float]
-    """Wall time by what was waited for: `collection`, `learner`, `search`, `evaluation`, and `idle` for the rest."""
+    """Wall time by what was waited for: `collection`, `learner`, `search`, `evaluation`, and `idle` for the rest. Of
+    several visits at a time, their mean."""

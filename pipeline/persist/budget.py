@@ -75,7 +75,7 @@ def require_used_up(checkpoint: Checkpoint | None, budget: int, path: Path) -> N
         BudgetLeftError: It has not.
     """
     num_episodes = checkpoint.total_episodes if checkpoint else 0
-    if checkpoint is None or checkpoint.visit is not None or num_episodes < budget:
+    if checkpoint is None or any(checkpoint.visits) or num_episodes < budget:
         raise BudgetLeftError(path, num_episodes, budget)
 
 

@@ -3,7 +3,7 @@
 ```
 checkpoint/manifest.json                    what belongs together; replaced last, so it names whole files only
 checkpoint/policy-017-000042.safetensors    workflow 17 after its update 42: weights and optimizer
-checkpoint/behavior-000042.safetensors      the weights that the next batches of the visit are played with
+checkpoint/behavior-017-000042.safetensors  the weights that the next batches of its visit are played with
 ```
 """
 
@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from pipeline.persist.files import TEMPORARY_SUFFIX, WriteError, read_bytes, sync, write_bytes
-from pipeline.persist.manifest import CheckpointError, File, Manifest, PolicyFile, read_manifest
+from pipeline.persist.manifest import CheckpointError, File, Manifest, PolicyFile, VisitEntry, read_manifest
 from pipeline.persist.runs import read_config
 from pipeline.values import what_results_depend_on
 
@@ -43,15 +43,23 @@ class SavedPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedVisit:
+    """A visit in progress."""
+
+    visit: dict[str, Any]
+    """`learn.visit.Visit.to_json()`."""
+    behavior_weights: tuple[torch.Tensor, ...]
+    """Flat actor weights after the last `policy_lag + 1` updates of the visit, the newest last."""
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A run at the end of an update."""
 
     search: dict[str, Any]
     """`workflows.search.Search.state()`."""
-    visit: dict[str, Any] | None
-    """`learn.visit.Visit.to_json()` of the visit in progress, if there is one."""
-    behavior_weights: tuple[torch.Tensor, ...]
-    """Flat actor weights after the last `policy_lag + 1` updates of the visit, the newest last."""
+    visits: tuple[SavedVisit | None, ...]
+    """By place: what is in training there."""
     policies: tuple[SavedPolicy, ...]
     total_episodes: int
     total_updates: int
@@ -109,11 +117,9 @@ class CheckpointFolder:
         manifest = read_manifest(self.path / MANIFEST, self._configuration)
         if manifest is None:
             return None
-        behavior = self._load(manifest.behavior) if manifest.behavior else {}
         return Checkpoint(
             search=manifest.search,
-            visit=manifest.visit,
-            behavior_weights=tuple(behavior[name] for name in sorted(behavior)),
+            visits=tuple(self._load_visit(entry) if entry else None for entry in manifest.visits),
             policies=tuple(
                 SavedPolicy(entry.workflow_id, entry.num_updates, entry.num_episodes, self._load(entry))
                 for entry in manifest.policies
@@ -143,10 +149,7 @@ class CheckpointFolder:
             )
             for policy in checkpoint.policies
         ]
-        behavior = None
-        if checkpoint.behavior_weights:
-            tensors = {f"{age:02d}": weights for age, weights in enumerate(checkpoint.behavior_weights)}
-            behavior = File(**self._save(f"behavior-{checkpoint.total_updates:06d}", tensors))
+        visits = [self._save_visit(saved) if saved else None for saved in checkpoint.visits]
         for name in checkpoint.log_sizes:
             # after a power cut no log may be shorter than the manifest says; one that somebody removed stays removed
             with contextlib.suppress(FileNotFoundError):
@@ -154,8 +157,7 @@ class CheckpointFolder:
         manifest = Manifest(
             configuration=self._configuration,
             search=checkpoint.search,
-            visit=checkpoint.visit,
-            behavior=behavior,
+            visits=visits,
             policies=policies,
             total_episodes=checkpoint.total_episodes,
             total_updates=checkpoint.total_updates,
@@ -172,6 +174,16 @@ class CheckpointFolder:
             write_bytes(self.path / name, content)
             self._digests[name] = hashlib.sha256(content).hexdigest()
         return {"file": name, "sha256": self._digests[name]}
+
+    def _save_visit(self, saved: SavedVisit) -> VisitEntry:
+        visit = saved.visit
+        tensors = {f"{age:02d}": weights for age, weights in enumerate(saved.behavior_weights)}
+        stem = f"behavior-{visit['workflow_id']:03d}-{visit['first_update'] + visit['num_updates']:06d}"
+        return VisitEntry(visit=visit, behavior=File(**self._save(stem, tensors)))
+
+    def _load_visit(self, entry: VisitEntry) -> SavedVisit:
+        behavior = self._load(entry.behavior)
+        return SavedVisit(entry.visit, tuple(behavior[name] for name in sorted(behavior)))
 
     def _load(self, entry: File) -> dict[str, torch.Tensor]:
         path = self.path / entry.file

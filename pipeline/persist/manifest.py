@@ -47,8 +47,17 @@ class PolicyFile(File):
     num_episodes: Count
 
 
+class VisitEntry(BaseModel):
+    """A visit in progress, and the weights that its next batches are played with."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    visit: dict[str, Any]
+    behavior: File
+
+
 class Manifest(BaseModel):
-    """What is in `manifest.json`, beside its own checksum. The fields are those of `checkpoint.Checkpoint`."""
+    """What is in `manifest.json`, beside its own checksum; see `checkpoint.Checkpoint`."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -56,8 +65,7 @@ class Manifest(BaseModel):
     configuration: dict[str, Any]
     """What the run's results depend on: the checkpoint is of no use to a run of another configuration."""
     search: dict[str, Any]
-    visit: dict[str, Any] | None
-    behavior: File | None
+    visits: list[VisitEntry | None]
     policies: list[PolicyFile]
     total_episodes: Count
     total_updates: Count
@@ -66,7 +74,7 @@ class Manifest(BaseModel):
     @property
     def file_names(self) -> set[str]:
         """Names of all files that belong to the checkpoint."""
-        return {entry.file for entry in (*self.policies, *([self.behavior] if self.behavior else []))}
+        return {entry.file for entry in (*self.policies, *(visit.behavior for visit in self.visits if visit))}
 
     def write(self, path: Path) -> None:
         """Write it, with its checksum.

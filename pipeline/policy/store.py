@@ -21,7 +21,7 @@ from pipeline.policy import network
 from pipeline.policy.network import ActorCritic, Initialisation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from pipeline.policy.params import PolicyShape
 
@@ -94,17 +94,19 @@ class PolicyStore:
         self._initial = initial
         self._policies: dict[int, PolicyState] = {}
 
-    def get_or_create(self, workflow_id: int, warm_start: bool) -> PolicyState:
+    def get_or_create(self, workflow_id: int, warm_start: bool, in_training: Collection[int] = ()) -> PolicyState:
         """Return a workflow's policy; the same object at every call.
 
         Args:
             workflow_id: 0 to 119, or `SHARED_POLICY`.
             warm_start: Begin a new policy with the weights of the nearest trained order (by Kendall's tau; of
                 equally near ones the lowest id) instead of fresh ones. Adam starts afresh either way.
+            in_training: Orders from which it doesn't begin: how far they are depends on the timing.
         """
         policy = self._policies.get(workflow_id)
         if policy is None:
             trained = self.trained_ids() if warm_start and workflow_id != SHARED_POLICY else ()
+            trained = tuple(other for other in trained if other not in in_training)
             if trained:
                 network = self._policies[_nearest(workflow_id, trained)].network
                 policy = PolicyState(workflow_id, network.copy_to("cpu"))

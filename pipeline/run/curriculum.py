@@ -52,12 +52,18 @@ class VisitVerdict:
 class Curriculum(Protocol):
     """Decides what is trained, by the search that it was made with. It holds no other state."""
 
-    def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
-        """Return the next visit, or None if there is none. May fit the Gaussian process: not for the event loop.
+    def begin(
+        self, store: PolicyStore, remaining: int, under_way: Sequence[Visit] = (), num_free: int = 1
+    ) -> Visit | None:
+        """Return the next visit, or None if there is none before one of those under way has ended.
+
+        May fit the Gaussian process: not for the event loop.
 
         Args:
             store: Makes the policy.
             remaining: Episodes that the run has left.
+            under_way: Visits that go on.
+            num_free: Visits that may begin now, this one included: they share what is left.
         """
         ...
 
@@ -73,8 +79,8 @@ class Curriculum(Protocol):
         """Return the workflow of each episode of a visit's update: a function of these and of the search's state."""
         ...
 
-    def evaluation_plan(self, visit: Visit, remaining: int) -> EvaluationPlan:
-        """Return how to evaluate the policy after a visit."""
+    def evaluation_plan(self, visit: Visit, num_episodes: int) -> EvaluationPlan:
+        """Return how to evaluate the policy after a visit. Args: num_episodes: that it was trained for."""
         ...
 
     def finish(self, visit: Visit, outcome: VisitOutcome, scores: Sequence[Score]) -> VisitVerdict:

@@ -7,6 +7,7 @@ import contextlib
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,7 +21,7 @@ from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray.cluster import require_ray
 from pipeline.learn.evaluation import Evaluator
 from pipeline.learn.learner import Learner, LearnerSettings
-from pipeline.machine import num_cores
+from pipeline.learn.threads import LearnerThreads
 from pipeline.numerics.subnormals import flush_subnormals
 from pipeline.observe.feed import Feed
 from pipeline.observe.run_logs import RunLogs
@@ -36,6 +37,7 @@ from pipeline.policy.store import PolicyStore
 from pipeline.ppo.update import learning_device
 from pipeline.run.checkpoint_writer import CheckpointWriter
 from pipeline.run.clock import Clock
+from pipeline.run.place import Place
 from pipeline.run.searched import Searched, Single
 from pipeline.run.shared import Shared
 from pipeline.run.training import Training
@@ -44,7 +46,7 @@ from pipeline.workers.limits import require_open_files
 from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from pathlib import Path
 
     from pipeline.collect.collector import Collector
@@ -75,8 +77,7 @@ class Parts:
     ring: EpisodeRing
     collector: Collector
     collection: Collection
-    learner: Learner
-    evaluator: Evaluator
+    places: Sequence[Place]
     training: Training
 
 
@@ -136,10 +137,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
     checkpoints = CheckpointWriter(
         checkpoint_folder, logs, disk_thread, interval_s=config.checkpoint_interval_s, emit=emit
     )
-    critic_thread = None
-    if num_cores() > 1 and device.type == "cpu":
-        critic_thread = await stack.enter_async_context(_thread("critic", flush_subnormals))
-    learner_thread = await stack.enter_async_context(_thread("learner", flush_subnormals))
+    threads = await _learner_threads(config.num_learner_threads, stack)
     search_thread = await stack.enter_async_context(_thread("search"))
 
     faults_path = folder.path / WORKER_FAULTS
@@ -173,20 +171,25 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         alignment_lambda=config.alignment_lambda,
         device=device,
     )
-    learner = Learner(settings, board, collection.open, learner_thread, critic_thread)
-    evaluator = Evaluator(board, collection.open)
     if checkpoint is None:
         search = Search(seed=config.seed, beta=config.gp_beta, max_episodes_per_workflow=config.episode_cap)
     else:
         with _refusing_impossible_state(checkpoint_folder.path):
             search = Search.from_state({**checkpoint.search, "max_episodes_per_workflow": config.episode_cap})
+    decides = curriculum(config, search, recipe)
+    store = PolicyStore(config.seed, recipe.initialisation, game.shape, initial.policies if initial else {})
+    places: list[Place] = []
+    for index in range(config.num_places):
+        slabs = slice(index * config.slabs_per_place, (index + 1) * config.slabs_per_place)
+        publish = partial(board.publish, slabs=slabs)
+        learner = Learner(settings, publish, collection.open, threads)
+        places.append(Place(learner, Evaluator(publish, collection.open), decides, store))
     training = Training(
         config,
         search,
-        curriculum(config, search, recipe),
-        PolicyStore(config.seed, recipe.initialisation, game.shape, initial.policies if initial else {}),
-        learner,
-        evaluator,
+        decides,
+        store,
+        places,
         search_thread=search_thread,
         emit=emit,
         log_sizes=logs.sizes,
@@ -206,8 +209,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         ring,
         collector,
         collection,
-        learner,
-        evaluator,
+        places,
         training,
     )
 
@@ -244,15 +246,23 @@ def _remove_if_empty(path: Path) -> None:
         path.unlink()
 
 
+async def _learner_threads(num_threads: int, stack: contextlib.AsyncExitStack) -> LearnerThreads:
+    critics = await stack.enter_async_context(_thread("critic", flush_subnormals, max(1, num_threads // 2)))
+    updates = await stack.enter_async_context(_thread("learner", flush_subnormals, num_threads))
+    return LearnerThreads(updates, critics, num_threads)
+
+
 @contextlib.asynccontextmanager
-async def _thread(name: str, prepare: Callable[[], None] = lambda: None) -> AsyncIterator[ThreadPoolExecutor]:
-    """One named thread, prepared as said. On it torch computes with one thread: the other cores are the workers'."""
+async def _thread(
+    name: str, prepare: Callable[[], None] = lambda: None, num_threads: int = 1
+) -> AsyncIterator[ThreadPoolExecutor]:
+    """Named threads, one or more, prepared as said. On each torch computes alone: the other cores are the workers'."""
 
     def begin() -> None:
         torch.set_num_threads(1)
         prepare()
 
-    executor = ThreadPoolExecutor(1, f"cage2-{name}", initializer=begin)
+    executor = ThreadPoolExecutor(num_threads, f"cage2-{name}", initializer=begin)
     try:
         yield executor
     finally:

@@ -151,9 +151,9 @@ class Pipeline:
         return await self._running.finished()
 
     def stop(self, *, now: bool = False) -> None:
-        """Ask the run to end: after the update in progress, or `now`, which keeps the state after the last one.
+        """Ask the run to end: after the updates in progress, or `now`, which keeps the state after the last ones.
 
-        Where no update is in progress but an evaluation, that is now.
+        Where an evaluation is in progress, that is now.
         """
         self._running.stop(now=now)
 

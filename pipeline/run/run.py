@@ -92,9 +92,9 @@ class Run:
         return self._follow(self._parts.feed.listen())
 
     def stop(self, *, now: bool = False) -> None:
-        """Ask the run to end: after the update in progress, or `now`, which keeps the state after the last one.
+        """Ask the run to end: after the updates in progress, or `now`, which keeps the state after the last ones.
 
-        Where no update is in progress but an evaluation, that is now.
+        Where an evaluation is in progress, that is now.
         """
         training = self._parts.training
         training.stop_requested = True
@@ -113,19 +113,20 @@ class Run:
         """Return the run as it is now; not to be asked for once it is closed."""
         parts = self._parts
         training = parts.training.statistics()
-        learner = parts.learner.statistics()
-        evaluator = parts.evaluator.statistics()
+        learners = [place.learner.statistics() for place in parts.places]
+        evaluators = [place.evaluator.statistics() for place in parts.places]
+        num_places = len(parts.places)
         wall_s = parts.clock.wall_s
         seconds = {
-            "collection": learner.wait_s,
-            "learner": learner.update_s,
+            "collection": sum(learner.wait_s for learner in learners) / num_places,
+            "learner": sum(learner.update_s for learner in learners) / num_places,
             "search": training.search_s,
-            "evaluation": evaluator.wait_s,
+            "evaluation": sum(evaluator.wait_s for evaluator in evaluators) / num_places,
         }
         return PipelineStatistics(
             total_episodes=training.total_episodes,
             total_updates=training.total_updates,
-            num_evaluated=evaluator.num_episodes,
+            num_evaluated=sum(evaluator.num_episodes for evaluator in evaluators),
             workers_alive=parts.collector.num_alive,
             num_rebuilds=parts.collector.num_rebuilds,
             ring=parts.ring.statistics(),
@@ -180,7 +181,7 @@ class Run:
         try:
             async with asyncio.TaskGroup() as group:
                 training = group.create_task(self._parts.training.run())
-                preparing = group.create_task(self._parts.learner.prepare())
+                preparing = group.create_task(self._parts.places[0].learner.prepare())
                 beside = [preparing] + [
                     group.create_task(work)
                     for work in (

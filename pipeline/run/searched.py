@@ -37,24 +37,35 @@ class Searched:
         self._search = search
         self._recipe = recipe
 
-    def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
-        """See `Curriculum.begin`. Finalists begin anew if they can: one that is trained on stays where it was."""
+    def begin(
+        self, store: PolicyStore, remaining: int, under_way: Sequence[Visit] = (), num_free: int = 1
+    ) -> Visit | None:
+        """See `Curriculum.begin`. Finalists begin anew if they can: one that is trained on stays where it was.
+
+        A visit has a budget from the start, whatever the others come to; what it doesn't use goes to those that begin
+        later. The finals wait for all visits of the search.
+        """
         part: Part
-        left_to_search = remaining - self._config.finals_episodes
-        finals, is_observed = self._search.finals, self._search.statistics().num_observations > 0
-        if not (finals and finals.left) and left_to_search <= 0 and is_observed:
-            self._search.hold_finals(self._config.finalists)
-            finals = self._search.finals
-        pick = self._search.next()
+        search, in_training = self._search, [visit.workflow_id for visit in under_way]
+        free = remaining - sum(visit.budget - visit.num_episodes for visit in under_way)
+        left_to_search = free - self._config.finals_episodes
+        finals_go_on = search.finals is not None and search.finals.left
+        if not finals_go_on and left_to_search <= 0:
+            if under_way:
+                return None
+            if search.statistics().num_observations > 0:
+                search.hold_finals(self._config.finalists)
+        pick = search.next(in_training)
         if pick is None:
             return None
-        policy = store.get_or_create(pick.workflow_id, warm_start=self._config.warm_start)
-        if finals and finals.left:
-            part, budget = "finals", math.ceil(remaining / len(finals.left))
+        policy = store.get_or_create(pick.workflow_id, self._config.warm_start, in_training)
+        if search.finals and search.finals.left:
+            waiting = [workflow_id for workflow_id in search.finals.left if workflow_id not in in_training]
+            part, budget = "finals", math.ceil(free / len(waiting))
             if budget >= AFRESH_EPISODES:
                 policy = store.renew(pick.workflow_id)
         else:  # without an observed order there are no finals to save episodes for
-            part, budget = "search", left_to_search if left_to_search > 0 and is_observed else remaining
+            part, budget = "search", math.ceil(left_to_search / num_free) if left_to_search > 0 else free
         return Visit(
             iteration=pick.iteration,
             workflow_id=pick.workflow_id,
@@ -88,12 +99,12 @@ class Searched:
         """See `Curriculum.orders`."""
         return (visit.workflow_id,) * num_episodes
 
-    def evaluation_plan(self, visit: Visit, remaining: int) -> EvaluationPlan:
+    def evaluation_plan(self, visit: Visit, num_episodes: int) -> EvaluationPlan:
         """See `Curriculum.evaluation_plan`: finalists with more episodes."""
-        num_episodes = self._config.evaluation_episodes
+        num_fresh = self._config.evaluation_episodes
         if visit.part == "finals":
-            num_episodes = min(FINAL_EVALUATIONS * num_episodes, MAX_EVALUATION_EPISODES)
-        return EvaluationPlan((visit.workflow_id,), num_episodes, greedy_too=True)
+            num_fresh = min(FINAL_EVALUATIONS * num_fresh, MAX_EVALUATION_EPISODES)
+        return EvaluationPlan((visit.workflow_id,), num_fresh, greedy_too=True)
 
     def finish(self, visit: Visit, outcome: VisitOutcome, scores: Sequence[Score]) -> VisitVerdict:
         """See `Curriculum.finish`."""
@@ -116,8 +127,12 @@ class Single(Searched):
         super().__init__(config, search, recipe)
         self._workflow_id = parse_order(order)
 
-    def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
-        """See `Curriculum.begin`."""
+    def begin(
+        self, store: PolicyStore, remaining: int, under_way: Sequence[Visit] = (), num_free: int = 1
+    ) -> Visit | None:
+        """See `Curriculum.begin`: one at a time."""
+        if under_way:
+            return None
         policy = store.get_or_create(self._workflow_id, warm_start=False)
         return Visit(
             iteration=self._search.statistics().iteration,

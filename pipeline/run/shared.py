@@ -36,8 +36,12 @@ class Shared:
         per_round = math.ceil(config.total_episodes / NUM_ROUNDS)
         self._round_episodes = math.ceil(per_round / config.episodes_per_update) * config.episodes_per_update
 
-    def begin(self, store: PolicyStore, remaining: int) -> Visit | None:
-        """See `Curriculum.begin`."""
+    def begin(
+        self, store: PolicyStore, remaining: int, under_way: Sequence[Visit] = (), num_free: int = 1
+    ) -> Visit | None:
+        """See `Curriculum.begin`: one at a time."""
+        if under_way:
+            return None
         policy = store.get_or_create(SHARED_POLICY, warm_start=False)
         return Visit(
             iteration=self._search.statistics().iteration,
@@ -61,11 +65,11 @@ class Shared:
         lots = seeding.generator(self._config.seed, seeding.Stream.SHARED_ORDERS, visit.first_update + update)
         return [int(workflow_id) for workflow_id in self._search.deal(num_episodes, lots)]
 
-    def evaluation_plan(self, visit: Visit, remaining: int) -> EvaluationPlan:
+    def evaluation_plan(self, visit: Visit, num_episodes: int) -> EvaluationPlan:
         """See `Curriculum.evaluation_plan`: with a tenth of the episodes while the policy still changes."""
-        last = remaining <= 0
-        num_episodes = self._config.evaluation_episodes if last else max(2, self._config.evaluation_episodes // 10)
-        return EvaluationPlan(tuple(range(NUM_WORKFLOWS)), num_episodes, greedy_too=last)
+        last = num_episodes >= visit.budget
+        num_fresh = self._config.evaluation_episodes if last else max(2, self._config.evaluation_episodes // 10)
+        return EvaluationPlan(tuple(range(NUM_WORKFLOWS)), num_fresh, greedy_too=last)
 
     def finish(self, visit: Visit, outcome: VisitOutcome, scores: Sequence[Score]) -> VisitVerdict:
         """See `Curriculum.finish`."""

@@ -1,6 +1,16 @@
-"""The loop of a run: the search picks a workflow, the learner trains it, the search hears of it, over and over.
+"""The loop of a run: the search picks workflows, they are trained, the search hears of them, over and over.
 
-All state that a run's results depend on is in here, between two updates in a form that a checkpoint can hold.
+```
+            place 0   place 1   place 2          each trains one policy after the other (`place`)
+tick 1      update    update    update           taken note of in this order, whatever was there first
+tick 2      update    ends      update           what ended is heard of by the search, which picks for the free places
+tick 3      update    update    ends
+```
+
+Time is counted in ticks: one update in each place where there is a visit. A visit is computed ahead of them, by its own
+episodes alone; a pick sees the visits that ended up to its tick. So a run is a function of its configuration, whatever
+the threads and the workers do. All state that its results depend on is in here, between two ticks in a form that a
+checkpoint can hold.
 """
 
 from __future__ import annotations
@@ -11,31 +21,32 @@ import json
 import time
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
 from pipeline.learn.visit import Visit
-from pipeline.persist.checkpoint import Checkpoint, SavedPolicy
+from pipeline.persist.checkpoint import Checkpoint, SavedPolicy, SavedVisit
 from pipeline.policy.store import policy_name
 from pipeline.types import WorkflowFinished, WorkflowStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from concurrent.futures import Executor
+    from typing import TypeVar
 
     import numpy as np
     import numpy.typing as npt
 
     from pipeline.config import Config
-    from pipeline.learn.evaluation import Evaluator
-    from pipeline.learn.learner import Learner
-    from pipeline.policy.store import PolicyState, PolicyStore
-    from pipeline.run.curriculum import Curriculum, EvaluationPlan
-    from pipeline.types import Event, RunEnd, Score, UpdateResult
+    from pipeline.policy.store import PolicyStore
+    from pipeline.run.curriculum import Curriculum, VisitVerdict
+    from pipeline.run.place import Place, Step
+    from pipeline.types import Event, RunEnd, Score
     from pipeline.workflows.report import SearchReport
     from pipeline.workflows.search import Search
+
+    _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +69,7 @@ class Training:
         search: Search,
         curriculum: Curriculum,
         store: PolicyStore,
-        learner: Learner,
-        evaluator: Evaluator,
+        places: Sequence[Place],
         *,
         search_thread: Executor,
         emit: Callable[[Event], None],
@@ -73,43 +83,47 @@ class Training:
             search: What was tried so far: nothing, or what the checkpoint says that `resume` takes up.
             curriculum: Decides what is trained, by the same search.
             store: The run's policies.
-            learner: Trains them.
-            evaluator: Tells what they are worth.
+            places: `config.num_places`.
             search_thread: A single thread on which the Gaussian process is fitted.
             emit: Told of everything that happens.
             log_sizes: Returns the bytes of each log that belong to the state so far.
-            write_checkpoint: Awaited after each update with the state.
+            write_checkpoint: Awaited after each tick with the state.
         """
         self._config = config
         self._search = search
         self._curriculum = curriculum
         self._store = store
-        self._learner = learner
-        self._evaluator = evaluator
+        self._places = places
         self._search_thread = search_thread
         self._emit = emit
         self._log_sizes = log_sizes
         self._write_checkpoint = write_checkpoint
-        self._visit: Visit | None = None
-        self._behavior_weights: deque[npt.NDArray[np.float32]] = deque(maxlen=config.policy_lag + 1)
         self._saved: dict[int, SavedPolicy] = {}
+        self._total_episodes = self._total_updates = 0
         self.stop_requested = False
-        """Set it to end the run after the update in progress."""
-        self.is_evaluating = False
-        """Whether no update is in progress, but an evaluation, which may take minutes: `resume` makes it anew."""
+        """Set it to end the run after the tick in progress."""
         self._search_s = 0.0
+        self._search_state = search.state()
+        """As it is now: it changes when visits begin and end alone."""
         self.state = self._snapshot()
-        """The run as it was after its last update: what a checkpoint holds. Replaced, never changed."""
+        """The run as it was after its last tick: what a checkpoint holds. Replaced, never changed."""
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Take up the rest of a checkpoint's state, whose search was given from the start."""
-        self._visit = Visit.from_json(checkpoint.visit) if checkpoint.visit else None
-        self._behavior_weights.extend(weights.numpy() for weights in checkpoint.behavior_weights)
-        self._learner.total_episodes = checkpoint.total_episodes
-        self._learner.total_updates = checkpoint.total_updates
-        for saved in checkpoint.policies:
-            self._store.load(saved.workflow_id, saved.tensors, saved.num_updates, saved.num_episodes)
-            self._saved[saved.workflow_id] = saved
+        """Take up the rest of a checkpoint's state, whose search was given from the start.
+
+        Raises:
+            ValueError: It has visits in progress, and another number of places.
+        """
+        # with a larger budget there may be more places than before, but then no visit is in progress
+        for place, saved in zip(self._places, checkpoint.visits, strict=any(checkpoint.visits)):
+            if saved is not None:
+                place.visit = Visit.from_json(saved.visit)
+                place.behavior_weights = tuple(weights.numpy() for weights in saved.behavior_weights)
+        self._total_episodes = checkpoint.total_episodes
+        self._total_updates = checkpoint.total_updates
+        for policy in checkpoint.policies:
+            self._store.load(policy.workflow_id, policy.tensors, policy.num_updates, policy.num_episodes)
+            self._saved[policy.workflow_id] = policy
         self.state = checkpoint
 
     async def run(self) -> RunEnd:
@@ -118,18 +132,17 @@ class Training:
         Returns:
             `budget`, `exhausted` or `stopped`.
         """
-        while True:
-            remaining = self._config.total_episodes - self._learner.total_episodes
-            if self._visit is None and remaining <= 0:
-                return "budget"
-            if self.stop_requested:
-                return "stopped"
-            if self._visit is None:
-                self._visit = await self._begin(remaining)
-                if self._visit is None:
-                    return "exhausted"
-            else:
-                await self._train(self._visit)
+        async with asyncio.TaskGroup() as tasks:
+            try:
+                return await self._tick_by_tick(tasks)
+            finally:
+                for place in self._places:
+                    place.leave()
+
+    @property
+    def is_evaluating(self) -> bool:
+        """Whether a place is busy with an evaluation, which may take minutes: `resume` makes it anew."""
+        return any(place.is_evaluating for place in self._places)
 
     def statistics(self) -> TrainingStatistics:
         """Return how far the training has come."""
@@ -151,111 +164,119 @@ class Training:
 
     async def report(self) -> SearchReport | None:
         """Return what may be concluded from the search so far, or None if nothing was observed."""
-        return await asyncio.get_running_loop().run_in_executor(self._search_thread, self._search.report)
+        return await self._on_search_thread(self._search.report)
 
     async def best(self) -> tuple[int, Score] | None:
         """Return the workflow whose policy is named the best, with its latest evaluation; None if there is none."""
-        return await asyncio.get_running_loop().run_in_executor(self._search_thread, self._search.best)
+        under_way = [place.visit.workflow_id for place in self._places if place.visit]
+        return await self._on_search_thread(self._search.best, under_way)
 
-    async def _begin(self, remaining: int) -> Visit | None:
+    async def _tick_by_tick(self, tasks: asyncio.TaskGroup) -> RunEnd:
+        await self._on_search_thread(
+            self._search.posterior
+        )  # kept by the search, for the curriculum to have it at once
+        for place in self._places:
+            if place.visit is not None:
+                self._let_in(tasks, place, place.visit, place.behavior_weights)
+        any_free = True  # since nothing else changes what is next, it is asked for when a visit has ended
+        while True:
+            under_way = [place for place in self._places if place.visit]
+            if not under_way and self._config.total_episodes <= self._total_episodes:
+                return "budget"
+            if self.stop_requested:
+                return "stopped"
+            if any_free:
+                await self._begin_visits(tasks)
+                under_way = [place for place in self._places if place.visit]
+            if not under_way:
+                return "exhausted"
+            steps = [await place.next() for place in under_way]
+            await self._note(steps)
+            any_free = any(step.ending for step in steps)
+
+    async def _begin_visits(self, tasks: asyncio.TaskGroup) -> None:
+        """Let visits begin in the free places, one after the other."""
         started_s = time.monotonic()
-        visit = await asyncio.get_running_loop().run_in_executor(
-            self._search_thread, self._curriculum.begin, self._store, remaining
-        )
-        self._search_s += time.monotonic() - started_s
-        if visit is None:
-            return None
-        self._behavior_weights.clear()
-        self._behavior_weights.append(self._policy(visit).network.actor_weights())
-        self._emit(
-            WorkflowStarted(
-                iteration=visit.iteration,
-                workflow_id=visit.workflow_id,
-                workflow_order=policy_name(visit.workflow_id),
-                ucb_score=visit.ucb_score,
-                resumed_policy=visit.first_update > 0,
-                part=visit.part,
+        free = [place for place in self._places if place.visit is None]
+        remaining = self._config.total_episodes - self._total_episodes
+        for num_before, place in enumerate(free):
+            visits = [place.visit for place in self._places if place.visit]
+            visit = await self._on_search_thread(
+                self._curriculum.begin, self._store, remaining, visits, len(free) - num_before
             )
-        )
-        return visit
-
-    async def _train(self, visit: Visit) -> None:
-        policy = self._policy(visit)
-        started_s = time.monotonic()
-        # kept by the search, for the curriculum to have it at once
-        await asyncio.get_running_loop().run_in_executor(self._search_thread, self._search.posterior)
+            if visit is None:
+                break
+            policy = self._store.get_or_create(visit.workflow_id, warm_start=False)
+            self._let_in(tasks, place, visit, [policy.network.actor_weights()])
+            self._emit(
+                WorkflowStarted(
+                    iteration=visit.iteration,
+                    workflow_id=visit.workflow_id,
+                    workflow_order=policy_name(visit.workflow_id),
+                    ucb_score=visit.ucb_score,
+                    resumed_policy=visit.first_update > 0,
+                    part=visit.part,
+                )
+            )
+        self._search_state = self._search.state()  # finals may be held from here on
         self._search_s += time.monotonic() - started_s
 
-        async def after_update(update: UpdateResult, visit: Visit) -> bool:
-            self._visit = visit
-            await self._note(policy, update)
-            return self.stop_requested
+    def _let_in(
+        self, tasks: asyncio.TaskGroup, place: Place, visit: Visit, weights: Sequence[npt.NDArray[np.float32]]
+    ) -> None:
+        policy = self._store.get_or_create(visit.workflow_id, warm_start=False)
+        place.begin(tasks, visit, policy, deque(weights, maxlen=self._config.policy_lag + 1))
 
-        outcome = await self._learner.train(
-            policy,
-            visit,
-            self._curriculum.limits(visit),
-            self._curriculum.schedule(visit),
-            self._behavior_weights,
-            partial(self._curriculum.orders, visit),
-            after_update,
-        )
-        if outcome is None:
-            return
-        if self.stop_requested:
-            return
-        remaining = self._config.total_episodes - self._learner.total_episodes
-        plan = self._curriculum.evaluation_plan(visit, remaining)
-        scores = await self._evaluate(policy, visit.iteration, plan)
-        verdict = self._curriculum.finish(visit, outcome, scores)
-        best = await self.best()
-        self._visit = None
-        self._behavior_weights.clear()
-        finished = WorkflowFinished(
-            iteration=visit.iteration,
-            workflow_order=policy_name(visit.workflow_id),
-            ucb_score=visit.ucb_score,
-            part=visit.part,
-            result=verdict.result,
-            gp_updated=verdict.gp_updated,
-            best_workflow=policy_name(best[0]) if best else None,
-            best_score=best[1] if best else None,
-        )
-        evaluated = [verdict.orders_evaluated] if verdict.orders_evaluated else []
-        await self._note(policy, outcome.last_update, *evaluated, finished)
-
-    async def _evaluate(self, policy: PolicyState, iteration: int, plan: EvaluationPlan) -> list[Score]:
-        self.is_evaluating = True
-        try:
-            return await self._evaluator.evaluate(
-                policy.network.actor_weights(),
-                plan.workflow_ids,
-                num_episodes=plan.num_episodes,
-                evaluation_index=iteration,
-                greedy_too=plan.greedy_too,
-            )
-        finally:
-            self.is_evaluating = False
-
-    def _policy(self, visit: Visit) -> PolicyState:
-        return self._store.get_or_create(visit.workflow_id, warm_start=self._config.warm_start)
-
-    async def _note(self, policy: PolicyState, *events: Event) -> None:
-        for event in events:
-            self._emit(event)
-        self._saved[policy.workflow_id] = SavedPolicy(
-            policy.workflow_id, policy.num_updates, policy.num_episodes, self._store.tensors(policy.workflow_id)
-        )
+    async def _note(self, steps: Sequence[Step]) -> None:
+        """Take note of a tick: one update in each place, and what has ended with it."""
+        verdicts = [
+            self._curriculum.finish(step.visit, step.ending.outcome, step.ending.scores) if step.ending else None
+            for step in steps
+        ]
+        best = None
+        if any(verdicts):
+            best = await self.best()
+            self._search_state = self._search.state()
+        for step, verdict in zip(steps, verdicts, strict=True):
+            self._total_updates += 1
+            self._total_episodes += step.update.batch.num_episodes
+            self._emit(step.update.result(self._total_episodes))
+            if verdict is not None:
+                self._tell_the_end(step.visit, verdict, best)
+            self._saved[step.policy.workflow_id] = step.policy
         self.state = self._snapshot()
         await self._write_checkpoint(self.state)
 
+    def _tell_the_end(self, visit: Visit, verdict: VisitVerdict, best: tuple[int, Score] | None) -> None:
+        if verdict.orders_evaluated:
+            self._emit(verdict.orders_evaluated)
+        self._emit(
+            WorkflowFinished(
+                iteration=visit.iteration,
+                workflow_order=policy_name(visit.workflow_id),
+                ucb_score=visit.ucb_score,
+                part=visit.part,
+                result=verdict.result,
+                gp_updated=verdict.gp_updated,
+                best_workflow=policy_name(best[0]) if best else None,
+                best_score=best[1] if best else None,
+            )
+        )
+
+    async def _on_search_thread(self, call: Callable[..., _T], *arguments: object) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._search_thread, call, *arguments)
+
     def _snapshot(self) -> Checkpoint:
         return Checkpoint(
-            search=self._search.state(),
-            visit=self._visit.to_json() if self._visit else None,
-            behavior_weights=tuple(torch.from_numpy(weights.copy()) for weights in self._behavior_weights),
+            search=self._search_state,
+            visits=tuple(
+                SavedVisit(place.visit.to_json(), tuple(map(torch.from_numpy, place.behavior_weights)))
+                if place.visit
+                else None
+                for place in self._places
+            ),
             policies=tuple(self._saved[workflow_id] for workflow_id in sorted(self._saved)),
-            total_episodes=self._learner.total_episodes,
-            total_updates=self._learner.total_updates,
+            total_episodes=self._total_episodes,
+            total_updates=self._total_updates,
             log_sizes=self._log_sizes(),
         )

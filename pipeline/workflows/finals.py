@@ -1,4 +1,4 @@
-"""The finals: the orders that a search can't tell from the best, trained to the end one after the other and ranked."""
+"""The finals: the orders that a search can't tell from the best, trained to the end and ranked."""
 
 from __future__ import annotations
 
@@ -28,37 +28,42 @@ class Finals:
         if not finalists or len(set(finalists)) != len(finalists):
             raise ValueError(f"finals are held between different orders, not {list(finalists)}")
         self._finalists = tuple(finalists)
-        self._scores: list[Score | None] = []
+        self._scores: dict[int, Score | None] = {}
 
     @property
     def left(self) -> tuple[int, ...]:
-        """Finalists that have yet to be trained, in that order."""
-        return self._finalists[len(self._scores) :]
+        """Finalists that have yet to be trained to the end, in that order."""
+        return tuple(workflow_id for workflow_id in self._finalists if workflow_id not in self._scores)
 
-    def finish(self, score: Score | None) -> None:
-        """Take note of what the next finalist came to.
+    def finish(self, workflow_id: int, score: Score | None) -> None:
+        """Take note of what a finalist came to.
 
         Args:
+            workflow_id: Whose policy was trained to the end.
             score: Its evaluation, with greedy episodes; None if it misses the compliance threshold.
 
         Raises:
-            ValueError: All have been trained.
+            ValueError: It is none of those that are left.
         """
-        if not self.left:
-            raise ValueError("the finals are over: no finalist is left to have been trained")
-        self._scores.append(score)
+        if workflow_id not in self.left:
+            raise ValueError(f"workflow {workflow_id} can't have been trained: the finalists left are {self.left}")
+        self._scores[workflow_id] = score
 
     @property
     def winner(self) -> tuple[int, Score] | None:
         """The finalist with the highest greedy env reward so far, the first of equals, or None if none counts."""
-        ranked = [(w, score) for w, score in zip(self._finalists, self._scores, strict=False) if score is not None]
+        scores = [(w, self._scores.get(w)) for w in self._finalists]
+        ranked = [(w, score) for w, score in scores if score is not None]
         return max(ranked, key=lambda finalist: _greedy(finalist[1]), default=None)
 
     def state(self) -> dict[str, Any]:
         """Return everything as what JSON can hold, for `from_state`; floats survive exactly."""
         return {
             "finalists": list(self._finalists),
-            "scores": [None if score is None else asdict(score) for score in self._scores],
+            "scores": [
+                {"workflow_id": w, "score": None if score is None else asdict(score)}
+                for w, score in sorted(self._scores.items())
+            ],
         }
 
     @classmethod
@@ -70,8 +75,8 @@ class Finals:
             ValueError: A value in it can't be.
         """
         finals = cls(state["finalists"])
-        for score in state["scores"]:
-            finals.finish(None if score is None else score_from(score))
+        for each in state["scores"]:
+            finals.finish(each["workflow_id"], None if each["score"] is None else score_from(each["score"]))
         return finals
 
 

@@ -11,7 +11,7 @@ the processor and the number of threads.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -24,7 +24,7 @@ from pipeline.workflows.observations import each_once
 from pipeline.workflows.targets import standardise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -73,11 +73,7 @@ def fit(observations: Iterable[Observation]) -> Posterior:
     targets = standardise(observations)
     evidence = weigh(ids, targets)
     means, gains = _components(evidence, ids)  # [K, 120], [K, n, 120]
-    priors = covariances().diagonal(axis1=-2, axis2=-1)[evidence.model] + MEAN_VARIANCE  # [K, 120]
-    variances = np.maximum(priors - np.square(gains).sum(-2), 0.0)
-    weight = evidence.weight[:, None]
-    mean = (weight * means).sum(0)  # [120]
-    variance = (weight * (variances + np.square(means - mean))).sum(0)
+    mean, variance = _mixed(evidence, means, np.square(gains).sum(-2))
     nugget = float((evidence.weight * evidence.nugget).sum())
     return Posterior(
         mean=_read_only(targets.location + targets.scale * mean),
@@ -89,6 +85,28 @@ def fit(observations: Iterable[Observation]) -> Posterior:
         location=targets.location,
         scale=targets.scale,
     )
+
+
+def expecting(posterior: Posterior, under_way: Collection[int]) -> Posterior:
+    """Return what would be believed if some orders came to just what is expected of them: less uncertain, no different.
+
+    GP-BUCB's hallucinated observations (Desautels et al., 2014, "Parallelizing Exploration-Exploitation Tradeoffs in
+    Gaussian Process Bandit Optimization"). Each model expects what its own mean is, so none gains by it.
+
+    Args:
+        posterior: What is believed.
+        under_way: The orders' ids, at least one.
+    """
+    evidence, ids = posterior.evidence, sorted(under_way)
+    means, gains = _components(evidence, posterior.observed)  # [K, 120], [K, n, 120]
+    across = covariances()[evidence.model[:, None], np.array(ids)] + MEAN_VARIANCE  # [K, u, 120]
+    across = across - product(gains[:, :, ids].swapaxes(-2, -1), gains)
+    among = across[:, :, ids]
+    each = np.arange(len(ids))
+    among[:, each, each] += evidence.nugget[:, None]
+    known = np.square(gains).sum(-2) + np.square(solve_lower(cholesky(among), across)).sum(-2)
+    _, variance = _mixed(evidence, means, known)
+    return replace(posterior, std=_read_only(posterior.scale * np.sqrt(variance)))
 
 
 def sample(posterior: Posterior, num: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
@@ -122,6 +140,23 @@ def _components(evidence: Evidence, observed: Sequence[int]) -> tuple[npt.NDArra
     across = covariances()[evidence.model[:, None], np.array(observed)] + MEAN_VARIANCE  # [K, n, 120]
     gains = solve_lower(evidence.factor, across)
     return (evidence.whitened[..., None] * gains).sum(-2), gains
+
+
+def _mixed(
+    evidence: Evidence, means: npt.NDArray[np.float64], explained: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return mean and variance of the mixture, `[120]` each.
+
+    Args:
+        evidence: `K` hypotheses.
+        means: `[K, 120]`, what each expects.
+        explained: `[K, 120]`, variance that it no longer has.
+    """
+    priors = covariances().diagonal(axis1=-2, axis2=-1)[evidence.model] + MEAN_VARIANCE  # [K, 120]
+    variances = np.maximum(priors - explained, 0.0)
+    weight = evidence.weight[:, None]
+    mean = (weight * means).sum(0)
+    return mean, (weight * (variances + np.square(means - mean))).sum(0)
 
 
 def _read_only(array: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

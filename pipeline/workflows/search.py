@@ -8,7 +8,8 @@ reached \              |             missed:  it did not; what was observed befo
 trained --missed------+                     `patience` retires it
 ```
 
-A state machine without I/O: `next` says what to train, the caller trains it, `finish` takes the result.
+A state machine without I/O: `next` says what to train, the caller trains it, `finish` takes the result. Several
+may be trained at a time: the caller says which (`under_way`), and the search keeps no account of them.
 Neither `next` nor a visit that never finishes leaves a trace, so a run that is resumed in the middle of a
 visit goes on as it would have. Once `hold_finals` was called, finalists are what is next (`finals`).
 """
@@ -26,12 +27,12 @@ from pipeline.cage2.facts.orders import NUM_WORKFLOWS
 from pipeline.workflows import choice
 from pipeline.workflows.finals import Finals, finalists, score_from
 from pipeline.workflows.observations import Observation
-from pipeline.workflows.posterior import fit
+from pipeline.workflows.posterior import expecting, fit
 from pipeline.workflows.report import report
 from pipeline.workflows.status import Pick, SearchStatistics, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import numpy.typing as npt
 
@@ -68,30 +69,41 @@ class Search:
         self._believed: Posterior | None = None
         """What was made of the observations, until there is a new one."""
 
-    def next(self) -> Pick | None:
+    def next(self, under_way: Collection[int] = ()) -> Pick | None:
         """Return the workflow to train next, or None if none is left.
 
         The next finalist, if finals are held and not over. Else the candidate with the highest upper confidence bound,
         among those that are not observed if there are any: whoever is visited again is trained for longer than the
         others, and could not be compared with them. While none is observed, the one that was trained for longest.
 
+        Of those under way it is assumed that they come to what is expected of them, so that the bounds of orders like
+        them shrink, and the next one is unlike them (`posterior.expecting`).
+
         A function of the state, which it leaves as it is. Fits (see `posterior`): in an event loop, call it on a
         thread.
+
+        Args:
+            under_way: Workflows in training, each picked before and not finished.
         """
+        iteration = self._iteration + len(under_way)
         if self.finals and self.finals.left:
-            return Pick(self._iteration, self.finals.left[0], math.nan)
-        candidates = self._candidates()
+            waiting = (w for w in self.finals.left if w not in under_way)
+            return next((Pick(iteration, w, math.nan) for w in waiting), None)
+        candidates = self._candidates() & ~_mask(under_way)
         if not candidates.any():
             return None
-        new = candidates & ~self._observed()
+        new = candidates & ~_mask(self._scores)
         if new.any():
             candidates = new
         if not self._scores:  # what has been trained for longest may soon be something to go by
             most = max(self._num_episodes[w] for w in np.flatnonzero(candidates))
             candidates &= np.array(self._num_episodes) == most
-        lots = seeding.generator(self._seed, seeding.Stream.SEARCH, self._iteration, _LOTS)
-        chosen = choice.choose(self.posterior(), candidates, self._beta, lots)
-        return Pick(self._iteration, chosen.workflow_id, chosen.ucb_score)
+        believed = self.posterior()
+        if believed is not None and under_way:
+            believed = expecting(believed, under_way)
+        lots = seeding.generator(self._seed, seeding.Stream.SEARCH, iteration, _LOTS)
+        chosen = choice.choose(believed, candidates, self._beta, lots)
+        return Pick(iteration, chosen.workflow_id, chosen.ucb_score)
 
     def finish(self, result: WorkflowResult) -> bool:
         """Take note of how a visit ended.
@@ -147,19 +159,21 @@ class Search:
         champion = self.finals.winner[0] if self.finals and self.finals.winner else None
         self.finals = Finals(finalists(found, self._scores, champion)[:num_finalists])
 
-    def best(self) -> tuple[int, Score] | None:
+    def best(self, under_way: Collection[int] = ()) -> tuple[int, Score] | None:
         """Return the workflow whose policy is named the best, and what it is worth by its latest evaluation.
 
-        The winner of the finals, or before there is one the observed workflow of the highest posterior mean, but for a
-        finalist that is in training; None if there is none. Fits (see `posterior`).
+        The winner of the finals, or before there is one the observed workflow of the highest posterior mean; None if
+        there is none. Fits (see `posterior`).
+
+        Args:
+            under_way: Workflows in training: their policies are no longer those that were evaluated.
         """
         if self.finals and self.finals.winner:
             return self.finals.winner
         believed = self.posterior()
         if believed is None:
             return None
-        in_training = self.finals.left[:1] if self.finals else ()
-        eligible = [w for w in believed.observed if w not in in_training]
+        eligible = [w for w in believed.observed if w not in under_way]
         best = max(eligible, key=lambda w: (believed.mean[w], -w), default=None)
         return None if best is None else (best, self._scores[best])
 
@@ -269,20 +283,14 @@ class Search:
 
     def _finish_final(self, finals: Finals, result: WorkflowResult) -> bool:
         workflow_id = result.workflow_id
-        if workflow_id != finals.left[0]:
-            raise ValueError(f"workflow {workflow_id} can't have been trained: finalist {finals.left[0]} is next")
         if result.reached_threshold:
             _observation(workflow_id, result.score)  # which refuses what is none
-        else:
+        finals.finish(workflow_id, result.score if result.reached_threshold else None)
+        if not result.reached_threshold:
             self._scores.pop(workflow_id, None)
             self._believed = None
-        finals.finish(result.score if result.reached_threshold else None)
         self._iteration += 1
         return False
-
-    def _observed(self) -> npt.NDArray[np.bool_]:
-        """`[120]` bool: which workflows the Gaussian process was told of."""
-        return np.isin(np.arange(NUM_WORKFLOWS), list(self._scores))
 
     def _observations(self) -> list[Observation]:
         return [_observation(w, score) for w, score in sorted(self._scores.items())]
@@ -292,6 +300,11 @@ class Search:
         retired = np.array([status is Status.RETIRED for status in self._status])
         used_up = np.array(self._num_episodes) >= self._max_episodes_per_workflow
         return ~(retired | used_up)
+
+
+def _mask(workflow_ids: Collection[int]) -> npt.NDArray[np.bool_]:
+    """`[120]` bool: which workflows are among some."""
+    return np.isin(np.arange(NUM_WORKFLOWS), list(workflow_ids))
 
 
 def _observation(workflow_id: int, score: Score) -> Observation:

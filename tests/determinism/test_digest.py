@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -293,6 +294,57 @@ async def test_the_search_does_not_depend_on_how_it_is_collected(
 async def test_the_search_goes_on_as_it_would_have(search_reference: str, stop_after: int, tmp_path: Path) -> None:
     digest, _ = await search_digest(Config(**SEARCH, workers=2, log_dir=tmp_path), stop_after)
     assert digest == search_reference
+
+
+# three visits at a time, of different lengths: one waits for others, and another one is waited for
+SEVERAL: dict[str, Any] = {**SEARCH, "concurrent_visits": 3, "total_episodes": 400, "compliance_threshold": 0.65}
+
+
+def told(run_dir: Path) -> list[list[str]]:
+    """All that the training log says but for seconds, which aren't results."""
+    with (run_dir / "training_log.csv").open(newline="") as file:
+        head, *rows = csv.reader(file)
+    kept = [column for column, name in enumerate(head) if not name.endswith("_Time")]
+    return [[row[column] for column in kept] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def several_reference(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[list[str]]]:
+    folder = tmp_path_factory.mktemp("several")
+    config = Config(**SEVERAL, workers=1, learner_threads=1, log_dir=folder, run_name="run")
+    digest, visits = asyncio.run(search_digest(config))
+    assert sum(visit.gp_updated for visit in visits) >= 3
+    assert len({visit.result.num_episodes for visit in visits if visit.part == "search"}) > 1
+    assert sum(visit.part == "finals" for visit in visits) == 2
+    return digest, told(folder / "run")
+
+
+@pytest.mark.parametrize(
+    "speed",
+    [{"workers": 3, "learner_threads": 3}, {"collector": "sequential"}, {"workers": 2, "checkpoint_interval_s": 0}],
+    ids=str,
+)
+async def test_several_visits_at_a_time_depend_on_no_timing(
+    several_reference: tuple[str, list[list[str]]], speed: dict[str, Any], tmp_path: Path
+) -> None:
+    digest, _ = await search_digest(Config(**SEVERAL, **speed, log_dir=tmp_path, run_name="run"))
+    assert (digest, told(tmp_path / "run")) == several_reference
+
+
+@pytest.mark.parametrize("stop_after", [8, 104, 200, 360])
+async def test_several_visits_at_a_time_go_on_as_they_would_have(
+    several_reference: tuple[str, list[list[str]]], stop_after: int, tmp_path: Path
+) -> None:
+    config = Config(**SEVERAL, workers=2, log_dir=tmp_path, run_name="run")
+    digest, _ = await search_digest(config, stop_after)
+    assert (digest, told(tmp_path / "run")) == several_reference
+
+
+async def test_how_many_visits_there_are_at_a_time_is_part_of_what_is_learned(
+    several_reference: tuple[str, list[list[str]]], tmp_path: Path
+) -> None:
+    digest, _ = await search_digest(Config(**{**SEVERAL, "concurrent_visits": 2}, workers=2, log_dir=tmp_path))
+    assert digest != several_reference[0]
 
 
 # one policy for all orders, whose rounds end with an evaluation of each; one order alone, evaluated at the end

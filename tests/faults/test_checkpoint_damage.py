@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 RUN: dict[str, Any] = {
     "total_episodes": 96,
+    "finals_share": 0,
     "max_episodes_per_workflow": 32,
     "episodes_per_update": 4,
     "workers": 1,

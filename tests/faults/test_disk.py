@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # many workflows, so that a checkpoint grows: a policy takes 326 KiB once it is trained
 RUN: dict[str, Any] = {
     "total_episodes": 96,
+    "finals_share": 0,
     "max_episodes_per_workflow": 16,
     "episodes_per_update": 4,
     "workers": 1,

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from pipeline.observe.csv_log import GP_SAMPLING_LOG, TRAINING_COLUMNS, TRAINING_LOG, CsvLog
 from pipeline.observe.logs import EVENT_LOG, EventLog
-from pipeline.persist.checkpoint import Checkpoint, CheckpointFolder, SavedPolicy
+from pipeline.persist.checkpoint import Checkpoint, CheckpointFolder, SavedPolicy, SavedVisit
 from pipeline.persist.manifest import CheckpointError, digest
 from pipeline.types import Estimate, UpdateResult
 
@@ -48,21 +48,29 @@ def policy(workflow_id: int) -> SavedPolicy:
 
 STATE = Checkpoint(
     search={"seed": 0, "iteration": 2, "observations": [{"workflow_id": 17, "env_reward": -123.5, "stderr": 0.1}]},
-    visit={"workflow_id": 17, "ucb_score": None, "num_updates": 3},
-    behavior_weights=(torch.zeros(5), torch.ones(5)),
+    visits=(
+        None,
+        SavedVisit(
+            {"workflow_id": 17, "ucb_score": None, "first_update": 0, "num_updates": 3},
+            (torch.zeros(5), torch.ones(5)),
+        ),
+    ),
     policies=(policy(4), policy(17)),
     total_episodes=48,
     total_updates=6,
     log_sizes={TRAINING_LOG: 100},
 )
-MANIFEST, POLICY, BEHAVIOR = "manifest.json", "policy-004-000003.safetensors", "behavior-000006.safetensors"
+MANIFEST, POLICY, BEHAVIOR = "manifest.json", "policy-004-000003.safetensors", "behavior-017-000003.safetensors"
 
 
 def bits(checkpoint: Checkpoint) -> tuple[Any, ...]:
     """All of a checkpoint, in a form that can be compared to the bit."""
     return (
-        json.dumps([checkpoint.search, checkpoint.visit, checkpoint.log_sizes], sort_keys=True),
-        [weights.numpy().tobytes() for weights in checkpoint.behavior_weights],
+        json.dumps([checkpoint.search, checkpoint.log_sizes], sort_keys=True),
+        [
+            saved and (saved.visit, [weights.numpy().tobytes() for weights in saved.behavior_weights])
+            for saved in checkpoint.visits
+        ],
         [
             (saved.workflow_id, saved.num_updates, saved.num_episodes, name, tensor.dtype, tensor.numpy().tobytes())
             for saved in checkpoint.policies
@@ -152,7 +160,7 @@ def test_numbers_of_any_kind(run_dir: Path, dtype: str) -> None:
 def fitting(folder: Path, name: str, content: bytes) -> bytes:
     """The manifest, with the checksums as they would be if a file had this content."""
     manifest = json.loads((folder / MANIFEST).read_bytes())
-    for entry in [*manifest["policies"], manifest["behavior"]]:
+    for entry in [*manifest["policies"], *(visit["behavior"] for visit in manifest["visits"] if visit)]:
         if entry["file"] == name:
             entry["sha256"] = hashlib.sha256(content).hexdigest()
     return json.dumps({**manifest, "sha256": digest(manifest)}).encode()

@@ -43,6 +43,20 @@ def test_what_is_read_is_a_copy(board: WeightBoard) -> None:
     assert board.read(0).tolist() == [0] * 5
 
 
+@given(st.lists(st.integers(0, 2), max_size=20))
+def test_who_publishes_overwrites_nothing_but_in_slabs_of_their_own(publishers: list[int]) -> None:
+    with WeightBoard.create(5, 6) as board:
+        versions: list[list[int]] = [[], [], []]
+        for number, publisher in enumerate(publishers):
+            version = board.publish(values(number), slice(2 * publisher, 2 * publisher + 2))
+            versions[publisher].append(version)
+        assert board.versions() == tuple(sorted(version for mine in versions for version in mine[-2:]))
+        for version in board.versions():
+            assert board.read(version).tolist() == [version] * 5
+        with pytest.raises(ValueError, match="empty"):
+            board.publish(values(0), slice(6, 8))
+
+
 @given(st.integers(1, 12), st.integers(1, 4))
 def test_versions_are_counted_and_the_newest_stay(num_versions: int, num_slabs: int) -> None:
     with WeightBoard.create(5, num_slabs) as board:

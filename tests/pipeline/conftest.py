@@ -213,7 +213,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             score = Score(200, Estimate(-12.3, 0.4), 0.97)
             search.finish(WorkflowResult(workflow_id, score, num_episodes, reached, reason))
         saved = (SavedPolicy(key, 0, number, store.tensors(key)) for key, number in policies.items())
-        CheckpointFolder(folder.path).write(Checkpoint(search.state(), None, (), tuple(saved), 0, 0, {}))
+        CheckpointFolder(folder.path).write(Checkpoint(search.state(), (None,), tuple(saved), 0, 0, {}))
         folder.close()
         return folder.path
 

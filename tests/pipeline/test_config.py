@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pipeline.cage2.facts.orders import order_name
 from pipeline.config import MAX_EPISODES_PER_TASK, Config
 from pipeline.machine import num_cores
 from pipeline.values import topic_of
@@ -45,11 +46,37 @@ def test_a_policy_sees_and_may_do_what_is_known_to_learn_best() -> None:
 
 @pytest.mark.parametrize(
     ("options", "num_episodes"),
-    [({}, 2000), ({"total_episodes": 10_000}, 200), ({"total_episodes": 1}, 1), ({"episodes_per_visit": 7}, 7)],
+    [
+        ({}, 1875),
+        ({"concurrent_visits": 1}, 2000),
+        ({"total_episodes": 10_000}, 200),
+        ({"total_episodes": 1}, 1),
+        ({"episodes_per_visit": 7}, 7),
+    ],
     ids=str,
 )
 def test_a_visit_is_long_enough_to_tell_and_short_enough_for_many(options: dict[str, Any], num_episodes: int) -> None:
     assert Config(**options).visit_episodes == num_episodes
+
+
+@pytest.mark.parametrize(
+    ("options", "num_places"),
+    [
+        ({}, 4),
+        ({"total_episodes": 20_000}, 3),
+        ({"total_episodes": 1000}, 1),
+        ({"total_episodes": 1000, "concurrent_visits": 16}, 16),
+        ({"workflow": order_name(3)}, 1),
+        ({"policy": "shared", "concurrent_visits": 4}, 1),
+    ],
+    ids=str,
+)
+def test_so_many_workflows_are_trained_at_a_time_as_the_search_has_episodes_for(
+    options: dict[str, Any], num_places: int
+) -> None:
+    config = Config(**options)
+    assert config.num_places == num_places
+    assert config.max_episodes_in_flight == min(num_places * 128, config.total_episodes)
 
 
 def test_the_prototypes_recipe_comes_with_its_form_of_policy_and_no_finals() -> None:
@@ -172,7 +199,7 @@ def test_sizes_fit_together_whatever_is_asked_for(values: dict[str, Any]) -> Non
     assert config.task_size >= 1
     assert config.num_slots >= config.num_players == (1 if config.collector == "sequential" else config.workers)
     assert config.num_slots >= config.task_size or config.collector == "synchronous"
-    assert config.num_slabs == config.policy_lag + 3
+    assert config.num_slabs == config.num_places * (config.policy_lag + 3)
     assert 1 <= config.max_episodes_in_flight <= config.total_episodes
     if config.collector == "synchronous":
         assert config.task_size == config.workers

@@ -21,12 +21,23 @@ def test_the_prototypes_rule_is_as_described() -> None:
 
 
 def test_random_choice_tries_no_order_twice() -> None:
-    from parts.rules import next_order, random_choice
+    from parts.rules import next_orders
 
-    rng, tried = np.random.default_rng(0), [5]
-    for _ in range(NUM_WORKFLOWS - 1):
-        tried.append(next_order(random_choice, [Observation(i, 0.0, 0.1) for i in tried], rng)[0])
+    rng, tried = np.random.default_rng(0), list[int]()
+    for _ in range(NUM_WORKFLOWS):
+        tried += next_orders("random", [Observation(i, 0.0, 0.1) for i in tried], rng)
     assert sorted(tried) == list(range(NUM_WORKFLOWS))
+
+
+def test_several_at_a_time_are_the_first_alone_and_others_unlike_it() -> None:
+    from parts.rules import best_order, next_orders
+
+    assert len(set(next_orders("project-16", [], np.random.default_rng(0)))) == 16
+    visits = [Observation(i, float(-i), 0.1) for i in (3, 50, 99)]
+    orders = next_orders("project-4", visits, np.random.default_rng(1))
+    assert len({3, 50, 99, *orders}) == 7
+    assert orders[:1] == next_orders("project", visits, np.random.default_rng(1))
+    assert best_order("project-4", visits) == best_order("project", visits) == 3
 
 
 def test_a_plain_process_learns_what_its_kernel_can_say() -> None:

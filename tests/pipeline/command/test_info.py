@@ -61,7 +61,7 @@ def test_sizes_are_those_that_a_run_allocates(capsys: pytest.CaptureFixture[str]
     ):
         ring_bytes, board_bytes = ring.statistics().size_bytes, board.statistics().size_bytes
     assert rows["episode ring"] == f"1000 slots, {ring_bytes / 2**20:.1f} MiB"
-    assert rows["weight board"] == f"7 versions, {board_bytes / 2**20:.1f} MiB"
+    assert rows["weight board"] == f"28 versions, {board_bytes / 2**20:.1f} MiB"
     assert rows["shared memory"] == f"{(ring_bytes + board_bytes) / 2**20:.1f} MiB in all"
     assert rows["an episode"].endswith("(30 steps)")
     assert rows["weights"] == f"{4 * shape.actor.num_values} bytes a version"

@@ -26,7 +26,7 @@ def test_notes_say_what_will_not_help() -> None:
         f"{cores + 1} workers on {cores} cores: that works, but is no faster than {cores}"
     ]
     assert list(notes(Config(workers=1000, episodes_per_update=10)))[-1] == (
-        "at most 20 of 1000 workers can be busy: raise --episodes-per-update to use them all"
+        "at most 80 of 1000 workers can be busy: raise --episodes-per-update to use them all"
     )
 
 

@@ -38,7 +38,7 @@ class Players:
     def __init__(self, board: WeightBoard) -> None:
         self.plans: list[BatchPlan] = []
         self.closed: set[int] = set()
-        self.evaluator = Evaluator(board, self.open)
+        self.evaluator = Evaluator(board.publish, self.open)
         self.idle = False
 
     def open(self, plan: BatchPlan, rows: Tally) -> Filling[Tally]:

@@ -17,7 +17,8 @@ from pipeline import seeding
 from pipeline.cage2.facts.orders import order_name
 from pipeline.cage2.facts.spec import OBSERVATION_SIZE
 from pipeline.filling import Filling
-from pipeline.learn.learner import Learner, LearnerSettings, VisitOutcome
+from pipeline.learn.learner import Learner, LearnerSettings, Update, VisitOutcome
+from pipeline.learn.threads import LearnerThreads
 from pipeline.learn.visit import Schedule, Visit, VisitLimits
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PLAIN
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from pipeline.filling import BatchPlan
-    from pipeline.types import UpdateResult
 
 TIMEOUT_S = 60
 T = 6
@@ -125,6 +125,10 @@ class Players:
                     await asyncio.sleep(0)  # let the learner in between
 
 
+class StoppedError(Exception):
+    """As when a run is stopped."""
+
+
 class Watched(Executor):
     """Notes what is asked for whenever the thread is given something: a batch to look at, a batch to learn from."""
 
@@ -153,17 +157,18 @@ class Scene:
         self.board = board
         self.policy = fresh_policy()
         self.behavior_weights: deque[Weights] = deque([self.policy.network.actor_weights()], maxlen=policy_lag + 1)
-        self.updates: list[UpdateResult] = []
+        self.updates: list[Update] = []
         self.visits: list[Visit] = []
         self.stop_after: int | None = None
 
     def orders(self, update: int, num_episodes: int) -> tuple[int, ...]:
         return (self.policy.workflow_id,) * num_episodes
 
-    async def after_update(self, update: UpdateResult, visit: Visit) -> bool:
+    async def after_update(self, update: Update, visit: Visit) -> None:
         self.updates.append(update)
         self.visits.append(visit)
-        return len(self.updates) == self.stop_after
+        if len(self.updates) == self.stop_after:
+            raise StoppedError
 
     async def train(
         self, limits: VisitLimits, visit: Visit | None = None, stop_after: int | None = None
@@ -182,6 +187,8 @@ class Scene:
                     self.orders,
                     self.after_update,
                 )
+        except StoppedError:
+            return None
         finally:
             playing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -197,7 +204,7 @@ async def scene(
 ) -> AsyncIterator[Scene]:
     with WeightBoard.create(PLAIN.actor.num_values, policy_lag + 3) as board:
         players = Players(board, seed, fix)
-        learner = Learner(settings(policy_lag), board, players.open, thread)
+        learner = Learner(settings(policy_lag), board.publish, players.open, LearnerThreads(thread, thread, 1))
         yield Scene(board, players, learner, policy_lag)
 
 
@@ -328,10 +335,10 @@ async def test_workflows_follow_one_another(thread: ThreadPoolExecutor) -> None:
         s.behavior_weights.append(s.policy.network.actor_weights())
         outcome = await s.train(limited(3 * B))
         assert bits(s.policy) == expected[1]
-        assert (s.learner.total_episodes, s.learner.total_updates) == (6 * B, 6)
         s.assert_nothing_is_open()
     assert outcome is not None
-    assert outcome.last_update.total_episodes == 6 * B
+    assert (outcome.last_update.workflow_id, outcome.last_update.index) == (80, 2)
+    assert outcome.last_update.result(6 * B).total_episodes == 6 * B
     assert [plan.workflow_ids for plan in s.players.plans] == [(WORKFLOW,) * B] * 3 + [(80,) * B] * 3
 
 
@@ -343,7 +350,7 @@ async def test_the_last_batch_is_what_is_left(thread: ThreadPoolExecutor) -> Non
     assert [plan.num_episodes for plan in s.players.plans] == [B, B, 1]
     assert outcome is not None
     assert (outcome.reason, outcome.num_episodes) == ("budget", 2 * B + 1)
-    assert outcome.last_update.num_episodes == 1
+    assert outcome.last_update.batch.num_episodes == 1
 
 
 async def test_an_update_reports_its_batch(thread: ThreadPoolExecutor) -> None:
@@ -354,15 +361,16 @@ async def test_an_update_reports_its_batch(thread: ThreadPoolExecutor) -> None:
     assert min(statistics.update_s, statistics.wait_s) > 0
     assert outcome is not None
     updates = [*s.updates, outcome.last_update]  # the last one is told by the outcome alone
-    assert [update.update for update in updates] == [0, 1, 2]
-    assert [update.total_episodes for update in updates] == [B, 2 * B, 3 * B]
-    assert [update.learning_rate for update in updates] == [DEFAULT.learning_rate_at(used) for used in (0.0, 0.1, 0.2)]
-    assert {update.workflow_order for update in updates} == {order_name(WORKFLOW)}
+    assert [update.index for update in updates] == [0, 1, 2]
+    rates = [update.metrics.learning_rate for update in updates]
+    assert rates == [DEFAULT.learning_rate_at(used) for used in (0.0, 0.1, 0.2)]
 
     first = Batch(B, T)
     for row in range(B):
         first.put(row, episode(before, WORKFLOW, row), WORKFLOW)
-    statistics, update = first.statistics(30.0), updates[0]
+    statistics, update = first.statistics(30.0), updates[0].result(99)
+    assert (update.update, update.num_episodes, update.total_episodes) == (0, B, 99)
+    assert (update.workflow_id, update.workflow_order) == (WORKFLOW, order_name(WORKFLOW))
     assert update.env_reward == statistics.env_reward
     assert update.alignment_bonus == statistics.alignment_bonus
     assert update.total_reward == statistics.total_reward
@@ -374,7 +382,7 @@ async def test_a_learned_workflow_drops_what_was_asked_for_ahead(thread: ThreadP
         return 2 if index >= 2 * B else 1  # compliant from the third batch on
 
     async with scene(thread, policy_lag=3, fix=fix) as s:
-        watched = s.learner._thread = Watched(thread, s.players)
+        watched = s.learner._threads.updates = Watched(thread, s.players)
         task = asyncio.create_task(
             s.learner.train(
                 s.policy,
@@ -392,9 +400,9 @@ async def test_a_learned_workflow_drops_what_was_asked_for_ahead(thread: ThreadP
         outcome = await asyncio.wait_for(task, TIMEOUT_S)
         assert outcome is not None
         assert (outcome.reason, outcome.num_episodes) == ("threshold", 3 * B)
-        assert [update.compliance for update in s.updates] == [0.0, 0.0]
+        assert [update.batch.compliance for update in s.updates] == [0.0, 0.0]
         # the batch that reached it is learned from as well, and nobody plays on while that lasts
-        assert (s.policy.num_updates, s.learner.total_episodes) == (3, 3 * B)
+        assert (s.policy.num_updates, s.policy.num_episodes) == (3, 3 * B)
         assert watched.open_indices[1::2] == [{3}, {3, 4}, set()]
         s.assert_nothing_is_open()
 
@@ -467,7 +475,7 @@ async def test_a_failed_update_leaves_the_policy_and_nothing_open(thread: Thread
         with pytest.raises(ppo.TrainingDivergedError, match=f"workflow {WORKFLOW}, update 0"):
             await asyncio.wait_for(task, TIMEOUT_S)
         assert bits(s.policy) == before
-        assert s.learner.total_updates == 0
+        assert s.policy.num_updates == 0
         s.assert_nothing_is_open()
 
 
@@ -490,7 +498,7 @@ async def test_an_update_that_raises_is_told_with_its_place(
         )
         assert caught.value.__cause__ is error
         assert bits(s.policy) == before
-        assert (s.policy.num_updates, s.learner.total_updates) == (1, 1)
+        assert s.policy.num_updates == 1
         s.assert_nothing_is_open()
 
         monkeypatch.setattr(ppo, "update", update)

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 START = Checkpoint(
     search={},
-    visit=None,
-    behavior_weights=(),
+    visits=(None,),
     policies=(),
     total_episodes=0,
     total_updates=0,

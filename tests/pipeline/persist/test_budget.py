@@ -12,15 +12,15 @@ from pipeline.persist.budget import (
     require_used_up,
     with_budget,
 )
-from pipeline.persist.checkpoint import Checkpoint
+from pipeline.persist.checkpoint import Checkpoint, SavedVisit
 from pipeline.persist.runs import RunFolder, read_config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def checkpoint(total_episodes: int, visit: dict[str, object] | None = None) -> Checkpoint:
-    return Checkpoint({}, visit, (), (), total_episodes, 0, {})
+def checkpoint(total_episodes: int, visit: SavedVisit | None = None) -> Checkpoint:
+    return Checkpoint({}, (None, visit), (), total_episodes, 0, {})
 
 
 def test_a_larger_budget_remembers_those_before() -> None:
@@ -39,7 +39,7 @@ def test_a_smaller_budget_is_refused() -> None:
 
 def test_a_budget_is_used_up_when_all_is_learned_and_evaluated(tmp_path: Path) -> None:
     require_used_up(checkpoint(100), 100, tmp_path)
-    for left in (None, checkpoint(96), checkpoint(100, visit={})):
+    for left in (None, checkpoint(96), checkpoint(100, SavedVisit({}, ()))):
         with pytest.raises(BudgetLeftError, match="of its 100 episodes: it can be given more when"):
             require_used_up(left, 100, tmp_path)
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipeline.persist.checkpoint import Checkpoint, CheckpointFolder, SavedPolicy, find_run, read_latest
+from pipeline.persist.checkpoint import Checkpoint, CheckpointFolder, SavedPolicy, SavedVisit, find_run, read_latest
 from pipeline.persist.files import WriteError
 from pipeline.persist.manifest import CheckpointError, digest
 
@@ -37,11 +37,15 @@ def policy(workflow_id: int, num_updates: int, size: int = 3) -> SavedPolicy:
     return SavedPolicy(workflow_id, num_updates, 8 * num_updates, tensors)
 
 
+def visit(workflow_id: int, num_updates: int, num_weights: int = 2, **rest: Any) -> SavedVisit:
+    told = {**rest, "workflow_id": workflow_id, "ucb_score": None, "first_update": 0, "num_updates": num_updates}
+    return SavedVisit(told, tuple(torch.full((3,), float(num_updates - age)) for age in reversed(range(num_weights))))
+
+
 def checkpoint(total_updates: int, *policies: SavedPolicy) -> Checkpoint:
     return Checkpoint(
         search={"iteration": total_updates, "observations": [[17, -123.456789012345, 0.1]], "none": None},
-        visit={"workflow_id": 17, "ucb_score": None},
-        behavior_weights=(torch.full((3,), total_updates - 1.0), torch.full((3,), float(total_updates))),
+        visits=(visit(17, total_updates), None),
         policies=policies,
         total_episodes=8 * total_updates,
         total_updates=total_updates,
@@ -73,13 +77,16 @@ def same(one: Checkpoint | None, other: Checkpoint) -> bool:
     """Whether all of it is the same, to the bit."""
     if one is None:
         return False
-    plain = [dataclasses.replace(state, policies=(), behavior_weights=()) for state in (one, other)]
-    weights = [[tensor.numpy().tobytes() for tensor in state.behavior_weights] for state in (one, other)]
+    plain = [dataclasses.replace(state, policies=(), visits=()) for state in (one, other)]
+    visits = [
+        [saved and (saved.visit, [tensor.numpy().tobytes() for tensor in saved.behavior_weights]) for saved in each]
+        for each in (one.visits, other.visits)
+    ]
     policies = [
         [(p.workflow_id, p.num_updates, p.num_episodes, content(p.tensors)) for p in state.policies]
         for state in (one, other)
     ]
-    return plain[0] == plain[1] and weights[0] == weights[1] and policies[0] == policies[1]
+    return plain[0] == plain[1] and visits[0] == visits[1] and policies[0] == policies[1]
 
 
 def names(run_dir: Path) -> set[str]:
@@ -99,9 +106,9 @@ def test_a_run_that_has_written_none_has_none(tmp_path: Path) -> None:
     "state",
     [
         FIRST,
-        Checkpoint({}, None, (), (), 0, 0, {}),
-        dataclasses.replace(FIRST, visit=None, behavior_weights=()),
-        dataclasses.replace(FIRST, behavior_weights=tuple(torch.tensor([float(n)]) for n in range(9))),
+        Checkpoint({}, (None,), (), 0, 0, {}),
+        dataclasses.replace(FIRST, visits=(None, None)),
+        dataclasses.replace(FIRST, visits=(None, visit(17, 9, num_weights=9), visit(4, 1))),
     ],
 )
 def test_what_is_written_is_read(state: Checkpoint, tmp_path: Path) -> None:
@@ -125,21 +132,25 @@ TENSORS = st.dictionaries(
 
 @given(
     st.dictionaries(st.text(), JSON, max_size=4),
-    st.none() | st.dictionaries(st.text(), JSON, max_size=4),
+    st.lists(st.none() | st.tuples(st.integers(0, 10**6), st.dictionaries(st.text(), JSON, max_size=4)), max_size=3),
     st.dictionaries(st.integers(0, 119), st.tuples(st.integers(0, 10**6), st.integers(0, 10**6), TENSORS), max_size=3),
     st.lists(arrays.arrays(np.float32, 4), max_size=9),
 )
 def test_anything_is_read_as_it_was_written_to_the_bit(
     tmp_path_factory: pytest.TempPathFactory,
     search: dict[str, Any],
-    visit: dict[str, Any] | None,
+    visits: list[tuple[int, dict[str, Any]] | None],
     policies: dict[int, tuple[int, int, dict[str, np.ndarray[Any, Any]]]],
     weights: list[np.ndarray[Any, Any]],
 ) -> None:
     state = Checkpoint(
         search=search,
-        visit=visit,
-        behavior_weights=tuple(torch.from_numpy(w) for w in weights),
+        visits=tuple(
+            None
+            if told is None
+            else SavedVisit(visit(place, told[0], **told[1]).visit, tuple(torch.from_numpy(w) for w in weights))
+            for place, told in enumerate(visits)
+        ),
         policies=tuple(
             SavedPolicy(workflow_id, updates, episodes, {name: torch.from_numpy(t) for name, t in tensors.items()})
             for workflow_id, (updates, episodes, tensors) in sorted(policies.items())
@@ -162,7 +173,7 @@ def test_only_what_changed_is_written_again_and_what_is_not_needed_goes(tmp_path
         "manifest.json",
         "policy-004-000001.safetensors",
         "policy-017-000002.safetensors",
-        "behavior-000003.safetensors",
+        "behavior-017-000003.safetensors",
     }
     kept = tmp_path / "checkpoint" / "policy-004-000001.safetensors"
     inode = kept.stat().st_ino
@@ -171,7 +182,7 @@ def test_only_what_changed_is_written_again_and_what_is_not_needed_goes(tmp_path
         "manifest.json",
         "policy-004-000001.safetensors",
         "policy-017-000003.safetensors",
-        "behavior-000004.safetensors",
+        "behavior-017-000004.safetensors",
     }
     assert kept.stat().st_ino == inode
 
@@ -241,7 +252,7 @@ def test_whenever_it_dies_the_old_checkpoint_is_there_or_the_new_one(
             "manifest.json",
             "policy-004-000001.safetensors",
             "policy-017-000003.safetensors",
-            "behavior-000004.safetensors",
+            "behavior-017-000004.safetensors",
         }
     assert outcomes == sorted(outcomes)  # first always the old one, then always the new one
     assert {False, True} == set(outcomes)
@@ -408,7 +419,7 @@ FILES = [
     "manifest.json",
     "policy-004-000001.safetensors",
     "policy-017-000002.safetensors",
-    "behavior-000003.safetensors",
+    "behavior-017-000003.safetensors",
 ]
 
 
@@ -476,7 +487,7 @@ def test_a_file_outside_the_folder_is_never_read(name: str, entry: str, damaged:
     """Whoever hands over a run must not be able to make it read other files, even ones that fit."""
     folder = damaged / "checkpoint"
     manifest = json.loads((folder / "manifest.json").read_text())
-    target = manifest["policies"][0] if entry == "policy" else manifest["behavior"]
+    target = manifest["policies"][0] if entry == "policy" else manifest["visits"][0]["behavior"]
     shutil.copy(folder / target["file"], damaged / "secret.safetensors")
     target["file"] = name.format(root=damaged)
     manifest["sha256"] = digest(manifest)

@@ -25,7 +25,7 @@ def run_with(log_dir: Path, policies: dict[int, dict[str, Tensor]], num_updates:
     """A run's folder with policies of so many updates."""
     folder = RunFolder.create(Config(log_dir=log_dir, run_name="source", **options))
     saved = tuple(SavedPolicy(workflow_id, num_updates, 32, tensors) for workflow_id, tensors in policies.items())
-    CheckpointFolder(folder.path).write(Checkpoint({}, None, (), saved, 32, num_updates, {}))
+    CheckpointFolder(folder.path).write(Checkpoint({}, (None,), saved, 32, num_updates, {}))
     folder.close()
     return folder.path
 

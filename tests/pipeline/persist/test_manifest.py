@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.persist.manifest import CheckpointError, File, Manifest, PolicyFile, digest, read_manifest
+from pipeline.persist.manifest import CheckpointError, File, Manifest, PolicyFile, VisitEntry, digest, read_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,8 +14,10 @@ CONFIGURATION: dict[str, Any] = {"seed": 0, "gp_beta": 2.0, "red_agent": "SleepA
 MANIFEST = Manifest(
     configuration=CONFIGURATION,
     search={"iteration": 3, "observations": [[17, -123.456789012345, 0.1]]},
-    visit={"ucb_score": None},
-    behavior=File(file="behavior-000003.safetensors", sha256="b"),
+    visits=[
+        VisitEntry(visit={"ucb_score": None}, behavior=File(file="behavior-017-000003.safetensors", sha256="b")),
+        None,
+    ],
     policies=[
         PolicyFile(file="policy-017-000003.safetensors", sha256="p", workflow_id=17, num_updates=3, num_episodes=24)
     ],
@@ -23,6 +25,10 @@ MANIFEST = Manifest(
     total_updates=3,
     log_sizes={"training_log.csv": 100},
 )
+
+
+def played_with(file: str) -> dict[str, Any]:
+    return {"visit": {}, "behavior": {"file": file, "sha256": ""}}
 
 
 @pytest.fixture
@@ -40,7 +46,7 @@ def rewrite(path: Path, **changes: Any) -> None:
 
 def test_what_is_written_is_read(path: Path) -> None:
     assert read_manifest(path, CONFIGURATION) == MANIFEST
-    assert MANIFEST.file_names == {"behavior-000003.safetensors", "policy-017-000003.safetensors"}
+    assert MANIFEST.file_names == {"behavior-017-000003.safetensors", "policy-017-000003.safetensors"}
     assert read_manifest(path.with_name("none"), CONFIGURATION) is None
 
 
@@ -115,8 +121,8 @@ def test_a_configuration_that_has_less(path: Path) -> None:
         ({"total_episodes": -1}, "total_episodes: Input should be greater than or equal to 0"),
         ({"total_updates": True}, "total_updates: Input should be a valid integer"),
         ({"log_sizes": {"training_log.csv": "9"}}, r"log_sizes\.training_log\.csv: Input should be a valid integer"),
-        ({"behavior": {"file": "/etc/passwd", "sha256": ""}}, r"behavior\.file: String should match pattern"),
-        ({"behavior": {"file": "policy-1.safetensors\n", "sha256": ""}}, r"behavior\.file: String should match"),
+        ({"visits": [played_with("/etc/passwd")]}, r"visits\.0\.behavior\.file: String should match pattern"),
+        ({"visits": [played_with("policy-1.safetensors\n")]}, r"visits\.0\.behavior\.file: String should match"),
         ({"configuration": {}}, "is of another configuration"),
     ],
 )

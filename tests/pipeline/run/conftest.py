@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pipeline import Config
+from pipeline.learn.learner import Update
+from pipeline.ppo.batch import BatchStatistics
+from pipeline.ppo.update import UpdateMetrics
+from pipeline.types import Estimate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +22,12 @@ RUN: dict[str, Any] = {
     "workers": 2,
     "finals_share": 0,
 }
+
+
+@pytest.fixture
+def last_update() -> Update:
+    batch = BatchStatistics(64, Estimate(-20.0, 1.5), 29.0, 9.0, 0.97, 12.0)
+    return Update(17, 3, batch, UpdateMetrics(0.1, 0.2, 0.3, 0.01, 0.1, 6, 1e-3), collection_s=0.1, update_s=0.2)
 
 
 class MakeConfig(Protocol):

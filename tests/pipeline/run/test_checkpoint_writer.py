@@ -27,7 +27,7 @@ SEARCH = Search(seed=0, beta=2.0, max_episodes_per_workflow=1000)
 
 
 def state(total_episodes: int) -> Checkpoint:
-    return Checkpoint(SEARCH.state(), None, (), (), total_episodes, 0, {})
+    return Checkpoint(SEARCH.state(), (None,), (), total_episodes, 0, {})
 
 
 class Scene:

@@ -8,14 +8,14 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from pipeline.errors import SetupError
-from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.persist.checkpoint import CheckpointFolder, SavedVisit
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolder, RunFolderError
 from pipeline.ppo.recipe import DEFAULT
-from pipeline.run import parts as parts_module
 from pipeline.run.parts import WORKER_FAULTS, assemble
 from pipeline.types import RunStarted
 
@@ -39,28 +39,33 @@ async def test_all_parts_are_taken_apart_again(make_config: MakeConfig) -> None:
     assert not [each.name for each in threading.enumerate() if each.name.rpartition("_")[0] in THREADS]
 
 
-async def test_the_learners_threads_alone_take_subnormal_numbers_for_0(
-    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parts_module, "num_cores", lambda: 2)
+async def test_the_learners_threads_alone_take_subnormal_numbers_for_0(make_config: MakeConfig) -> None:
     async with contextlib.AsyncExitStack() as stack:
         parts = await assemble(make_config(), DEFAULT, None, stack)
-        learner, training = parts.learner, parts.training
-        assert learner._helper is not None
+        threads, training = parts.places[0].learner._threads, parts.training
         halves = [
             thread.submit(operator.truediv, sys.float_info.min, 2).result()
-            for thread in (learner._thread, learner._helper, training._search_thread, parts.disk_thread)
+            for thread in (threads.updates, threads._critics, training._search_thread, parts.disk_thread)
         ]
     assert halves[:2] == [0, 0]
     assert min(*halves[2:], sys.float_info.min / 2) > 0
     assert not [each.name for each in threading.enumerate() if each.name.rpartition("_")[0] in THREADS]
 
 
-async def test_on_one_core_the_learner_has_one_thread(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts_module, "num_cores", lambda: 1)
+async def test_places_share_workers_and_threads_and_have_weights_of_their_own(make_config: MakeConfig) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        parts = await assemble(make_config(), DEFAULT, None, stack)
-        assert parts.learner._helper is None
+        parts = await assemble(make_config(concurrent_visits=3, policy_lag=2), DEFAULT, None, stack)
+        learners = [place.learner for place in parts.places]
+        (threads,) = {learner._threads for learner in learners}
+        assert threads is learners[0]._threads
+        board = learners[0]._publish.func.__self__  # type: ignore[attr-defined]
+        weights = np.zeros(board._values.shape[1], np.float32)
+        first = learners[0]._publish(weights)
+        for learner in learners[1:]:
+            for _ in range(20):
+                learner._publish(weights)
+        assert first in board.versions()
+        assert board.statistics().num_slabs == 3 * 5
 
 
 @pytest.mark.parametrize("content", ["", "Fatal Python error"])
@@ -109,19 +114,22 @@ async def test_a_new_run_has_tried_nothing(make_config: MakeConfig) -> None:
     async with contextlib.AsyncExitStack() as stack:
         parts = await assemble(make_config(), DEFAULT, None, stack)
         state = parts.training.state
-    assert (state.total_episodes, state.total_updates, state.visit, state.policies) == (0, 0, None, ())
+    assert (state.total_episodes, state.total_updates, state.visits, state.policies) == (0, 0, (None,), ())
     assert state.search["observations"] == []
 
 
-@pytest.mark.parametrize("what", ["search", "visit"])
-async def test_a_state_that_can_not_be_is_refused(what: str, make_config: MakeConfig) -> None:
+VISIT = SavedVisit({"unknown": 1, "workflow_id": 3, "first_update": 0, "num_updates": 1}, ())
+
+
+@pytest.mark.parametrize("change", [{"search": {"unknown": 1}}, {"visits": (VISIT,)}], ids=["search", "visit"])
+async def test_a_state_that_can_not_be_is_refused(change: dict[str, Any], make_config: MakeConfig) -> None:
     """A checkpoint that is whole, and was not written by this version."""
     config = make_config()
     async with contextlib.AsyncExitStack() as stack:
         parts = await assemble(config, DEFAULT, None, stack)
         state = parts.training.state
     path = parts.folder.path
-    CheckpointFolder(path).write(dataclasses.replace(state, **{what: {"unknown": 1}}))
+    CheckpointFolder(path).write(dataclasses.replace(state, **change))
     async with contextlib.AsyncExitStack() as stack:
         with pytest.raises(CheckpointError, match="holds a state that can't be"):
             await assemble(config, DEFAULT, path, stack)

@@ -162,8 +162,9 @@ async def test_stopping_now_waits_for_no_update(make_config: MakeConfig) -> None
         async for event in run.events():
             if isinstance(event, UpdateResult):
                 run.stop(now=True)
+                num_updates = run.statistics().total_updates
                 break
-        assert (await run.finished()).updates == 1
+        assert (await run.finished()).updates <= num_updates + 1  # the one that is being taken note of
 
 
 async def test_who_asks_for_events_and_does_not_read_them_lags_behind_nobody(

@@ -12,7 +12,7 @@ import torch
 
 from pipeline.cage2.facts.orders import order_name
 from pipeline.config import MAX_EVALUATION_EPISODES, Config
-from pipeline.learn.learner import VisitOutcome
+from pipeline.learn.learner import Update, VisitOutcome
 from pipeline.learn.visit import Visit
 from pipeline.policy.params import PLAIN
 from pipeline.policy.store import PolicyStore
@@ -24,7 +24,7 @@ from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
     from pipeline.run.curriculum import Curriculum
-    from pipeline.types import UpdateResult, VisitEnd
+    from pipeline.types import VisitEnd
 
 ORDER = order_name(77)
 
@@ -45,12 +45,7 @@ def sampled(mean: float, compliance: float) -> Score:
     return Score(20, Estimate(mean, 1.5), compliance)
 
 
-@pytest.fixture
-def last_update(update: UpdateResult) -> UpdateResult:
-    return update
-
-
-def ended(last_update: UpdateResult, reason: VisitEnd = "budget", num_episodes: int = 64) -> VisitOutcome:
+def ended(last_update: Update, reason: VisitEnd = "budget", num_episodes: int = 64) -> VisitOutcome:
     return VisitOutcome(last_update, num_episodes, reason)
 
 
@@ -73,12 +68,12 @@ def test_a_configuration_says_which(options: dict[str, Any], kind: str) -> None:
 # The search
 
 
-def test_the_search_learns_of_the_evaluation(last_update: UpdateResult) -> None:
+def test_the_search_learns_of_the_evaluation(last_update: Update) -> None:
     config = Config(total_episodes=1000, max_episodes_per_workflow=500, evaluation_episodes=30)
     found = search(config)
     mine = curriculum(config, found, DEFAULT)
     visit = begin(mine, 1000)
-    plan = mine.evaluation_plan(visit, 900)
+    plan = mine.evaluation_plan(visit, 100)
     assert (plan.workflow_ids, plan.num_episodes, plan.greedy_too) == ((visit.workflow_id,), 30, True)
     verdict = mine.finish(visit, ended(last_update, "threshold"), [score(-20.0, 0.96)])
     assert verdict.gp_updated
@@ -92,7 +87,7 @@ def test_the_search_learns_of_the_evaluation(last_update: UpdateResult) -> None:
 @pytest.mark.parametrize("reason", ["threshold", "cap", "patience", "budget"])
 @pytest.mark.parametrize(("compliance", "reached"), [(0.95, True), (0.949, False)])
 def test_the_fresh_evaluation_alone_decides_whether_a_workflow_is_learned(
-    reason: VisitEnd, compliance: float, reached: bool, last_update: UpdateResult
+    reason: VisitEnd, compliance: float, reached: bool, last_update: Update
 ) -> None:
     config = Config()
     found = search(config)
@@ -105,7 +100,7 @@ def test_the_fresh_evaluation_alone_decides_whether_a_workflow_is_learned(
 # The finals
 
 
-def observe(found: Search, mine: Curriculum, last_update: UpdateResult, rewards: list[float]) -> list[int]:
+def observe(found: Search, mine: Curriculum, last_update: Update, rewards: list[float]) -> list[int]:
     """Visit as many workflows as there are rewards; return which."""
     visits = []
     for reward in rewards:
@@ -115,10 +110,11 @@ def observe(found: Search, mine: Curriculum, last_update: UpdateResult, rewards:
     return visits
 
 
-def test_the_search_leaves_the_finals_their_episodes(last_update: UpdateResult) -> None:
+def test_the_search_leaves_the_finals_their_episodes(last_update: Update) -> None:
     config = Config(total_episodes=100_000, finals_share=0.6, finalists=2)
     mine = curriculum(config, search(config), DEFAULT)
-    assert begin(mine, 61_000).budget == 61_000  # nothing is observed yet, and so there is nothing to leave them for
+    assert begin(mine, 61_000).budget == 1000
+    assert begin(mine, 60_000).budget == 60_000  # nothing is observed yet, and so there is nothing to leave them for
     observe(search(config), mine, last_update, [-20.0, -20.1, -20.2])
     assert begin(mine, 61_000).budget == 1000
     first = begin(mine, 60_000)
@@ -146,7 +142,7 @@ def test_workflows_are_visited_on_equal_terms() -> None:
     assert mine.schedule(again).progress(3048) == 0.5
 
 
-def test_finalists_are_trained_from_the_beginning(last_update: UpdateResult) -> None:
+def test_finalists_are_trained_from_the_beginning(last_update: Update) -> None:
     config = Config(total_episodes=2 * AFRESH_EPISODES, finals_share=0.5)
     found, policies = search(config), store()
     mine = curriculum(config, found, DEFAULT)
@@ -179,7 +175,7 @@ def test_a_finalist_is_trained_with_its_share_and_nothing_ends_it_before() -> No
     assert (schedule.progress(9000), schedule.progress(39_000)) == (0.0, 1.0)
     assert schedule.recipe.learning_rate == DEFAULT.learning_rate
     assert schedule.recipe.final_learning_rate < DEFAULT.final_learning_rate
-    assert mine.evaluation_plan(visit, 0).num_episodes == FINAL_EVALUATIONS * 200
+    assert mine.evaluation_plan(visit, 30_000).num_episodes == FINAL_EVALUATIONS * 200
 
 
 def test_an_evaluation_is_never_longer_than_its_seeds_allow() -> None:
@@ -188,23 +184,23 @@ def test_an_evaluation_is_never_longer_than_its_seeds_allow() -> None:
     assert curriculum(config, search(config), DEFAULT).evaluation_plan(visit, 0).num_episodes == MAX_EVALUATION_EPISODES
 
 
-def test_while_nothing_is_observed_the_search_goes_on(last_update: UpdateResult) -> None:
+def test_while_nothing_is_observed_the_search_goes_on(last_update: Update) -> None:
     config = Config(total_episodes=1000, finals_share=0.5)
     mine = curriculum(config, search(config), DEFAULT)
-    visit = begin(mine, 300)
-    assert (visit.part, visit.budget) == ("search", 300)
+    visit = begin(mine, 500)
+    assert (visit.part, visit.budget) == ("search", 500)
     mine.finish(visit, ended(last_update, "patience"), [score(-90.0, 0.5)])
     assert begin(mine, 200).part == "search"
 
 
-def test_without_a_share_there_are_no_finals(last_update: UpdateResult) -> None:
+def test_without_a_share_there_are_no_finals(last_update: Update) -> None:
     config = Config(total_episodes=1000, finals_share=0)
     mine = curriculum(config, search(config), DEFAULT)
     observe(search(config), mine, last_update, [-20.0])
     assert begin(mine, 1).part == "search"
 
 
-def test_a_run_with_a_larger_budget_searches_on_and_holds_finals_again(last_update: UpdateResult) -> None:
+def test_a_run_with_a_larger_budget_searches_on_and_holds_finals_again(last_update: Update) -> None:
     config = Config(total_episodes=1000, finals_share=0.5, finalists=1)
     found = search(config)
     mine = curriculum(config, found, DEFAULT)
@@ -237,7 +233,7 @@ def test_one_order_alone_has_the_whole_run() -> None:
     assert mine.schedule(visit).progress(25_000) == 0.5
 
 
-def test_one_order_alone_goes_on_with_its_policy_and_counts_as_it_is_then(last_update: UpdateResult) -> None:
+def test_one_order_alone_goes_on_with_its_policy_and_counts_as_it_is_then(last_update: Update) -> None:
     """When a larger budget was given."""
     config = Config(workflow=ORDER, total_episodes=1280)
     found, policies = search(config), store()
@@ -253,7 +249,7 @@ def test_one_order_alone_goes_on_with_its_policy_and_counts_as_it_is_then(last_u
 
 @pytest.mark.parametrize(("compliance", "counts"), [(0.95, True), (0.94, False)])
 def test_one_order_alone_counts_if_it_is_followed_in_the_end(
-    compliance: float, counts: bool, last_update: UpdateResult
+    compliance: float, counts: bool, last_update: Update
 ) -> None:
     config = Config(workflow=ORDER, total_episodes=640)
     found = search(config)
@@ -267,3 +263,85 @@ def test_visits_of_every_kind_survive_a_checkpoint() -> None:
     for config in (Config(), Config(workflow=ORDER), Config(policy="shared")):
         visit = begin(curriculum(config, search(config), DEFAULT), 100)
         assert Visit.from_json(visit.to_json()).to_json() == visit.to_json()
+
+
+# Several at a time
+
+
+def several(
+    mine: Curriculum,
+    remaining: int,
+    num: int,
+    under_way: list[Visit] | None = None,
+    policies: PolicyStore | None = None,
+) -> list[Visit]:
+    """Let as many visits begin as may, in the order of their places."""
+    visits: list[Visit] = []
+    for place in range(num):
+        visit = mine.begin(policies or store(), remaining, [*(under_way or []), *visits], num - place)
+        if visit is None:
+            break
+        visits.append(visit)
+    return visits
+
+
+def test_visits_at_a_time_share_what_the_search_has_left(last_update: Update) -> None:
+    config = Config(total_episodes=1000, finals_share=0.5, concurrent_visits=4)
+    mine = curriculum(config, search(config), DEFAULT)
+    visits = several(mine, 1000, 4)
+    assert [visit.budget for visit in visits] == [125] * 4
+    assert len({visit.workflow_id for visit in visits}) == 4
+    assert [visit.iteration for visit in visits] == [0, 1, 2, 3]
+    first, *others = (replace(visit, num_episodes=64) for visit in visits)
+    mine.finish(first, ended(last_update, "threshold"), [score(-20.0, 0.97)])
+    (again,) = several(mine, 1000 - 4 * 64, 1, others)
+    assert again.budget == 125 - 64  # what the first left; the others keep theirs
+    assert again.workflow_id not in {visit.workflow_id for visit in visits}
+
+
+def test_the_finals_wait_for_all_visits_of_the_search(last_update: Update) -> None:
+    config = Config(total_episodes=1000, finals_share=0.5, finalists=2, concurrent_visits=2)
+    mine = curriculum(config, search(config), DEFAULT)
+    first, second = (replace(visit, num_episodes=249) for visit in several(mine, 1000, 2))
+    mine.finish(replace(first, num_episodes=250), ended(last_update, "budget", 250), [score(-20.0, 0.97)])
+    assert several(mine, 501, 1, [second]) == []
+    mine.finish(replace(second, num_episodes=250), ended(last_update, "budget", 250), [score(-20.1, 0.97)])
+    finalists = several(mine, 500, 2)
+    assert [(visit.part, visit.budget) for visit in finalists] == [("finals", 250)] * 2
+    assert {visit.workflow_id for visit in finalists} == {first.workflow_id, second.workflow_id}
+    assert several(mine, 300, 1, finalists) == []
+
+
+def test_when_the_searchs_episodes_are_used_up_and_nothing_is_observed_one_goes_on(last_update: Update) -> None:
+    config = Config(total_episodes=1000, finals_share=0.5, concurrent_visits=4)
+    mine = curriculum(config, search(config), DEFAULT)
+    for visit in several(mine, 1000, 4):
+        mine.finish(visit, ended(last_update, "budget", 125), [score(-90.0, 0.5)])
+    (alone,) = several(mine, 500, 4)
+    assert (alone.part, alone.budget) == ("search", 500)
+
+
+@pytest.mark.parametrize("options", [{"workflow": ORDER}, {"policy": "shared"}], ids=str)
+def test_what_trains_one_policy_has_one_visit_at_a_time(options: dict[str, Any]) -> None:
+    config = Config(**options)
+    assert len(several(curriculum(config, search(config), DEFAULT), 1000, 3)) == 1
+
+
+def test_a_warm_start_is_from_nobody_in_training(last_update: Update) -> None:
+    config = Config(total_episodes=1000, warm_start=True, concurrent_visits=2)
+    policies = store()
+    mine = curriculum(config, search(config), DEFAULT)
+    first = mine.begin(policies, 1000, [], 2)
+    assert first is not None
+    trained = policies.get_or_create(first.workflow_id, warm_start=False)
+    trained.num_updates = 8
+    with torch.no_grad():
+        next(trained.network.parameters()).add_(1)
+    (second,) = several(mine, 1000, 1, [first], policies)
+    fresh = store().get_or_create(second.workflow_id, warm_start=False).network.actor_weights()
+    assert np.array_equal(policies.get_or_create(second.workflow_id, False).network.actor_weights(), fresh)
+    mine.finish(first, ended(last_update, "threshold"), [score(-20.0, 0.97)])
+    third = mine.begin(policies, 1000, [replace(second, budget=100)], 1)
+    assert third is not None
+    warm = policies.get_or_create(third.workflow_id, warm_start=False).network.actor_weights()
+    assert np.array_equal(warm, trained.network.actor_weights())

@@ -11,7 +11,7 @@ import pytest
 from pipeline import seeding
 from pipeline.cage2.facts.orders import NUM_WORKFLOWS
 from pipeline.config import Config
-from pipeline.learn.learner import VisitOutcome
+from pipeline.learn.learner import Update, VisitOutcome
 from pipeline.learn.visit import Visit
 from pipeline.policy.params import PLAIN
 from pipeline.policy.store import SHARED_POLICY, PolicyStore
@@ -22,7 +22,7 @@ from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
     from pipeline.run.curriculum import Curriculum
-    from pipeline.types import UpdateResult, VisitEnd
+    from pipeline.types import VisitEnd
 
 
 def search(config: Config) -> Search:
@@ -41,12 +41,7 @@ def sampled(mean: float, compliance: float) -> Score:
     return Score(20, Estimate(mean, 1.5), compliance)
 
 
-@pytest.fixture
-def last_update(update: UpdateResult) -> UpdateResult:
-    return update
-
-
-def ended(last_update: UpdateResult, reason: VisitEnd = "budget", num_episodes: int = 64) -> VisitOutcome:
+def ended(last_update: Update, reason: VisitEnd = "budget", num_episodes: int = 64) -> VisitOutcome:
     return VisitOutcome(last_update, num_episodes, reason)
 
 
@@ -79,16 +74,16 @@ def test_the_orders_of_a_shared_policy_follow_from_the_update_alone() -> None:
     assert list(mine.orders(first, 5, 32)) == list(found.deal(32, lots))
 
 
-@pytest.mark.parametrize(("remaining", "num_episodes", "greedy_too"), [(100, 20, False), (0, 200, True)])
-def test_all_orders_are_evaluated_after_each_round(remaining: int, num_episodes: int, greedy_too: bool) -> None:
+@pytest.mark.parametrize(("num_trained", "num_episodes", "greedy_too"), [(900, 20, False), (1000, 200, True)])
+def test_all_orders_are_evaluated_after_each_round(num_trained: int, num_episodes: int, greedy_too: bool) -> None:
     config = Config(policy="shared")
     mine = Shared(config, search(config), DEFAULT)
-    plan = mine.evaluation_plan(begin(mine, 1000), remaining)
+    plan = mine.evaluation_plan(begin(mine, 1000), num_trained)
     assert plan.workflow_ids == tuple(range(NUM_WORKFLOWS))
     assert (plan.num_episodes, plan.greedy_too) == (num_episodes, greedy_too)
 
 
-def test_the_search_hears_of_the_orders_that_a_shared_policy_follows(last_update: UpdateResult) -> None:
+def test_the_search_hears_of_the_orders_that_a_shared_policy_follows(last_update: Update) -> None:
     config = Config(policy="shared")
     found = search(config)
     mine = Shared(config, found, DEFAULT)
@@ -107,7 +102,7 @@ def test_the_search_hears_of_the_orders_that_a_shared_policy_follows(last_update
     assert observed == [i for i in range(NUM_WORKFLOWS) if i % 2]
 
 
-def test_the_last_round_is_scored_without_sampling_too(last_update: UpdateResult) -> None:
+def test_the_last_round_is_scored_without_sampling_too(last_update: Update) -> None:
     config = Config(policy="shared", total_episodes=1000)
     mine = Shared(config, search(config), DEFAULT)
     visit = begin(mine, 100)
@@ -118,7 +113,7 @@ def test_the_last_round_is_scored_without_sampling_too(last_update: UpdateResult
     assert verdict.result.score.greedy_compliance == pytest.approx(0.97)
 
 
-def test_nothing_is_followed_nothing_is_learned(last_update: UpdateResult) -> None:
+def test_nothing_is_followed_nothing_is_learned(last_update: Update) -> None:
     config = Config(policy="shared")
     found = search(config)
     mine = Shared(config, found, DEFAULT)

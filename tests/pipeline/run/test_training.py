@@ -8,6 +8,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 from pipeline.cage2.facts.orders import NUM_WORKFLOWS
 from pipeline.persist.checkpoint import CheckpointFolder
@@ -66,7 +67,8 @@ async def test_training_goes_on_to_the_budget(make_config: MakeConfig) -> None:
         before = parts.training.statistics()
         assert await parts.training.run() == "budget"
         after = parts.training.statistics()
-        evaluated = parts.evaluator.statistics()
+        (place,) = parts.places
+        evaluated = place.evaluator.statistics()
     assert dataclasses.astuple(before) == (0, 0, 0.0)
     assert (after.total_episodes, after.total_updates) == (40, 5)
     assert evaluated.num_episodes == 5 * 3 * 2  # any compliance ends a visit after one update; sampled and greedy
@@ -90,7 +92,9 @@ async def test_the_orders_of_a_shared_policy_are_told_before_the_verdict(make_co
     assert [type(event) for event in events[-3:]] == [UpdateResult, OrdersEvaluated, WorkflowFinished]
 
 
-async def test_a_stop_is_heeded_after_the_update_and_training_goes_on_from_there(make_config: MakeConfig) -> None:
+async def test_a_stop_is_heeded_after_the_update_and_training_goes_on_from_there(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
     async with playing(make_config(collector="sequential", run_name="whole")) as parts:
         await parts.training.run()
         whole = parts.training.digest()
@@ -102,12 +106,12 @@ async def test_a_stop_is_heeded_after_the_update_and_training_goes_on_from_there
         await stopping
         stopped = training.state
         assert 0 < stopped.total_episodes < 40
-        assert stopped.visit is not None
-        training.stop_requested = False
-        assert await training.run() == "budget"
-        assert training.digest() == whole
-        assert training.state is not stopped
-        assert stopped.total_episodes < 40  # a state is replaced, not changed
+        assert stopped.visits[0] is not None
+        CheckpointFolder(tmp_path / "run").write(stopped)
+    async with playing(make_config(collector="sequential"), tmp_path / "run") as parts:
+        assert await parts.training.run() == "budget"
+        assert parts.training.digest() == whole
+    assert stopped.total_episodes < 40  # a state is replaced, not changed
 
 
 async def stop_after_an_update(parts: Parts) -> None:
@@ -130,7 +134,11 @@ async def test_a_checkpoint_is_taken_up_whole(make_config: MakeConfig, tmp_path:
         assert parts.training.digest() == digest
         assert parts.training.statistics().total_episodes == statistics.total_episodes > 0
         assert parts.training._snapshot().search == written.search
-        assert parts.training._snapshot().visit == written.visit
+        (visit,), (again,) = written.visits, parts.training._snapshot().visits
+        assert visit is not None
+        assert again is not None
+        assert visit.visit == again.visit
+        assert all(map(torch.equal, visit.behavior_weights, again.behavior_weights))
 
 
 async def test_when_every_workflow_has_had_its_share_there_is_nothing_left(

@@ -50,6 +50,8 @@ def test_what_is_left_of_a_pool_whose_processes_were_all_killed_is_swept() -> No
         left = semaphores(program.pid)  # a living one's are left alone
         assert left
         for each in family:  # the resource tracker, too, which would remove them
+            each.suspend()  # or it would end by itself when it finds another one gone
+        for each in family:
             each.kill()
         psutil.wait_procs(family)
     assert semaphores(program.pid) == left

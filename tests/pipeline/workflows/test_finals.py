@@ -28,7 +28,7 @@ def test_the_winner_has_the_highest_greedy_reward_so_far(results: list[float | N
     finals, counted = Finals(finalists), []
     for workflow_id, greedy in list(zip(finalists, results, strict=True))[:num_done]:
         assert finals.left[0] == workflow_id
-        finals.finish(score(greedy))
+        finals.finish(workflow_id, score(greedy))
         if greedy is not None:
             counted.append((greedy, workflow_id))
     assert finals.left == tuple(finalists[num_done:])
@@ -45,6 +45,16 @@ def test_the_winner_has_the_highest_greedy_reward_so_far(results: list[float | N
 
 def test_nobody_is_left_when_they_are_over() -> None:
     finals = Finals([7])
-    finals.finish(None)
-    with pytest.raises(ValueError, match="the finals are over"):
-        finals.finish(None)
+    finals.finish(7, None)
+    with pytest.raises(ValueError, match=r"workflow 7 can't have been trained: the finalists left are \(\)"):
+        finals.finish(7, None)
+
+
+def test_they_may_end_in_any_order() -> None:
+    finals = Finals([7, 8, 9])
+    finals.finish(9, score(-15.0))
+    assert finals.left == (7, 8)
+    finals.finish(7, score(-15.0))
+    assert finals.winner == (7, score(-15.0))  # the first of equals, whoever was there first
+    again = Finals.from_state(json.loads(json.dumps(finals.state())))
+    assert (again.left, again.winner) == ((8,), finals.winner)

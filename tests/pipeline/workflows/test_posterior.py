@@ -15,7 +15,7 @@ from pipeline.workflows.choice import choose
 from pipeline.workflows.evidence import MEAN_VARIANCE
 from pipeline.workflows.models import covariances
 from pipeline.workflows.observations import Observation
-from pipeline.workflows.posterior import Posterior, fit, sample
+from pipeline.workflows.posterior import Posterior, expecting, fit, sample
 from pipeline.workflows.targets import standardise
 
 EVERY = np.ones(NUM_WORKFLOWS, dtype=bool)
@@ -268,3 +268,37 @@ def test_it_finds_good_orders_sooner_than_chance() -> None:
 
     search, chance = (np.mean([regret(seed, by_chance=c) for seed in range(6)]) for c in (False, True))
     assert search < 0.5 * chance
+
+
+# What is under way
+
+
+def test_what_is_expected_changes_no_mean_and_takes_from_each_model_what_it_would_learn() -> None:
+    rng = np.random.default_rng(3)
+    ids = np.sort(rng.permutation(NUM_WORKFLOWS)[:8])
+    posterior = fit([Observation(int(i), r, 1.0) for i, r in zip(ids, rng.normal(-60, 8, 8), strict=True)])
+    under_way, evidence = [5, 77], posterior.evidence
+    expected = expecting(posterior, under_way)
+    assert_sound(expected)
+    assert np.array_equal(expected.mean, posterior.mean)
+    both = np.append(ids, under_way)
+    variances, means = [], []
+    for k, (model, nugget) in enumerate(zip(evidence.model.tolist(), evidence.nugget.tolist(), strict=True)):
+        kernel = covariances()[model] + MEAN_VARIANCE
+        noise = np.diag(evidence.factor[k] @ evidence.factor[k].T) - np.diag(kernel)[ids]  # of what was observed
+        among = kernel[np.ix_(both, both)] + np.diag(np.append(noise, [nugget, nugget]))
+        variances.append(np.diag(kernel) - np.einsum("ij,ji->i", np.linalg.solve(among, kernel[both]).T, kernel[both]))
+        seen = kernel[np.ix_(ids, ids)] + np.diag(noise)
+        means.append(kernel[:, ids] @ np.linalg.solve(seen, evidence.factor[k] @ evidence.whitened[k]))
+    mean = evidence.weight @ np.array(means)
+    variance = evidence.weight @ (np.array(variances) + (np.array(means) - mean) ** 2)
+    np.testing.assert_allclose(expected.std, posterior.scale * np.sqrt(variance), rtol=1e-7)
+
+
+@given(st.sets(st.integers(0, 119), min_size=1, max_size=20))
+@settings(max_examples=20)
+def test_who_expects_more_is_less_uncertain(under_way: set[int]) -> None:
+    posterior = fit(observe({3: -20.0, 50: -30.0, 99: -25.0}))
+    expected = expecting(posterior, under_way)
+    assert (expected.std <= posterior.std * (1 + 1e-9)).all()
+    assert (expected.std[list(under_way)] < posterior.std[list(under_way)]).any()

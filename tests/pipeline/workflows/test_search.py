@@ -114,6 +114,29 @@ def test_nobody_is_visited_again_before_all_are_observed() -> None:
     assert pick.workflow_id == 70
 
 
+def test_what_is_under_way_is_not_picked_and_neither_is_what_is_like_it() -> None:
+    tried = played(3)
+    picks: list[Pick] = []
+    for _ in range(6):
+        pick = tried.next([other.workflow_id for other in picks])
+        assert pick is not None
+        picks.append(pick)
+    assert len({pick.workflow_id for pick in picks}) == 6
+    assert [pick.iteration for pick in picks] == [3, 4, 5, 6, 7, 8]  # as many as were picked before, so each once
+    scores = [pick.ucb_score for pick in picks]
+    assert scores == sorted(scores, reverse=True)
+    assert picks[0] == tried.next()
+
+
+def test_before_anything_is_observed_those_under_way_are_different_ones() -> None:
+    tried, under_way = search(), [7, 8]
+    pick = tried.next(under_way)
+    assert pick is not None
+    assert pick.iteration == 2
+    assert pick.workflow_id not in under_way
+    assert tried.next(range(NUM_WORKFLOWS)) is None
+
+
 # What visits do
 
 
@@ -386,13 +409,32 @@ def test_before_there_is_a_winner_one_is_named_that_is_not_in_training() -> None
     tried = close_to_one_another()
     tried.hold_finals(2)
     assert tried.finals is not None
+    first = tried.finals.left[0]
     best = tried.best()
     assert best is not None
-    assert best[0] in {3, 50, 99} - {tried.finals.left[0]}
-    alone = search()
-    alone.finish(result(3))
-    alone.hold_finals(2)
-    assert alone.best() is None
+    assert best[0] == first
+    best = tried.best(under_way=[first])
+    assert best is not None
+    assert best[0] in {3, 50, 99} - {first}
+    assert tried.best(under_way=observed(tried)) is None
+
+
+def test_finalists_may_be_trained_at_a_time_and_end_in_any_order() -> None:
+    tried = close_to_one_another()
+    tried.hold_finals(3)
+    assert tried.finals is not None
+    first, second, third = tried.finals.left
+    picks = [tried.next(under_way) for under_way in ([], [first], [first, second], [first, second, third])]
+    num = tried.statistics().iteration
+    told = [pick and (pick.workflow_id, pick.iteration) for pick in picks]
+    assert told == [(first, num), (second, num + 1), (third, num + 2), None]
+    tried.finish(final(second, -14.0))
+    assert tried.next([first, third]) is None
+    tried.finish(final(third, -12.0))
+    tried.finish(final(first, -13.0))
+    best = tried.best()
+    assert best is not None
+    assert best[0] == third
 
 
 def test_a_finalist_that_misses_the_threshold_counts_for_nothing() -> None:
@@ -422,11 +464,11 @@ def test_who_won_before_is_in_the_next_finals() -> None:
     assert len(tried.finals.left) == 2
 
 
-def test_only_the_next_finalist_can_have_been_trained() -> None:
+def test_only_a_finalist_can_have_been_trained() -> None:
     tried = close_to_one_another()
     tried.hold_finals(2)
     state = tried.state()
-    with pytest.raises(ValueError, match="workflow 7 can't have been trained: finalist"):
+    with pytest.raises(ValueError, match="workflow 7 can't have been trained: the finalists left are"):
         tried.finish(final(7, -12.0))
     assert tried.state() == state
 

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import RunBench
+
+
+def test_it_measures_what_is_asked_for(run_bench: RunBench) -> None:
+    done = run_bench("scaling.py", "--seconds=0.5", "--visits=1,3", "--update-ms=20", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    kinds = [row["kind"] for row in rows]
+    assert kinds == ["real"] * kinds.count("real") + ["set", "set", "loop"]
+    assert [row["concurrent_visits"] for row in rows if row["kind"] == "set"] == [1, 3]
+    for row in rows:
+        assert row["updates_per_s"] > 0
+        assert row["loop_lag_ms_999"] > 0
+        if row["kind"] == "set":
+            ideal = row["concurrent_visits"] * 1000 / 20
+            assert row["efficiency"] == pytest.approx(row["updates_per_s"] / ideal)
+            assert row["updates_per_s"] < 1.5 * ideal  # one that was begun before counts, too
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("--kinds=slow", "unknown kind slow: choose from real, set"),
+        ("--visits=many", "--visits is numbers, as in 1,4,16,64"),
+        ("--visits=0", "--visits are 1 to 120 each"),
+        ("--seconds=0", "--seconds is above 0"),
+    ],
+)
+def test_what_can_not_be_is_told(option: str, told: str, run_bench: RunBench) -> None:
+    done = run_bench("scaling.py", option)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
