@@ -15,6 +15,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import TravellingError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,7 +26,7 @@ _IMPORT = re.compile(rf"^(?:from|import) ((?:{'|'.join(PROJECT)})\b[\w.]*)(?: im
 """An import at the start of a line: one further in is for type checkers, or not done when the module is imported."""
 
 
-class UnreadableSourceError(Exception):
+class UnreadableSourceError(TravellingError):
     """A module has no source that could be read: it is part of a frozen program, or was typed in."""
 
     def __init__(self, module: str) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.cage2.facts.compliance import alignment_bonus, episode_compliance
 from pipeline.cage2.facts.spec import OBSERVATION_SIZE
+from pipeline.errors import TravellingError
 from pipeline.estimates import estimate_of_tenths
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.types import Estimate
 
 
-class BatchNotFullError(RuntimeError):
+class BatchNotFullError(TravellingError, RuntimeError):
     """An update was asked for before all episodes were there."""
 
     def __init__(self, num_filled: int, num_episodes: int) -> None:
@@ -34,7 +35,7 @@ class BatchNotFullError(RuntimeError):
         )
 
 
-class RowFilledError(RuntimeError):
+class RowFilledError(TravellingError, RuntimeError):
     """A row was put twice: two slots claim to be the same episode."""
 
     def __init__(self, row: int) -> None:

@@ -12,6 +12,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING
 
+from pipeline.errors import TravellingError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,7 +24,7 @@ DUMPS_S = 4.0
 _POLL_S = 0.002
 
 
-class WorkersDiedError(RuntimeError):
+class WorkersDiedError(TravellingError, RuntimeError):
     """Worker processes died while they held a task. They have been seen off and replaced; the task is given anew."""
 
     def __init__(self, generation: int, casualties: frozenset[int]) -> None:

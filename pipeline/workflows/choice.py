@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pipeline.cage2.facts.orders import NUM_WORKFLOWS
+from pipeline.errors import TravellingError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -22,7 +23,7 @@ _TIE: Final = 1e-9
 """Scores that differ by less than this, relative to their size, are equal but for rounding."""
 
 
-class NoCandidatesError(ValueError):
+class NoCandidatesError(TravellingError, ValueError):
     """There is no workflow to choose from."""
 
     def __init__(self) -> None:

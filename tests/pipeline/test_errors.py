@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import importlib
+import pickle
+import pkgutil
+
 import pytest
 
+import pipeline
 from pipeline.cage2.cyborg.env import CyborgNotInstalledError
 from pipeline.command.options import UsageError
-from pipeline.errors import PipelineError, SetupError
+from pipeline.errors import PipelineError, SetupError, TravellingError
 from pipeline.observe.tensorboard import TensorBoardMissingError
 from pipeline.persist.checkpoint import CheckpointError
 from pipeline.persist.runs import RunFolderError
@@ -30,3 +35,29 @@ def test_what_ends_a_run_is_a_pipeline_error_only() -> None:
     assert issubclass(SetupError, PipelineError)
     assert issubclass(TrainingDivergedError, PipelineError)
     assert not issubclass(TrainingDivergedError, SetupError)
+
+
+def kinds() -> list[type[Exception]]:
+    """All errors whose message is made when they are: pickle would make it again, of the message."""
+    found: set[type[Exception]] = set()
+    for info in pkgutil.walk_packages(pipeline.__path__, "pipeline."):
+        for value in vars(importlib.import_module(info.name)).values():
+            if isinstance(value, type) and issubclass(value, Exception) and value.__module__ == info.name:
+                found.add(value)
+    made = (kind for kind in found if "__init__" in vars(kind) and "__str__" not in vars(kind))
+    return sorted(made, key=lambda kind: kind.__qualname__)
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_an_error_goes_from_process_to_process_as_it_is(kind: type[Exception]) -> None:
+    error = kind.__new__(kind, "what happened; what to do")
+    error.note = 7  # type: ignore[attr-defined]
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own
+    assert type(again) is kind
+    assert (str(again), vars(again)) == ("what happened; what to do", {"note": 7})
+    assert isinstance(again, TravellingError)
+
+
+def test_an_error_that_says_more_than_it_is_given_says_it_once() -> None:
+    error = NoSuchDeviceError("cuda")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301  # our own

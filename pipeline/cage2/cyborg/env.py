@@ -28,7 +28,7 @@ from pipeline.cage2.cyborg.subnets import subnets_listed_once
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.images import OT_SERVICE, PRIVILEGED_USERS
 from pipeline.cage2.facts.names import Package, require
-from pipeline.errors import SetupError
+from pipeline.errors import SetupError, TravellingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ _MALWARE_DENSITY = 0.9
 """Density from which on a file counts as malware in what Analyse finds."""
 
 
-class UnknownRedAgentError(ValueError):
+class UnknownRedAgentError(TravellingError, ValueError):
     """There is no such Red agent in the game."""
 
     def __init__(self, red_agent: str, known: tuple[str, ...] = spec.RED_AGENTS) -> None:
@@ -65,7 +65,7 @@ class CyborgNotInstalledError(SetupError):
         super().__init__(f"CybORG is not installed ({package}): {advice[package]}")
 
 
-class EpisodeNotStartedError(RuntimeError):
+class EpisodeNotStartedError(TravellingError, RuntimeError):
     """`step` was called before the first `reset`."""
 
     def __init__(self) -> None:

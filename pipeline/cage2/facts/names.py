@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from pipeline.errors import TravellingError
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -23,7 +25,7 @@ Observation = Literal["stock", "corrected"]
 """`stock`: the table of CybORG's own wrapper. `corrected`: a new decoy does not hide a scan of the same step."""
 
 
-class UnknownNameError(ValueError):
+class UnknownNameError(TravellingError, ValueError):
     """A name is none of those that there are."""
 
     def __init__(self, what: str, name: object, names: Collection[str]) -> None:

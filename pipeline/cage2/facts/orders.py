@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pipeline.cage2.facts.spec import HOST_TYPES
+from pipeline.errors import TravellingError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,7 +28,7 @@ NUM_PAIRS: Final = len(PAIRS)
 _ARROW: Final = " -> "
 
 
-class UnknownOrderError(ValueError):
+class UnknownOrderError(TravellingError, ValueError):
     """A text is no order of the five host types."""
 
     def __init__(self, text: str) -> None:
