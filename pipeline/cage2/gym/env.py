@@ -15,6 +15,7 @@ from pipeline.cage2.facts import spec
 from pipeline.cage2.gym.blue_side import BlueSide
 from pipeline.cage2.gym.games import CyborgGame, FastGame, Game, Options, check_reset_options
 from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, render
+from pipeline.errors import TravellingError
 
 if TYPE_CHECKING:
     from pipeline.cage2.blue.interface import Actions
@@ -38,7 +39,7 @@ def action_space(interface: Interface) -> spaces.Space[np.int64]:
     return spaces.Discrete(interface.num_actions)
 
 
-class InvalidActionError(error.InvalidAction, ValueError):
+class InvalidActionError(TravellingError, error.InvalidAction, ValueError):
     """An action is none of Blue's."""
 
     def __init__(self, action: object, num_actions: int = spec.NUM_ACTIONS) -> None:
