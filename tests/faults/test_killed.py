@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from conftest import DigestOf, RunPy
 
 # long enough that there is always something left to kill
-RUN: dict[str, Any] = {"total_episodes": 144, "max_episodes_per_workflow": 84, "episodes_per_update": 12, "workers": 2}
+RUN: dict[str, Any] = {
+    "total_episodes": 144,
+    "max_episodes_per_workflow": 84,
+    "episodes_per_update": 12,
+    "evaluation_episodes": 4,
+    "workers": 2,
+}
 NUM_UPDATES = 12
 
 

@@ -26,6 +26,7 @@ RUN: dict[str, Any] = {
     "total_episodes": 48,
     "max_episodes_per_workflow": 32,
     "episodes_per_update": 8,
+    "evaluation_episodes": 4,
     "workers": 1,
     "collector": "sequential",
 }
