@@ -14,6 +14,8 @@ from native_buffers.segment import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's actors step back by 15 else, for all other tests' processes
+
 settings.register_profile("pipeline", deadline=None)  # a busy machine is no failure
 settings.load_profile("pipeline")
 
