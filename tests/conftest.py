@@ -28,6 +28,28 @@ def own_segments() -> set[Path]:
     return set(SHM.glob(f"{PREFIX}-{os.getpid()}-*"))
 
 
+LONGEST = (
+    "determinism/test_digest.py",
+    "pipeline/collect/ray/test_collector.py",
+    "bench/test_compare.py",
+    "determinism/test_processors.py",
+    "bench/test_throughput.py",
+    "embedding/test_clients.py",
+    "faults/test_moments.py",
+    "bench/test_chaos.py",
+    "faults/test_ray_nodes.py",
+    "pipeline/run/test_pipeline.py",
+    "faults/test_killed.py",
+    "faults/test_cancelled.py",
+)
+"""Files that begin first, for a file's tests stay in one process, and none is to begin when the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {Path(__file__).parent / file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _session_leaves_no_segments() -> Iterator[None]:
     yield
