@@ -251,6 +251,7 @@ SEARCH: dict[str, Any] = {
     "gp_beta": 0.0,
     "warm_start": True,
     "evaluation_episodes": 4,
+    "episode_steps": 50,
     "seed": 5,
 }
 
