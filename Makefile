@@ -15,7 +15,8 @@ run: .venv/installed  ## train for some minutes on real CybORG, to the end
 
 test: .venv/installed-dev  ## lint, types, tests
 	$(MAKE) --no-print-directory --jobs=2 --output-sync lint kernels
-	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder
+	@# a process that is lost ends the run, with the test that it was at: another one would begin that test again
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --max-worker-restart=0 --dist=loadfile --no-loadscope-reorder
 
 test-slow: .venv/installed-dev  ## the proofs that take minutes
 	$(BIN)/python -m pytest -m slow --timeout 1800

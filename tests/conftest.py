@@ -14,6 +14,8 @@ from native_buffers.segment import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's actors step back by 15 else, for all other tests' processes
+
 settings.register_profile("pipeline", deadline=None)  # a busy machine is no failure
 settings.load_profile("pipeline")
 
@@ -24,6 +26,28 @@ SHM = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory
 def own_segments() -> set[Path]:
     """Those of this process alone: other runs of the tests may go on beside it."""
     return set(SHM.glob(f"{PREFIX}-{os.getpid()}-*"))
+
+
+LONGEST = (
+    "determinism/test_digest.py",
+    "pipeline/collect/ray/test_collector.py",
+    "bench/test_compare.py",
+    "determinism/test_processors.py",
+    "bench/test_throughput.py",
+    "embedding/test_clients.py",
+    "faults/test_moments.py",
+    "bench/test_chaos.py",
+    "faults/test_ray_nodes.py",
+    "pipeline/run/test_pipeline.py",
+    "faults/test_killed.py",
+    "faults/test_cancelled.py",
+)
+"""Files that begin first, for a file's tests stay in one process, and none is to begin when the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {Path(__file__).parent / file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -252,6 +252,7 @@ SEARCH: dict[str, Any] = {
     "gp_beta": 0.0,
     "warm_start": True,
     "evaluation_episodes": 4,
+    "episode_steps": 50,
     "seed": 5,
 }
 
@@ -349,7 +350,7 @@ async def test_how_many_visits_there_are_at_a_time_is_part_of_what_is_learned(
 
 # one policy for all orders, whose rounds end with an evaluation of each; one order alone, evaluated at the end
 KINDS: dict[str, dict[str, Any]] = {
-    "shared": {"policy": "shared", "red_agent": "Mixed", "total_episodes": 24},
+    "shared": {"policy": "shared", "red_agent": "Mixed", "total_episodes": 16},
     "single": {"workflow": "op_server -> user -> enterprise -> defender -> op_host", "total_episodes": 40},
 }
 KIND: dict[str, Any] = {"episodes_per_update": 8, "evaluation_episodes": 2, "compliance_threshold": 0.2, "seed": 3}
@@ -360,9 +361,9 @@ async def test_other_kinds_of_training_do_not_depend_on_it_either(kind: str, tmp
     """By one process, by two workers, and by way of a stop and a resume."""
     options = {**KIND, **KINDS[kind]}
     reference, visits = await search_digest(Config(**options, collector="sequential", log_dir=tmp_path / "1"))
-    assert sum(visit.result.score.num_evaluated for visit in visits) == {"shared": 3 * 120 * 2, "single": 2}[kind]
+    assert sum(visit.result.score.num_evaluated for visit in visits) == {"shared": 2 * 120 * 2, "single": 2}[kind]
     assert (await search_digest(Config(**options, workers=2, log_dir=tmp_path / "2")))[0] == reference
-    assert (await search_digest(Config(**options, workers=2, log_dir=tmp_path / "3"), 16))[0] == reference
+    assert (await search_digest(Config(**options, workers=2, log_dir=tmp_path / "3"), 8))[0] == reference
 
 
 async def extended(config: Config, *budgets: int, stop_after: int | None = None) -> str:
@@ -387,13 +388,14 @@ async def extended(config: Config, *budgets: int, stop_after: int | None = None)
 
 @pytest.mark.parametrize("kind", ["search", *KINDS])
 async def test_a_run_with_larger_budgets_depends_on_what_they_are(kind: str, tmp_path: Path) -> None:
-    options: dict[str, Any] = {**SEARCH, **KIND, **KINDS.get(kind, {}), "total_episodes": 24}
+    first, *more = (16, 32, 48) if kind == "shared" else (24, 40, 64)  # each round of `shared` evaluates all orders
+    options: dict[str, Any] = {**SEARCH, **KIND, **KINDS.get(kind, {}), "total_episodes": first}
 
     def config(name: str, **changes: Any) -> Config:
         return Config(**{**options, **changes}, log_dir=tmp_path, run_name=name)
 
-    reference = await extended(config("whole", collector="sequential"), 40, 64)
-    assert await extended(config("parts", workers=2), 40, 64, stop_after=16) == reference
+    reference = await extended(config("whole", collector="sequential"), *more)
+    assert await extended(config("parts", workers=2), *more, stop_after=first - 8) == reference
     if kind == "single":  # whose learning rate follows the budget
         assert await extended(config("two", workers=2), 64) != reference
         assert await extended(config("one", workers=2, total_episodes=64)) != reference

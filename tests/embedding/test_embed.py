@@ -19,7 +19,8 @@ from pathlib import Path
 from pipeline import Config, Pipeline
 
 async def main():
-    config = Config(total_episodes=24, episodes_per_update=12, workers=2, log_dir=Path(sys.argv[1]))
+    size = dict(total_episodes=24, episodes_per_update=12, evaluation_episodes=4)
+    config = Config(**size, workers=2, log_dir=Path(sys.argv[1]))
     async with Pipeline(config) as pipeline:
         print((await pipeline.run()).episodes)
 

@@ -31,6 +31,7 @@ async def test_training_makes_no_blocking_call(method: dict[str, Any], alarm: Bl
         checkpoint_interval_s=0,
         compliance_threshold=0.2,
         finals_share=0,
+        evaluation_episodes=4,
         log_dir=tmp_path,
     )
     async with Pipeline(config) as pipeline:  # entering and leaving make and remove files and shared memory

@@ -35,7 +35,13 @@ if TYPE_CHECKING:
 
     from conftest import DigestOf
 
-RUN: dict[str, Any] = {"total_episodes": 48, "max_episodes_per_workflow": 32, "episodes_per_update": 16, "workers": 2}
+RUN: dict[str, Any] = {
+    "total_episodes": 48,
+    "max_episodes_per_workflow": 32,
+    "episodes_per_update": 16,
+    "evaluation_episodes": 4,
+    "workers": 2,
+}
 TIMEOUT_S = 60
 
 PREFIXES = tuple(f"cage2-{name}" for name in ("learner", "critic", "search", "disk", "pool", "step"))

@@ -34,6 +34,7 @@ RUN: dict[str, Any] = {
     "total_episodes": 96,
     "max_episodes_per_workflow": 32,
     "episodes_per_update": 4,
+    "evaluation_episodes": 4,
     "workers": 1,
     "collector": "sequential",
 }

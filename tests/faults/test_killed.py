@@ -27,6 +27,7 @@ RUN: dict[str, Any] = {
     "finals_share": 0,
     "max_episodes_per_workflow": 84,
     "episodes_per_update": 12,
+    "evaluation_episodes": 4,
     "workers": 2,
 }
 NUM_UPDATES = 12

@@ -27,6 +27,7 @@ RUN: dict[str, Any] = {
     "finals_share": 0,
     "max_episodes_per_workflow": 32,
     "episodes_per_update": 8,
+    "evaluation_episodes": 4,
     "workers": 1,
     "collector": "sequential",
 }

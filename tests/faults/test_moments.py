@@ -45,6 +45,7 @@ RUN: dict[str, Any] = {
     "episodes_per_update": 16,
     "workers": 2,
     "episodes_per_task": 2,
+    "evaluation_episodes": 4,
 }
 DEADLY_GAME = """
 import ctypes

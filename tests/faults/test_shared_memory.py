@@ -30,7 +30,13 @@ if TYPE_CHECKING:
     from conftest import DigestOf, Running, RunPy
 
 SHM = Path("/dev/shm")  # noqa: S108  # what is left there is the test
-RUN: dict[str, Any] = {"total_episodes": 48, "max_episodes_per_workflow": 32, "episodes_per_update": 16, "workers": 2}
+RUN: dict[str, Any] = {
+    "total_episodes": 48,
+    "max_episodes_per_workflow": 32,
+    "episodes_per_update": 16,
+    "evaluation_episodes": 4,
+    "workers": 2,
+}
 ENDLESS = {"total_episodes": 1_000_000}
 OWN_SHM = 'mount -t tmpfs -o "size=$0" none /dev/shm && "$@"; code=$?; echo "left: $(ls /dev/shm)"; exit $code'
 """Runs a command in a /dev/shm of its own, then says what is left there."""

@@ -11,6 +11,7 @@ Compliance of an episode is the share of its fix actions that comply, 0.5 if the
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -138,6 +139,12 @@ def alignment_bonus(fix: npt.NDArray[np.integer], alignment_lambda: float) -> np
     return bonus
 
 
+@cache
+def _compromised_by_hosts(mode: Compromised) -> npt.NDArray[np.uint8]:
+    """Return `compromised_types` of all `[8192]` sets of hosts, the same for every workflow."""
+    return np.array([compromised_types(hosts, mode) for hosts in range(1 << NUM_HOSTS)], dtype=np.uint8)
+
+
 class Verdicts:
     """`compromised_types` and `judge` for one workflow, tabulated, for rollouts: a step costs two look-ups.
 
@@ -154,7 +161,7 @@ class Verdicts:
     """
 
     def __init__(self, order: Sequence[int], mode: Compromised) -> None:
-        self.compromised = np.array([compromised_types(hosts, mode) for hosts in range(1 << NUM_HOSTS)], dtype=np.uint8)
+        self.compromised = _compromised_by_hosts(mode).copy()
         self.fix = np.array(
             [[judge(action, order, types) for types in range(1 << len(HOST_TYPES))] for action in range(NUM_ACTIONS)],
             dtype=np.int8,

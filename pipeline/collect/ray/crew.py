@@ -10,12 +10,18 @@ On each that is up a call is pending that fails when it dies, so that who dies w
 node's actors are told one after the other: on any death the idle ones get nothing to play until they answer.
 
 The event loop's side keeps the books and never waits for Ray; what may block is called on Ray's thread.
+
+Ray numbers the calls that a thread makes, and all threads that have ever connected to it number theirs alike: ours, and
+the program's own if it has used Ray before. At two calls with one number on one actor Ray ends the process. So the
+thread that connects makes and ends actors, and others call them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
+from concurrent.futures import Future
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -25,7 +31,6 @@ from pipeline.collect.ray.roster import RayActor, RayRoster
 from pipeline.workers.ray import WATCH, RayPlayer
 
 if TYPE_CHECKING:
-    import concurrent.futures
     from collections.abc import Callable
 
     from pipeline.play.fingerprint import Fingerprint
@@ -174,35 +179,34 @@ class RayCrew:
 
         for handle in handles:
             ray.kill(handle)
-        gone = [handle.ping.remote() for handle in handles]  # answered, with an error, once it is
-        return len(ray.wait(gone, num_returns=len(gone), timeout=GONE_TIMEOUT_S)[1])
+        gone = _on_another_thread(lambda: [handle.ping.remote() for handle in handles])
+        return len(ray.wait(gone, num_returns=len(gone), timeout=GONE_TIMEOUT_S)[1])  # answered, with an error, by then
 
     def _hire(self) -> None:
         """Ask Ray for an actor, which may take any time to come up."""
         hiring = asyncio.wrap_future(ray_cluster.submit(self._hire_on_thread))
         hiring.add_done_callback(self._on_hired)
 
-    def _hire_on_thread(self) -> tuple[Any, concurrent.futures.Future[Introduction]] | None:
+    def _hire_on_thread(self) -> Any:
         if self._make_actor is None:  # closed meanwhile
             return None
         handle = self._make_actor.remote(self._game, self._debug)
         self._handles.append(handle)
-        return handle, handle.introduce.remote().future()
+        return handle
 
     @_told
-    def _on_hired(self, hiring: asyncio.Future[tuple[Any, concurrent.futures.Future[Introduction]] | None]) -> None:
+    def _on_hired(self, hiring: asyncio.Future[Any]) -> None:
         if hiring.cancelled():
             return
         if error := hiring.exception():
             raise RayActorsFailError(_last_line(error))
-        if (hired := hiring.result()) and not self._closed:
-            handle, introduction = hired
+        if (handle := hiring.result()) and not self._closed:
             actor = RayActor(handle)
             self._roster.add(actor)
-            self._when_done(introduction, self._on_introduced, actor)
+            self._when_done(handle.introduce.remote().future(), self._on_introduced, actor)
 
     @_told
-    def _on_introduced(self, actor: RayActor, future: concurrent.futures.Future[Introduction]) -> None:
+    def _on_introduced(self, actor: RayActor, future: Future[Introduction]) -> None:
         if self._closed:
             return
         if error := future.exception():
@@ -219,11 +223,11 @@ class RayCrew:
         self._note_change()
 
     @_told
-    def _on_end(self, actor: RayActor, _: concurrent.futures.Future[None]) -> None:
+    def _on_end(self, actor: RayActor, _: Future[None]) -> None:
         self.replace(actor)
 
     @_told
-    def _on_answer(self, actor: RayActor, future: concurrent.futures.Future[None]) -> None:
+    def _on_answer(self, actor: RayActor, future: Future[None]) -> None:
         if future.exception():
             self.replace(actor)
         else:
@@ -242,14 +246,14 @@ class RayCrew:
 
     def _when_done(
         self,
-        future: concurrent.futures.Future[_T],
-        call: Callable[[RayActor, concurrent.futures.Future[_T]], None],
+        future: Future[_T],
+        call: Callable[[RayActor, Future[_T]], None],
         actor: RayActor,
     ) -> None:
         """Have the loop call, once Ray is done with something for an actor."""
         loop = asyncio.get_running_loop()
 
-        def tell(done: concurrent.futures.Future[_T]) -> None:
+        def tell(done: Future[_T]) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody is interested any more
                 loop.call_soon_threadsafe(call, actor, done)
 
@@ -282,6 +286,20 @@ class RayCrew:
             import ray
 
             ray.kill(handle)
+
+
+def _on_another_thread(call: Callable[[], _T]) -> _T:
+    """Return what a thread that has never connected comes to."""
+    future: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001  # raised here
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="cage2-ray-calls", daemon=True).start()
+    return future.result()
 
 
 def _num_cpus() -> int:

@@ -104,7 +104,8 @@ def test_the_host_programs_own_connection_is_used_and_left_alone() -> None:
         from pipeline import Config, Pipeline
 
         async def main(folder):
-            config = dict(total_episodes=16, episodes_per_update=8, collector="ray", log_dir=Path(folder))
+            size = dict(total_episodes=16, episodes_per_update=8, evaluation_episodes=2)
+            config = dict(**size, collector="ray", log_dir=Path(folder))
             one = Pipeline(Config(**config, workers=1, run_name="one"))
             other = Pipeline(Config(**config, workers=2, run_name="other"))
             async with one:

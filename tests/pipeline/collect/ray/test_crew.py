@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -12,13 +13,14 @@ import pytest_asyncio
 
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts.compliance import Compromised
+from pipeline.collect.ray import cluster as ray_cluster
 from pipeline.collect.ray.crew import RayCrew
 from pipeline.collect.ray.roster import MAX_TASKS_PER_ACTOR, RayActor
 from pipeline.play.fingerprint import Fingerprint
 from pipeline.play.game import GameSpec
 from pipeline.workers.ray import Introduction
 
-pytest.importorskip("ray", reason="an extra: pip install '.[ray]'")
+ray = pytest.importorskip("ray", reason="an extra: pip install '.[ray]'")
 
 TIMEOUT_S = 10
 GAME = GameSpec("B_lineAgent", "fast", "head", "csle", Compromised.FIXABLE, 100, Interface())
@@ -30,11 +32,13 @@ class Call:
 
     def __init__(self) -> None:
         self.futures: list[Future[Any]] = []
+        self.threads: list[threading.Thread] = []
 
     def options(self, **_: Any) -> Call:
         return self
 
     def remote(self) -> Call:
+        self.threads.append(threading.current_thread())
         self.futures.append(Future())
         return self
 
@@ -173,3 +177,19 @@ async def test_who_dies_after_the_end_is_not_replaced(stand: Stand) -> None:
     await asyncio.sleep(0)  # the loop was told by this thread: it has heard by then
     assert len(stand.ray.handles) == 4
     assert stand.crew.num_alive == stand.crew.generation == 0
+
+
+@pytest.mark.asyncio
+async def test_the_thread_that_connects_calls_no_actor(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray ends a process of which two threads that have ever connected call one actor under the same number."""
+    dead, *idle = await stand.come_up(4)
+    stand.crew.replace(dead)
+    await stand.until(lambda: len(stand.ray.handles) == 5 and stand.ray.handles[4].introduce.futures)
+    stand.crew.close()
+    monkeypatch.setattr(ray, "kill", lambda _: None)
+    monkeypatch.setattr(ray, "wait", lambda calls, **_: (calls, []))
+    connecting = await ray_cluster.on_thread(threading.current_thread)
+    assert await ray_cluster.on_thread(stand.crew.dismiss_all) == 0
+    assert [len(actor.handle.ping.futures) for actor in idle] == [2, 2, 2], "all are waited for"
+    calls = [call for handle in stand.ray.handles for call in (handle.introduce, handle.watch, handle.ping)]
+    assert connecting not in {thread for call in calls for thread in call.threads}
