@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import hashlib
 import os
 import stat
@@ -94,6 +95,7 @@ class KernelCache(caching.FunctionCache):
     def __init__(self, function: Callable[..., object]) -> None:
         super().__init__(function)
         self._lock = FileLock(Path(self._cache_path, f"{self._impl.filename_base}.lock"))
+        self._paused_collector = False
 
     def once(self, compile_kernel: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Return what compiles the kernel for a signature, or loads it, so that of several processes one compiles.
@@ -108,6 +110,9 @@ class KernelCache(caching.FunctionCache):
                     return compile_kernel(signature)
                 finally:
                     self._lock.release()
+                    if self._paused_collector:
+                        gc.enable()
+                        self._paused_collector = False
 
         return compile_once
 
@@ -129,6 +134,9 @@ class KernelCache(caching.FunctionCache):
         if found is None:
             self._lock.acquire(WAIT_S)
             found = self._load(sig, target_context)
+        if found is None and gc.isenabled():
+            gc.disable()  # a tenth of what compiling takes, for next to nothing that could be collected
+            self._paused_collector = True
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
