@@ -90,7 +90,7 @@ def must_compile(request: Request) -> bool:
 def prepare(request: Request) -> None:
     """Import and compile what takes long and a request needs, and nothing else."""
     if isinstance(request.agent, Policy):
-        prepare(request)
+        request.game.prepare()
     elif request.game.engine == "fast":
         game_batch.warm_up()
     else:
@@ -110,7 +110,7 @@ def evaluate(request: Request, note_progress: Callable[[int], None] = lambda _: 
     Raises:
         EpisodeFailedError: An episode raised.
     """
-    request.game.prepare()
+    prepare(request)
     results = []
     for scenario in request.scenarios:
         parts = []
