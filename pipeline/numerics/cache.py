@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import hashlib
 import os
 import stat
@@ -31,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from numba import config
 from numba.core import caching
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.runtime import rtsys  # type: ignore[attr-defined]  # numba's own import
 
 from pipeline.numerics.file_lock import FileLock
 from pipeline.numerics.sources import UnreadableSourceError, source_digest
@@ -94,6 +96,7 @@ class KernelCache(caching.FunctionCache):
     def __init__(self, function: Callable[..., object]) -> None:
         super().__init__(function)
         self._lock = FileLock(Path(self._cache_path, f"{self._impl.filename_base}.lock"))
+        self._paused_collector = False
 
     def once(self, compile_kernel: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Return what compiles the kernel for a signature, or loads it, so that of several processes one compiles.
@@ -108,6 +111,9 @@ class KernelCache(caching.FunctionCache):
                     return compile_kernel(signature)
                 finally:
                     self._lock.release()
+                    if self._paused_collector:
+                        gc.enable()
+                        self._paused_collector = False
 
         return compile_once
 
@@ -129,6 +135,9 @@ class KernelCache(caching.FunctionCache):
         if found is None:
             self._lock.acquire(WAIT_S)
             found = self._load(sig, target_context)
+        if found is None and gc.isenabled():
+            gc.disable()  # a tenth of what compiling takes, for next to nothing that could be collected
+            self._paused_collector = True
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -138,7 +147,10 @@ class KernelCache(caching.FunctionCache):
 
     def _load(self, sig: Any, target_context: Any) -> Any:
         try:
-            return super().load_overload(sig, target_context)
+            # not `load_overload`: it has numba learn about all of NumPy first, and look for SciPy, which takes four
+            # times as long as to load. Where something is compiled numba sees to that itself
+            rtsys.initialize(target_context)  # for what allocates
+            return self._load_overload(sig, target_context)
         except _UNREADABLE:
             with contextlib.suppress(OSError):
                 self.flush()  # `save_overload` reads the index as well

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 from pipeline.numerics.cache import KernelCache, NotKeptError
+from pipeline.numerics.parts import PartCompiler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,25 +33,18 @@ compilation of its own. Machine words are widened by it before anything is compu
 
 
 def compiled(function: _Function) -> _Function:
-    """Compile a function that other compiled code alone calls.
+    """Compile a function that other compiled code alone calls, as a part of each kernel that it is called in.
 
-    It can't be called from Python unless nothing is compiled: to compile what such a call needs, for each function,
-    would take as long again.
+    It can't be called from Python unless nothing is compiled.
     """
-    return _njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
-
-
-def inlined(function: _Function) -> _Function:
-    """Compile a function as a part of the one that calls it.
-
-    For those that are called once: each level of calls is optimised on its own, and again as part of the next.
-    """
-    return _njit(error_model="numpy", nogil=True, inline="always")(function)
+    return _njit(
+        error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=PartCompiler
+    )(function)
 
 
 def kernel(function: _Function) -> _Function:
     """Compile an entry point, to be called from Python; its machine code is kept on disk for the next process."""
-    dispatcher: Any = _njit(error_model="numpy", nogil=True)(function)
+    dispatcher: Any = _njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True)(function)
     if COMPILED:
         with contextlib.suppress(NotKeptError):
             cache = KernelCache(function)

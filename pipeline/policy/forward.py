@@ -257,7 +257,8 @@ def compute(state: Any, observation: npt.NDArray[np.int8], workflow_id: int, pla
             hidden_2[j] += hidden_1[i] * weight_2[i * size_2 + j]
     for j in range(size_2):
         hidden_2[j] = tanh(hidden_2[j])
-    logits[:] = state.bias_3
+    for j in range(len(logits)):
+        logits[j] = state.bias_3[j]
     for i in range(size_2):
         for j in range(num_actions):
             logits[j] += hidden_2[i] * weight_3[i, j]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.numerics.compiled import inlined, int64, kernel
+from pipeline.numerics.compiled import compiled, int64, kernel
 from pipeline.numerics.elementary import exp
 from pipeline.ppo.compiled.adam import step
 from pipeline.ppo.compiled.loss_gradient import mask_logits, policy_gradient, softmax_terms, value_gradient_at
@@ -64,7 +64,7 @@ def run(
         _train(task, network, num_adam_steps, steps, workspace, permutation, num_minibatches, settings[0], means)
 
 
-@inlined
+@compiled
 def _evaluate_actor(
     actor: Mlp, steps: Steps, workspace: Workspace, permutation: npt.NDArray[np.int64], settings: Any
 ) -> None:
@@ -85,7 +85,7 @@ def _evaluate_actor(
                 steps.importance[s] = min(importance, most)
 
 
-@inlined
+@compiled
 def _evaluate_critic(critic: Mlp, steps: Steps, workspace: Workspace) -> None:
     update_transposes(critic)
     for i in range(len(steps.values)):  # all inputs, those after an episode's last step too, which no step saw
@@ -97,7 +97,7 @@ def _evaluate_critic(critic: Mlp, steps: Steps, workspace: Workspace) -> None:
             steps.values[first + i] = critic.outputs[i * critic.num_columns]
 
 
-@inlined
+@compiled
 def _train(
     task: int,
     network: Mlp,
@@ -123,7 +123,7 @@ def _train(
         means[i] /= num_minibatches
 
 
-@inlined
+@compiled
 def _add_gradient(
     task: int,
     network: Mlp,

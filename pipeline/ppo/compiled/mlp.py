@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.numerics.compiled import compiled
+from pipeline.numerics.compiled import compiled, int64
 from pipeline.numerics.elementary import tanh
 from pipeline.numerics.lanes import add, load, noinline, store
 from pipeline.numerics.lanes_code import WIDTH
@@ -36,6 +36,8 @@ BLOCK = 64
 FIRST = "hidden_1.weight"
 """Of the parameter table: the weights of the inputs."""
 _ONE = np.float32(1.0)
+_ADJACENT = int64(1)
+"""A step from an element to the next."""
 if HIDDEN_STEP % TILE:  # hidden layers are not padded, as outputs are
     raise ValueError(f"HIDDEN_STEP is a multiple of {TILE}, not {HIDDEN_STEP}")
 
@@ -181,11 +183,11 @@ def forward(
     for i in range(num_computed * size_1):
         hidden_1[i] = tanh(hidden_1[i])
     fill(hidden_2, num_computed, weights[start_2 + size_1 * size_2 :], size_2)
-    add_matrix_product(hidden_1, size_1, 1, weights[start_2:], size_2, hidden_2, num_computed, size_1)
+    add_matrix_product(hidden_1, size_1, _ADJACENT, weights[start_2:], size_2, hidden_2, num_computed, size_1)
     for i in range(num_computed * size_2):
         hidden_2[i] = tanh(hidden_2[i])
     fill(mlp.outputs, num_computed, weights[start_3 + size_2 * columns :], columns)
-    add_matrix_product(hidden_2, size_2, 1, weights[start_3:], columns, mlp.outputs, num_computed, size_2)
+    add_matrix_product(hidden_2, size_2, _ADJACENT, weights[start_3:], columns, mlp.outputs, num_computed, size_2)
 
 
 @compiled
@@ -215,17 +217,19 @@ def backward(
     num_computed = padded_rows(num_rows)
     gradient, d_hidden, hidden_1, hidden_2 = mlp.gradient, mlp.d_hidden, mlp.hidden_1, mlp.hidden_2
 
-    add_matrix_product(hidden_2, 1, size_2, mlp.outputs, columns, gradient[start_3:], size_2, num_computed)
+    add_matrix_product(hidden_2, _ADJACENT, size_2, mlp.outputs, columns, gradient[start_3:], size_2, num_computed)
     add_rows(gradient[start_3 + size_2 * columns :], mlp.outputs, num_computed, columns)
     d_hidden[: num_computed * size_2] = 0
-    add_matrix_product(mlp.outputs, columns, 1, mlp.transposed_3, size_2, d_hidden, num_computed, mlp.num_outputs)
+    add_matrix_product(
+        mlp.outputs, columns, _ADJACENT, mlp.transposed_3, size_2, d_hidden, num_computed, mlp.num_outputs
+    )
     for i in range(num_computed * size_2):
         d_hidden[i] *= _ONE - hidden_2[i] * hidden_2[i]
 
-    add_matrix_product(hidden_1, 1, size_1, d_hidden, size_2, gradient[start_2:], size_1, num_computed)
+    add_matrix_product(hidden_1, _ADJACENT, size_1, d_hidden, size_2, gradient[start_2:], size_1, num_computed)
     add_rows(gradient[start_2 + size_1 * size_2 :], d_hidden, num_computed, size_2)
     hidden_2[: num_computed * size_1] = 0  # the second layer's activations are not needed any more
-    add_matrix_product(d_hidden, size_2, 1, mlp.transposed_2, size_1, hidden_2, num_computed, size_2)
+    add_matrix_product(d_hidden, size_2, _ADJACENT, mlp.transposed_2, size_1, hidden_2, num_computed, size_2)
     for i in range(num_computed * size_1):
         hidden_2[i] *= _ONE - hidden_1[i] * hidden_1[i]
 
