@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 from pipeline import seeding
 from pipeline.cage2.engine import game_batch
 from pipeline.numerics.subnormals import flush_subnormals
-from pipeline.play import rollout
+from pipeline.play import episode
 from pipeline.play.player import Policies
 from pipeline.play.record import write_failures
 from pipeline.workers.birth import block_ctrl_c
@@ -116,8 +116,8 @@ class SynchronousCollector:
         block_ctrl_c()
         if self._spec.game.engine == "fast":
             game_batch.warm_up()  # or one of the processes would, and the others wait
+        episode.warm_up()  # the same of what Blue remembers; the policy is evaluated in this process
         self._bring_up()
-        rollout.warm_up()  # the policy, which this process evaluates; the forkserver has compiled it by now
 
     def _bring_up(self) -> None:
         """Start the processes that are missing, side by side, then wait for each."""

@@ -146,7 +146,7 @@ def _play(
     num_workers = config.workers if "workers" in options else useful_workers(request, num_cores())
     num_workers = min(num_workers, sum(map(request.num_tasks, scenarios)))
     if must_compile(request):
-        sys.stderr.write("note: compiling first, once, about 20 s\n")
+        sys.stderr.write("note: compiling first, once, about 10 s\n")
     with progress(num_episodes * len(scenarios)) as note_progress:
         if num_workers == 1:
             results = evaluate(request, note_progress)  # without a loop: Ctrl-C ends the episode that is being played

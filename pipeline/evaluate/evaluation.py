@@ -12,6 +12,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pipeline.cage2.cyborg.env import load_cyborg
+from pipeline.cage2.engine import game_batch
 from pipeline.cage2.engine.game import step_games
 from pipeline.cage2.facts.spec import ACTION_NAMES
 from pipeline.evaluate.play import Policy, Task, play
@@ -19,6 +21,7 @@ from pipeline.evaluate.results import ScenarioResult, summarize
 from pipeline.numerics.compiled import must_be_compiled
 from pipeline.numerics.subnormals import subnormals_flushed
 from pipeline.play import rollout
+from pipeline.policy.forward import sample_action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,9 +81,20 @@ def useful_workers(request: Request, num_cores: int) -> int:
 
 
 def must_compile(request: Request) -> bool:
-    """Return whether machine code has to be made for a request, once, which takes some 20 seconds."""
-    steps_engine = isinstance(request.agent, str) and request.game.engine == "fast"
-    return must_be_compiled(rollout.play, *([step_games] if steps_engine else []))
+    """Return whether machine code has to be made for a request, once, which takes some 10 seconds."""
+    if request.game.engine == "fast":
+        return must_be_compiled(rollout.play if isinstance(request.agent, Policy) else step_games)
+    return isinstance(request.agent, Policy) and must_be_compiled(sample_action)
+
+
+def prepare(request: Request) -> None:
+    """Import and compile what takes long and a request needs, and nothing else."""
+    if isinstance(request.agent, Policy):
+        request.game.prepare()
+    elif request.game.engine == "fast":
+        game_batch.warm_up()
+    else:
+        load_cyborg(request.game.cyborg)
 
 
 def evaluate(request: Request, note_progress: Callable[[int], None] = lambda _: None) -> tuple[ScenarioResult, ...]:
@@ -96,7 +110,7 @@ def evaluate(request: Request, note_progress: Callable[[int], None] = lambda _: 
     Raises:
         EpisodeFailedError: An episode raised.
     """
-    request.game.prepare()
+    prepare(request)
     results = []
     for scenario in request.scenarios:
         parts = []

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from numba import config
 from numba.core import caching
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.runtime import rtsys  # type: ignore[attr-defined]  # numba's own import
 
 from pipeline.numerics.file_lock import FileLock
 from pipeline.numerics.sources import UnreadableSourceError, source_digest
@@ -146,7 +147,10 @@ class KernelCache(caching.FunctionCache):
 
     def _load(self, sig: Any, target_context: Any) -> Any:
         try:
-            return super().load_overload(sig, target_context)
+            # not `load_overload`: it has numba learn about all of NumPy first, and look for SciPy, which takes four
+            # times as long as to load. Where something is compiled numba sees to that itself
+            rtsys.initialize(target_context)  # for what allocates
+            return self._load_overload(sig, target_context)
         except _UNREADABLE:
             with contextlib.suppress(OSError):
                 self.flush()  # `save_overload` reads the index as well

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pipeline import seeding
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.blue.memory import Memory
+from pipeline.cage2.facts.spec import OBSERVATION_SIZE
+from pipeline.policy.forward import Actor
+from pipeline.policy.params import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import numpy as np
     import numpy.typing as npt
 
-    from pipeline.cage2.blue.memory import Memory
     from pipeline.cage2.env import Cage2Env
     from pipeline.cage2.facts.compliance import Verdicts
-    from pipeline.policy.forward import Actor
 
 
 def play_stepwise(
@@ -84,3 +88,13 @@ def play_episode(
     uniforms = seeding.uniforms(actions_seed, len(actions))
     for t in play_stepwise(env, memory, verdicts, environment_seed=environment_seed, record=record):
         actions[t], log_probs[t] = actor.sample(observations[t], workflow_id, float(uniforms[t]), greedy=greedy)
+
+
+def warm_up() -> None:
+    """Compile what a step calls besides the game, or load it where an earlier process has kept it."""
+    actor = Actor(np.zeros(PLAIN.actor.num_values, np.float32), PLAIN)
+    memory, table = Memory(Interface()), np.zeros(OBSERVATION_SIZE, np.int8)
+    row = np.zeros_like(table)
+    memory.begin(1, table, row)
+    memory.act(actor.sample(row, 0, 0.5)[0])
+    memory.see(table, row)

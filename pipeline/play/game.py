@@ -12,9 +12,8 @@ from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts.compliance import Compromised
 from pipeline.cage2.facts.names import Engine, Package, Profile, require
 from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS, MixedEnv, mixed_index
-from pipeline.play.episode import play_episode
+from pipeline.play import episode, rollout
 from pipeline.play.record import record_layout
-from pipeline.play.rollout import EnginePlayer, warm_up
 from pipeline.policy.params import HIDDEN_SIZES, PolicyShape
 
 if TYPE_CHECKING:
@@ -92,9 +91,11 @@ class GameSpec:
 
     def prepare(self) -> None:
         """Import and compile what takes long, so that building the environment doesn't."""
-        if self.engine == "cyborg":
+        if self.engine == "fast":
+            rollout.warm_up()
+        else:
             load_cyborg(self.cyborg)
-        warm_up()
+            episode.warm_up()
 
     def env(self) -> Cage2Env:
         """Build the environment, to be played step by step."""
@@ -109,8 +110,9 @@ class GameSpec:
         if self.red_agent == MIXED:
             return _mixed([replace(self, red_agent=agent).play_episode() for agent in MIXED_AGENTS])
         if self.engine == "fast":
-            return EnginePlayer(self.red_agent, self.profile, self.interface, self.num_steps).play
-        return partial(play_episode, self.env(), Memory(self.interface))
+            return rollout.EnginePlayer(self.red_agent, self.profile, self.interface, self.num_steps).play
+        episode.warm_up()  # of the workers that start, one compiles it, before any has an episode to play
+        return partial(episode.play_episode, self.env(), Memory(self.interface))
 
 
 def _mixed(players: list[PlayEpisode]) -> PlayEpisode:

@@ -172,7 +172,7 @@ def play(
 
 
 def warm_up() -> None:
-    """Compile what workers call, or load it where an earlier process has kept it."""
+    """Compile `play`, or load it where an earlier process has kept it."""
     num_steps = 2
     actor = Actor(np.zeros(PLAIN.actor.num_values, np.float32), PLAIN)
     verdicts = Verdicts(range(len(HOST_TYPES)), Compromised.FIXABLE)
@@ -180,7 +180,3 @@ def warm_up() -> None:
     record = layout.views(memoryview(bytearray(layout.size_bytes)))
     player = EnginePlayer("SleepAgent", "head", Interface(), num_steps)
     player.play(actor, verdicts, workflow_id=0, environment_seed=0, actions_seed=0, record=record)
-    memory, row, table = Memory(Interface()), record["observation"][0], record["observation"][1]
-    memory.begin(num_steps, table, row)
-    memory.act(actor.sample(row, 0, 0.5)[0])
-    memory.see(table, row)

@@ -40,7 +40,7 @@ PROGRESS_INTERVAL_S = 0.25
 """Between reports of how far a batch has come."""
 COMPILING_INTERVAL_S = 1.0
 """Between reports that machine code is being made."""
-COMPILING_S = 20.0
+COMPILING_S = 10.0
 """What it takes, side by side on two cores that have nothing else to do."""
 
 

@@ -150,7 +150,7 @@ def test_that_machine_code_is_made_is_said_and_only_then(
 ) -> None:
     monkeypatch.setattr("pipeline.evaluate.evaluation.must_be_compiled", lambda *_: not is_kept)
     assert main(("evaluate", "sleep", "--episodes", "1", "--steps", "1")) == OK
-    told = "note: compiling first, once, about 20 s\n"
+    told = "note: compiling first, once, about 10 s\n"
     assert capsys.readouterr().err == ("" if is_kept else told)
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,8 +20,7 @@ from pipeline.play.game import GameSpec
 from pipeline.policy.params import PolicyShape
 
 if TYPE_CHECKING:
-    import pytest
-
+    from pipeline.cage2.facts.names import Engine
     from pipeline.evaluate.play import Episodes, Task
 
 WEIGHTS = np.random.default_rng(1).normal(0, 0.3, PolicyShape().actor.num_values).astype(np.float32)
@@ -48,6 +48,31 @@ def test_a_scenario_is_the_same_whatever_it_is_played_with() -> None:
     assert evaluate(replace(REQUEST, scenarios=TWO[::-1])) == (other, one)
     assert evaluate(replace(REQUEST, scenarios=TWO[1:])) == (other,)
     assert one.env_reward != other.env_reward
+
+
+@pytest.mark.parametrize(
+    ("agent", "engine", "needed"),
+    [
+        (REQUEST.agent, "fast", ["rollout"]),
+        (REQUEST.agent, "cyborg", ["cyborg", "steps"]),
+        ("sleep", "fast", ["engine"]),
+        ("sleep", "cyborg", ["cyborg"]),
+    ],
+)
+def test_what_is_not_called_is_not_compiled(
+    agent: Policy | str, engine: Engine, needed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[str] = []
+    for what, name in (
+        ("pipeline.play.rollout.warm_up", "rollout"),
+        ("pipeline.play.episode.warm_up", "steps"),
+        ("pipeline.cage2.engine.game_batch.warm_up", "engine"),
+        ("pipeline.play.game.load_cyborg", "cyborg"),
+        ("pipeline.evaluate.evaluation.load_cyborg", "cyborg"),
+    ):
+        monkeypatch.setattr(what, lambda *_, name=name: prepared.append(name))
+    evaluate(replace(REQUEST, agent=agent, game=replace(GAME, engine=engine), scenarios=()))
+    assert prepared == needed
 
 
 def test_progress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
