@@ -30,7 +30,8 @@ from pipeline.cage2.cyborg.env import CyborgEnv, load_cyborg
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.facts import spec
-from pipeline.cage2.facts.compliance import Compromised, Verdicts
+from pipeline.cage2.facts.compliance import Verdicts
+from pipeline.cage2.facts.names import Compromised
 from pipeline.play.record import record_layout
 from pipeline.play.rollout import EnginePlayer
 from pipeline.policy.forward import Actor

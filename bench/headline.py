@@ -30,7 +30,7 @@ from rich.table import Table
 
 from pipeline import Config, Pipeline
 from pipeline.cage2.facts.names import RedAgent
-from pipeline.cage2.facts.orders import order_name
+from pipeline.cage2.facts.order_names import order_name
 from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.methods import game_spec
 from pipeline.command.options import Parser, UsageError

@@ -28,7 +28,7 @@ import torch
 
 from pipeline import seeding
 from pipeline.cage2.blue.interface import Interface
-from pipeline.cage2.facts.compliance import Compromised
+from pipeline.cage2.facts.names import Compromised
 from pipeline.cage2.facts.spec import EPISODE_STEPS, NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.machine import processor
 from pipeline.play.game import GameSpec

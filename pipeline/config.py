@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 
-from pipeline.cage2.blue.interface import Actions
 from pipeline.cage2.facts import names
-from pipeline.cage2.facts.compliance import Compromised
-from pipeline.cage2.facts.orders import order_name, parse_order
+from pipeline.cage2.facts.names import Actions, Compromised
+from pipeline.cage2.facts.order_names import order_name, parse_order
 from pipeline.cage2.facts.spec import EPISODE_STEPS, MAX_EPISODE_STEPS
 from pipeline.cage2.mixed_env import Mixed
 from pipeline.hyperparameters import Hyperparameters

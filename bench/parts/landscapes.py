@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.cage2.facts.orders import KENDALL, NUM_HOST_TYPES, NUM_PAIRS, NUM_WORKFLOWS, ORDERS, PAIRS, PRECEDENCES
+from pipeline.cage2.facts.order_names import NUM_HOST_TYPES, NUM_PAIRS, NUM_WORKFLOWS, PAIRS
+from pipeline.cage2.facts.orders import KENDALL, ORDERS, PRECEDENCES
 from pipeline.cage2.facts.spec import HOST_TYPES
 
 if TYPE_CHECKING:

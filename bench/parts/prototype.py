@@ -17,8 +17,10 @@ import torch
 from torch import nn
 
 from pipeline.cage2.cyborg.env import load_cyborg
-from pipeline.cage2.facts.compliance import Compromised, compromised_types, judge
-from pipeline.cage2.facts.orders import ORDER_SIZE, ORDERS, one_hot
+from pipeline.cage2.facts.compliance import compromised_types, judge
+from pipeline.cage2.facts.names import Compromised
+from pipeline.cage2.facts.order_names import ORDER_SIZE
+from pipeline.cage2.facts.orders import ORDERS, one_hot
 from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_NAMES, NUM_ACTIONS, OBSERVATION_SIZE
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from pipeline.cage2.facts.orders import KENDALL, NUM_PAIRS, NUM_WORKFLOWS, ORDERS
+from pipeline.cage2.facts.order_names import NUM_PAIRS, NUM_WORKFLOWS
+from pipeline.cage2.facts.orders import KENDALL, ORDERS
 from pipeline.workflows import choice
 from pipeline.workflows.observations import Observation
 from pipeline.workflows.posterior import expecting, fit

@@ -23,7 +23,7 @@ import numpy as np
 
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.blue.memory import Memory
-from pipeline.cage2.facts.compliance import Compromised
+from pipeline.cage2.facts.names import Compromised
 from pipeline.cage2.facts.spec import OBSERVATION_SIZE
 from pipeline.play.episode import play_episode
 from pipeline.play.game import GameSpec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pipeline.cage2.facts.orders import NUM_WORKFLOWS
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,12 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from native_buffers.ring import EpisodeRing
-from native_buffers.weights import WeightBoard
 from pipeline.command.options import FIELDS, add_file_option, add_options, given_options, make_config
 from pipeline.command.process import OK
 from pipeline.machine import describe_machine
-from pipeline.play.record import HEADER
 
 if TYPE_CHECKING:
     import argparse
@@ -46,7 +43,11 @@ def run(options: argparse.Namespace) -> int:
 
 def print_info(config: Config) -> None:
     """Print versions, machine and sizes for a configuration to the terminal."""
-    from pipeline.collect.methods import game_spec  # imports the game, which a mistaken option need not wait for
+    # what a mistaken option, or the help, need not wait for
+    from native_buffers.ring import EpisodeRing
+    from native_buffers.weights import WeightBoard
+    from pipeline.collect.methods import game_spec
+    from pipeline.play.record import HEADER
 
     machine = describe_machine()
     game = game_spec(config)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn, get_
 
 from pydantic import ValidationError
 
-from pipeline.cage2.facts.orders import order_name
+from pipeline.cage2.facts.order_names import order_name
 from pipeline.config import Config
 from pipeline.errors import SetupError
 from pipeline.hyperparameters import Hyperparameters

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
 from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     import numpy.typing as npt
 
     Choose: TypeAlias = Callable[[npt.NDArray[np.int8], float], int]
     """Chooses an action by the `[52]` values in {0, 1} that Blue sees, and a number in [0, 1)."""
-
-_STATE_BITS = np.tile(np.array([0, 0, 1, 1], dtype=np.int8), spec.NUM_HOSTS)
-"""`[52]`: 1 where the observation tells what Blue holds of a host's state, 0 where it tells of activity."""
 
 
 def play_random(_: npt.NDArray[np.int8], uniform: float) -> int:
@@ -32,9 +28,9 @@ def play_sleep(_: npt.NDArray[np.int8], __: float) -> int:
 
 def play_restore(observation: npt.NDArray[np.int8], _: float) -> int:
     """Restore the first host, in host order, that looks compromised; sleep when none does. Scans don't count."""
-    states = observation & _STATE_BITS
-    place = int(states.argmax())
-    return spec.RESTORE + place // spec.BITS_PER_HOST if states[place] else spec.SLEEP
+    suspected = observation.reshape(spec.NUM_HOSTS, spec.BITS_PER_HOST)[:, 2:].any(axis=1)  # the first two are activity
+    host = int(suspected.argmax())
+    return spec.RESTORE + host if suspected[host] else spec.SLEEP
 
 
 BASELINES: dict[str, Choose] = {"random": play_random, "sleep": play_sleep, "restore": play_restore}

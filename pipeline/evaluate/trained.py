@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.cage2.blue.interface import Interface
-from pipeline.cage2.facts.orders import KENDALL, order_name
+from pipeline.cage2.facts.order_names import order_name
+from pipeline.cage2.facts.orders import KENDALL
 from pipeline.errors import SetupError
 from pipeline.persist.checkpoint import find_run, read_latest
 from pipeline.persist.manifest import CheckpointError

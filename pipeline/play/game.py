@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 from pipeline.cage2.blue.memory import Memory
 from pipeline.cage2.cyborg.env import CyborgEnv, load_cyborg
 from pipeline.cage2.engine.fast_env import FastEnv
-from pipeline.cage2.facts.compliance import Compromised
-from pipeline.cage2.facts.names import Engine, Package, Profile, require
+from pipeline.cage2.facts.names import Compromised, Engine, Package, Profile, require
 from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS, MixedEnv, mixed_index
 from pipeline.play import episode, rollout
 from pipeline.play.record import record_layout

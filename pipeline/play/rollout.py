@@ -15,7 +15,8 @@ from pipeline.cage2.engine.game import AGENTS_CHOICE, reset, step
 from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.engine.mersenne import seed_generator_64
 from pipeline.cage2.engine.red import NO_TARGET
-from pipeline.cage2.facts.compliance import Compromised, Verdicts
+from pipeline.cage2.facts.compliance import Verdicts
+from pipeline.cage2.facts.names import Compromised
 from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_TYPES, NETWORKS_OF_RESET
 from pipeline.numerics.compiled import compiled, kernel
 from pipeline.play.record import record_layout

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cage2.facts.orders import NUM_HOST_TYPES, NUM_WORKFLOWS, ORDER_SIZE, ORDERS
+from pipeline.cage2.facts.order_names import NUM_HOST_TYPES, NUM_WORKFLOWS, ORDER_SIZE
+from pipeline.cage2.facts.orders import ORDERS
 from pipeline.cage2.facts.spec import NUM_ACTIONS
 from pipeline.numerics.compiled import COMPILED, compiled, kernel
 from pipeline.numerics.elementary import tanh

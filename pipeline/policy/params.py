@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
-from pipeline.cage2.facts.orders import ORDER_SIZE
+from pipeline.cage2.facts.order_names import ORDER_SIZE
 from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from pipeline import seeding
 from pipeline.cage2.facts.names import require
-from pipeline.cage2.facts.orders import KENDALL, NUM_WORKFLOWS, order_name
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS, order_name
+from pipeline.cage2.facts.orders import KENDALL
 from pipeline.errors import SetupError
 from pipeline.policy import network
 from pipeline.policy.network import ActorCritic, Initialisation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pipeline.cage2.facts.orders import parse_order
+from pipeline.cage2.facts.order_names import parse_order
 from pipeline.config import MAX_EVALUATION_EPISODES
 from pipeline.learn.visit import Schedule, Visit, VisitLimits
 from pipeline.ppo.recipe import to_the_end

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.cage2.facts.orders import NUM_WORKFLOWS
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS
 from pipeline.errors import TravellingError
 
 if TYPE_CHECKING:

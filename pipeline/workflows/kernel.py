@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from gpytorch.kernels import Kernel
 
-from pipeline.cage2.facts.orders import NUM_HOST_TYPES, NUM_PAIRS, ONE_HOTS, ORDER_SIZE, PRECEDENCES
+from pipeline.cage2.facts.order_names import NUM_HOST_TYPES, NUM_PAIRS, ORDER_SIZE
+from pipeline.cage2.facts.orders import ONE_HOTS, PRECEDENCES
 from pipeline.numerics.elementary64 import each_exp
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import torch
 
-from pipeline.cage2.facts.orders import NUM_HOST_TYPES, NUM_PAIRS, NUM_WORKFLOWS, PAIRS
+from pipeline.cage2.facts.order_names import NUM_HOST_TYPES, NUM_PAIRS, NUM_WORKFLOWS, PAIRS
 from pipeline.workflows.kernel import OrderKernel, features
 
 if TYPE_CHECKING:

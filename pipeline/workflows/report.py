@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.cage2.facts.orders import NUM_PAIRS, PAIRS, PRECEDENCES, order_name
+from pipeline.cage2.facts.order_names import NUM_PAIRS, PAIRS, order_name
+from pipeline.cage2.facts.orders import PRECEDENCES
 from pipeline.cage2.facts.spec import HOST_TYPES
 from pipeline.numerics.linear_algebra import cholesky, product, solve_lower
 from pipeline.numerics.normal import quantile

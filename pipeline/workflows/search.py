@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 
 from pipeline import seeding
-from pipeline.cage2.facts.orders import NUM_WORKFLOWS
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS
 from pipeline.workflows import choice
 from pipeline.workflows.finals import Finals, finalists, score_from
 from pipeline.workflows.observations import Observation

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from pipeline import Config, Pipeline
-from pipeline.cage2.facts.orders import order_name
+from pipeline.cage2.facts.order_names import order_name
 from pipeline.collect.ray import cluster
 from pipeline.persist.runs import read_config
 from pipeline.types import UpdateResult, WorkflowFinished

@@ -17,7 +17,8 @@ from pipeline import seeding
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.blue.memory import Memory
 from pipeline.cage2.cyborg.env import CyborgEnv
-from pipeline.cage2.facts.compliance import Compromised, Verdicts
+from pipeline.cage2.facts.compliance import Verdicts
+from pipeline.cage2.facts.names import Compromised
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.config import Config
 from pipeline.persist.checkpoint import Checkpoint, CheckpointFolder, SavedPolicy

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.cage2.facts.orders import order_name
+from pipeline.cage2.facts.order_names import order_name
 from pipeline.config import MAX_EPISODES_PER_TASK, Config
 from pipeline.machine import num_cores
 from pipeline.values import topic_of

@@ -24,15 +24,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 
 from pipeline.cage2.facts import spec
-from pipeline.cage2.facts.names import require
-
-Actions = Literal["all", "merged"]
-"""`all`: CybORG's 145. `merged`: those that are worth taking, decoys as "the next one of this host"."""
+from pipeline.cage2.facts.names import Actions, require
 
 HOSTS_THAT_MATTER = tuple(
     host for host in range(spec.NUM_HOSTS) if host not in (spec.DEFENDER_INDEX, spec.RED_FOOTHOLD_INDEX)

@@ -10,12 +10,13 @@ Compliance of an episode is the share of its fix actions that comply, 0.5 if the
 
 from __future__ import annotations
 
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.cage2.facts.names import Compromised
 from pipeline.cage2.facts.spec import (
     HOST_TYPE_OF_HOST,
     HOST_TYPES,
@@ -30,15 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
-
-
-class Compromised(StrEnum):
-    """Which of Red's sessions make a host's type compromised."""
-
-    FIXABLE = "fixable"
-    """All but those on User0, which no fix action can end."""
-    SESSIONS = "sessions"
-    """All. User0's foothold is for ever, so `user` is compromised at every step."""
 
 
 class Fix(IntEnum):
@@ -60,7 +52,7 @@ _HOSTS_OF_TYPE = tuple(
     for host_type in range(len(HOST_TYPES))
 )
 _FOOTHOLD = 1 << RED_FOOTHOLD_INDEX
-_TYPE_OF_FIX = {first + host: int(HOST_TYPE_OF_HOST[host]) for first in (REMOVE, RESTORE) for host in range(NUM_HOSTS)}
+_TYPE_OF_FIX = {first + host: HOST_TYPE_OF_HOST[host] for first in (REMOVE, RESTORE) for host in range(NUM_HOSTS)}
 
 
 def compromised_types(red_hosts: int, mode: Compromised) -> int:

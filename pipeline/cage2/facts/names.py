@@ -6,6 +6,7 @@ whoever takes a name first asks `require`.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.errors import TravellingError
@@ -23,6 +24,17 @@ Profile = Literal["head", "leaderboard"]
 """`head`: the game as CybORG plays it today. `leaderboard`: as it was on the contest's final day."""
 Observation = Literal["stock", "corrected"]
 """`stock`: the table of CybORG's own wrapper. `corrected`: a new decoy does not hide a scan of the same step."""
+Actions = Literal["all", "merged"]
+"""`all`: CybORG's 145. `merged`: those that are worth taking, decoys as "the next one of this host"."""
+
+
+class Compromised(StrEnum):
+    """Which of Red's sessions make a host's type compromised."""
+
+    FIXABLE = "fixable"
+    """All but those on User0, which no fix action can end."""
+    SESSIONS = "sessions"
+    """All. User0's foothold is for ever, so `user` is compromised at every step."""
 
 
 class UnknownNameError(TravellingError, ValueError):

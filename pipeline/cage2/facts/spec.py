@@ -14,8 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-import numpy as np
-
 from pipeline.cage2.facts.images import (
     DEFENDER,
     GATEWAY,
@@ -112,9 +110,8 @@ SUBNETS = (
 
 HOST_TYPES = ("defender", "enterprise", "op_server", "op_host", "user")
 """What a workflow orders; a host type's id is its place here."""
-HOST_TYPE_OF_HOST = np.array([0, 1, 1, 1, 3, 3, 3, 2, 4, 4, 4, 4, 4], dtype=np.uint8)
-"""`[13]`: the type of each host."""
-HOST_TYPE_OF_HOST.setflags(write=False)
+HOST_TYPE_OF_HOST = (0, 1, 1, 1, 3, 3, 3, 2, 4, 4, 4, 4, 4)
+"""The type of each host."""
 
 # Agents -----------------------------------------------------------------------------------------------------
 

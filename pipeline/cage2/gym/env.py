@@ -18,8 +18,7 @@ from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, r
 from pipeline.errors import TravellingError
 
 if TYPE_CHECKING:
-    from pipeline.cage2.blue.interface import Actions
-    from pipeline.cage2.facts.names import Engine, Observation, Profile
+    from pipeline.cage2.facts.names import Actions, Engine, Observation, Profile
     from pipeline.cage2.show.view import View
 
 _THE_GAME = np.zeros(1, dtype=np.int64)

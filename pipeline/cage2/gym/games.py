@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import numpy as np
 
-from pipeline.cage2.blue.interface import Actions, Interface
+from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.cyborg.env import CyborgEnv, UnknownRedAgentError
 from pipeline.cage2.cyborg.view import cyborg_view, listening_ports
 from pipeline.cage2.engine.game import step_games
 from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.engine.tables import port_mask
 from pipeline.cage2.facts import spec
-from pipeline.cage2.facts.names import Engine, Observation, Profile
+from pipeline.cage2.facts.names import Actions, Engine, Observation, Profile
 from pipeline.cage2.gym.attackers import Attackers
 from pipeline.cage2.gym.shown import Shown, show
 from pipeline.cage2.mixed_env import MIXED

@@ -25,8 +25,7 @@ from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, r
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.cage2.blue.interface import Actions
-    from pipeline.cage2.facts.names import Engine, Observation, Profile
+    from pipeline.cage2.facts.names import Actions, Engine, Observation, Profile
     from pipeline.cage2.show.view import View
 
 Floats = npt.NDArray[np.float32]

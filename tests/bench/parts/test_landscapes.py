@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.cage2.facts.orders import NUM_WORKFLOWS
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS
 
 
 def test_landscapes_have_one_scale_and_are_drawn_by_their_seed() -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.cage2.facts.orders import KENDALL, NUM_WORKFLOWS, ORDERS
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS
+from pipeline.cage2.facts.orders import KENDALL, ORDERS
 from pipeline.workflows.observations import Observation
 
 

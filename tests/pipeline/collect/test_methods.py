@@ -7,7 +7,7 @@ import pytest
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
 from pipeline.cage2.blue.interface import Interface
-from pipeline.cage2.facts.compliance import Compromised
+from pipeline.cage2.facts.names import Compromised
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.methods import game_spec, make_collector
 from pipeline.collect.ray.collector import RayCollector

@@ -106,7 +106,7 @@ def test_help_comes_at_once(tmp_path: Path) -> None:
         assert text in done.stdout
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "argparse" in imported
-    assert not imported & {"torch", "numba", "rich", "structlog", "csle_cyborg", "gpytorch", "uvloop"}
+    assert not imported & {"numpy", "torch", "numba", "rich", "structlog", "csle_cyborg", "gpytorch", "uvloop"}
     assert not list(tmp_path.iterdir())
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pipeline.cage2.facts.orders import PAIRS, PRECEDENCES, order_name
+from pipeline.cage2.facts.order_names import PAIRS, order_name
+from pipeline.cage2.facts.orders import PRECEDENCES
 from pipeline.command.findings import findings
 from pipeline.types import Estimate, PairEffect, RunFinished, Score, Settling, TiedOrder
 

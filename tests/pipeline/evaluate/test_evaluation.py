@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cage2.blue.interface import Interface
-from pipeline.cage2.facts.compliance import Compromised
+from pipeline.cage2.facts.names import Compromised
 from pipeline.evaluate import evaluation
 from pipeline.evaluate.evaluation import Request, evaluate, useful_workers
 from pipeline.evaluate.play import Policy

@@ -12,7 +12,8 @@ from pipeline import seeding
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.blue.memory import Memory
 from pipeline.cage2.facts import spec
-from pipeline.cage2.facts.compliance import Compromised, Verdicts, episode_compliance
+from pipeline.cage2.facts.compliance import Verdicts, episode_compliance
+from pipeline.cage2.facts.names import Compromised
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.evaluate.baselines import BASELINES
 from pipeline.evaluate.play import EpisodeFailedError, Policy, Task, play

@@ -16,7 +16,7 @@ import pytest
 
 from pipeline import seeding
 from pipeline.cage2.blue.interface import Interface
-from pipeline.cage2.facts.compliance import Compromised
+from pipeline.cage2.facts.names import Compromised
 from pipeline.collect import deadline, watch
 from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, WorkersKeepDyingError
 from pipeline.collect.scheduler import MAX_ATTEMPTS

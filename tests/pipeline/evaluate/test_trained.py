@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pipeline.cage2.facts.orders import order_name
+from pipeline.cage2.facts.order_names import order_name
 from pipeline.errors import SetupError
 from pipeline.evaluate import trained as module
 from pipeline.evaluate.trained import NoPolicyError, load_trained

@@ -14,7 +14,7 @@ import torch
 
 from native_buffers.weights import WeightBoard
 from pipeline import seeding
-from pipeline.cage2.facts.orders import order_name
+from pipeline.cage2.facts.order_names import order_name
 from pipeline.cage2.facts.spec import OBSERVATION_SIZE
 from pipeline.filling import Filling
 from pipeline.learn.learner import Learner, LearnerSettings, Update, VisitOutcome

@@ -43,7 +43,7 @@ def test_imports_are_those_at_the_start_of_a_line() -> None:
 
 def test_a_digest_is_of_a_module_and_all_that_it_imports_whatever_the_order() -> None:
     assert followed("pipeline.seeding") == {"pipeline.seeding"}
-    both = {"pipeline.policy.params", *followed("pipeline.cage2.facts.orders", "pipeline.cage2.facts.spec")}
+    both = {"pipeline.policy.params", *followed("pipeline.cage2.facts.order_names", "pipeline.cage2.facts.spec")}
     assert followed("pipeline.policy.params") == both
     assert source_digest("pipeline.seeding", "pipeline.errors") == source_digest("pipeline.errors", "pipeline.seeding")
     assert len({source_digest(name) for name in ("pipeline.seeding", "pipeline.errors", "pipeline.policy.params")}) == 3

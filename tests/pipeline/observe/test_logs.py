@@ -13,7 +13,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cage2.facts.orders import order_name
+from pipeline.cage2.facts.order_names import order_name
 from pipeline.observe import logs
 from pipeline.observe.logs import EVENT_LOG, EventLog, LogLines, event_fields, event_name, terminal_logger
 from pipeline.persist.files import WriteError

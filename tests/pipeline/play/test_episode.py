@@ -9,7 +9,8 @@ from pipeline import seeding
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.blue.memory import Memory
 from pipeline.cage2.cyborg.env import CyborgEnv
-from pipeline.cage2.facts.compliance import Compromised, Verdicts, compromised_types, judge
+from pipeline.cage2.facts.compliance import Verdicts, compromised_types, judge
+from pipeline.cage2.facts.names import Compromised
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.cage2.facts.spec import OBSERVATION_SIZE, RED_AGENTS
 from pipeline.play.episode import play_episode, play_stepwise

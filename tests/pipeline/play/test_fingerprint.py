@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.cage2.blue.interface import Interface
-from pipeline.cage2.facts.compliance import Compromised
+from pipeline.cage2.facts.names import Compromised
 from pipeline.numerics import sources
 from pipeline.play import fingerprint
 from pipeline.play.fingerprint import Fingerprint, take_fingerprint

@@ -10,8 +10,8 @@ import pytest
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.cyborg.env import CyborgEnv
 from pipeline.cage2.engine.fast_env import FastEnv
-from pipeline.cage2.facts.compliance import Compromised, Verdicts
-from pipeline.cage2.facts.names import UnknownNameError
+from pipeline.cage2.facts.compliance import Verdicts
+from pipeline.cage2.facts.names import Compromised, UnknownNameError
 from pipeline.cage2.mixed_env import MIXED
 from pipeline.play.game import GameSpec
 from pipeline.play.player import Player

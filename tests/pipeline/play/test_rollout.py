@@ -8,7 +8,8 @@ from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.blue.memory import Memory
 from pipeline.cage2.cyborg.env import CyborgEnv
 from pipeline.cage2.engine.fast_env import FastEnv
-from pipeline.cage2.facts.compliance import Compromised, Verdicts
+from pipeline.cage2.facts.compliance import Verdicts
+from pipeline.cage2.facts.names import Compromised
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.cage2.facts.spec import RED_AGENTS
 from pipeline.play.episode import play_episode

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pipeline.cage2.blue.interface import Mask
-from pipeline.cage2.facts.orders import NUM_WORKFLOWS, one_hot
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS
+from pipeline.cage2.facts.orders import one_hot
 from pipeline.cage2.facts.spec import NUM_ACTIONS
 from pipeline.policy import forward, network
 from pipeline.policy.forward import Actor

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import Pipeline
-from pipeline.cage2.facts.orders import order_name
+from pipeline.cage2.facts.order_names import order_name
 from pipeline.hyperparameters import Hyperparameters
 from pipeline.persist.budget import BudgetLeftError, record_budget, with_budget
 from pipeline.persist.initial import InitialPoliciesError

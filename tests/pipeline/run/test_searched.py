@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.cage2.facts.orders import order_name
+from pipeline.cage2.facts.order_names import order_name
 from pipeline.config import MAX_EVALUATION_EPISODES, Config
 from pipeline.learn.learner import Update, VisitOutcome
 from pipeline.learn.visit import Visit

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline import seeding
-from pipeline.cage2.facts.orders import NUM_WORKFLOWS
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS
 from pipeline.config import Config
 from pipeline.learn.learner import Update, VisitOutcome
 from pipeline.learn.visit import Visit

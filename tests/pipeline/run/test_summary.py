@@ -7,7 +7,7 @@ import pytest
 
 from native_buffers.ring import RingStatistics
 from pipeline import Config
-from pipeline.cage2.facts.orders import order_name
+from pipeline.cage2.facts.order_names import order_name
 from pipeline.collect.collection import CollectionStatistics
 from pipeline.observe.statistics import PipelineStatistics
 from pipeline.run.summary import run_finished, summary

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from pipeline.cage2.facts.orders import NUM_WORKFLOWS
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.runs import RunFolder
 from pipeline.ppo.recipe import DEFAULT

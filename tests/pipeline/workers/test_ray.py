@@ -27,7 +27,7 @@ PREAMBLE = """
     from dataclasses import dataclass
     import numpy as np
     from threadpoolctl import threadpool_info
-    from pipeline.cage2.facts.compliance import Compromised
+    from pipeline.cage2.facts.names import Compromised
     from pipeline.cage2.blue.interface import Interface
     from pipeline.play.game import GameSpec
     from pipeline.workers.ray import RayPlayer

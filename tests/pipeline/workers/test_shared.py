@@ -193,7 +193,7 @@ import asyncio, json, os
 import numpy as np
 from native_buffers.ring import EpisodeRing
 from native_buffers.weights import WeightBoard
-from pipeline.cage2.facts.compliance import Compromised
+from pipeline.cage2.facts.names import Compromised
 from pipeline.cage2.blue.interface import Interface
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.play.game import GameSpec

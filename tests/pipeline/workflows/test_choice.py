@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cage2.facts.orders import NUM_WORKFLOWS
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS
 from pipeline.workflows.choice import Choice, NoCandidatesError, choose, deal
 from pipeline.workflows.evidence import Evidence
 from pipeline.workflows.posterior import Posterior

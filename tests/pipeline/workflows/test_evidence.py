@@ -9,7 +9,8 @@ import torch
 from gpytorch.likelihoods import FixedNoiseGaussianLikelihood
 from linear_operator import to_linear_operator
 
-from pipeline.cage2.facts.orders import PAIRS, PRECEDENCES
+from pipeline.cage2.facts.order_names import PAIRS
+from pipeline.cage2.facts.orders import PRECEDENCES
 from pipeline.workflows.evidence import MEAN_VARIANCE, NUGGETS, log_likelihoods, weigh
 from pipeline.workflows.kernel import OrderKernel, features
 from pipeline.workflows.models import MODELS, covariances

@@ -8,17 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cage2.facts.orders import (
-    KENDALL,
-    NUM_HOST_TYPES,
-    NUM_PAIRS,
-    NUM_WORKFLOWS,
-    ONE_HOTS,
-    ORDERS,
-    PAIRS,
-    POSITIONS,
-    PRECEDENCES,
-)
+from pipeline.cage2.facts.order_names import NUM_HOST_TYPES, NUM_PAIRS, NUM_WORKFLOWS, PAIRS
+from pipeline.cage2.facts.orders import KENDALL, ONE_HOTS, ORDERS, POSITIONS, PRECEDENCES
 from pipeline.workflows.kernel import NUM_FEATURES, MallowsKernel, OrderKernel, PositionKernel, features
 
 EVERY = range(NUM_WORKFLOWS)

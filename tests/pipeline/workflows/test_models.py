@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.cage2.facts.orders import KENDALL, NUM_PAIRS, NUM_WORKFLOWS, ORDERS, PAIRS, PRECEDENCES
+from pipeline.cage2.facts.order_names import NUM_PAIRS, NUM_WORKFLOWS, PAIRS
+from pipeline.cage2.facts.orders import KENDALL, ORDERS, PRECEDENCES
 from pipeline.workflows.models import MODELS, PRIORS, covariances
 
 

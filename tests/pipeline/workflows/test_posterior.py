@@ -10,7 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cage2.facts.orders import NUM_WORKFLOWS, PAIRS, PRECEDENCES
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS, PAIRS
+from pipeline.cage2.facts.orders import PRECEDENCES
 from pipeline.workflows.choice import choose
 from pipeline.workflows.evidence import MEAN_VARIANCE
 from pipeline.workflows.models import covariances

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.cage2.facts.orders import NUM_WORKFLOWS, ORDERS, PAIRS, PRECEDENCES, order_name
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS, PAIRS, order_name
+from pipeline.cage2.facts.orders import ORDERS, PRECEDENCES
 from pipeline.cage2.facts.spec import HOST_TYPES
 from pipeline.types import TiedOrder
 from pipeline.workflows.observations import Observation

@@ -10,7 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pipeline.cage2.facts.orders import NUM_WORKFLOWS, PAIRS, PRECEDENCES
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS, PAIRS
+from pipeline.cage2.facts.orders import PRECEDENCES
 from pipeline.types import Estimate, Score, WorkflowResult
 from pipeline.workflows.search import Search
 from pipeline.workflows.status import Pick, Status

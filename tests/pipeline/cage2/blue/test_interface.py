@@ -14,7 +14,6 @@ from pipeline.cage2.blue.interface import (
     MERGED,
     NEXT_DECOY,
     REMEMBERED,
-    Actions,
     Interface,
     Mask,
 )
@@ -30,7 +29,7 @@ from pipeline.cage2.engine.tables import (
     OPTIONS_OF_PORTS,
 )
 from pipeline.cage2.facts import spec
-from pipeline.cage2.facts.names import Profile, UnknownNameError
+from pipeline.cage2.facts.names import Actions, Profile, UnknownNameError
 from pipeline.policy.forward import MAX_OBSERVATION_SIZE
 
 BOTH_OPTIONS: list[tuple[bool, Actions]] = [

@@ -12,7 +12,6 @@ from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.compliance import (
     NO_FIX_BONUS,
     NO_FIX_COMPLIANCE,
-    Compromised,
     Fix,
     Verdicts,
     alignment_bonus,
@@ -20,6 +19,7 @@ from pipeline.cage2.facts.compliance import (
     episode_compliance,
     judge,
 )
+from pipeline.cage2.facts.names import Compromised
 
 DEFENDER, ENTERPRISE, OP_SERVER, OP_HOST, USER = range(5)
 ORDERS = tuple(permutations(range(5)))
@@ -130,7 +130,7 @@ def num_tasks(reachable: int, mode: Compromised) -> int:
     `reachable` hosts.
     """
     moments = {compromised_types(hosts & reachable | FOOTHOLD, mode) for hosts in range(1 << spec.NUM_HOSTS)}
-    one_of_each_type = [int(np.flatnonzero(host_type == spec.HOST_TYPE_OF_HOST)[0]) for host_type in range(5)]
+    one_of_each_type = [spec.HOST_TYPE_OF_HOST.index(host_type) for host_type in range(5)]
     return len(
         {
             tuple(judge(spec.RESTORE + host, order, moment) for moment in sorted(moments) for host in one_of_each_type)

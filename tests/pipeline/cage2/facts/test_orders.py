@@ -10,48 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cage2.facts import orders
-from pipeline.cage2.facts.spec import HOST_TYPES
 
 workflow_ids = st.integers(0, orders.NUM_WORKFLOWS - 1)
 
 
 def test_orders_are_all_permutations_in_lexicographic_order() -> None:
-    assert orders.NUM_WORKFLOWS == 120
     assert orders.ORDERS.shape == (120, 5)
     assert orders.ORDERS.dtype == np.uint8
     assert [tuple(order) for order in orders.ORDERS.tolist()] == sorted(permutations(range(5)))
-
-
-def test_host_types_are_numbered_as_the_game_lists_them() -> None:
-    assert orders.order_name(0) == " -> ".join(HOST_TYPES) == "defender -> enterprise -> op_server -> op_host -> user"
-    assert orders.order_name(119) == " -> ".join(reversed(HOST_TYPES))
-
-
-@given(workflow_ids)
-def test_a_name_leads_back_to_its_workflow(workflow_id: int) -> None:
-    name = orders.order_name(workflow_id)
-    assert orders.parse_order(name) == workflow_id
-    assert orders.parse_order(f"  {name.replace(' ', '')}\n") == workflow_id
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "op_server",
-        "defender -> enterprise -> op_server -> op_host",
-        "defender -> enterprise -> op_server -> op_host -> op_host",
-        "defender -> enterprise -> op_server -> op_host -> user -> user",
-        "defender; enterprise; op_server; op_host; user",
-        "Defender -> enterprise -> op_server -> op_host -> user",
-    ],
-)
-def test_what_is_no_order_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(
-        orders.UnknownOrderError, match=r"each of the 5 host types once, .*'defender -> enterprise"
-    ) as error:
-        orders.parse_order(text)
-    assert repr(text) in str(error.value)
 
 
 @given(workflow_ids)
@@ -104,7 +70,6 @@ def test_precedences_follow_the_pairs() -> None:
 @pytest.mark.parametrize("workflow_id", [-1, 120])
 def test_an_id_out_of_range_does_not_wrap_around(workflow_id: int) -> None:
     for call in (
-        orders.order_name,
         orders.one_hot,
         lambda w: orders.kendall_tau(0, w),
         lambda w: orders.kendall_tau(w, 0),
@@ -129,10 +94,3 @@ def test_importing_orders_costs_a_worker_nothing_but_numpy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert result.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize("between", [" -> ", "->", " > ", ">", ",", ", ", " ", "  ->\t"])
-def test_an_order_may_be_written_as_people_do(between: str) -> None:
-    for workflow_id in (0, 57, 119):
-        names = orders.order_name(workflow_id).split(" -> ")
-        assert orders.parse_order(f" {between.join(names)} ") == workflow_id

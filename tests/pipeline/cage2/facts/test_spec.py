@@ -1,5 +1,3 @@
-import numpy as np
-
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.images import Os
 
@@ -58,8 +56,3 @@ def test_windows_hosts() -> None:
 def test_exploits_have_distinct_weights() -> None:
     """CybORG finds the preferred exploit by its weight."""
     assert len({exploit.weight for exploit in spec.EXPLOITS}) == len(spec.EXPLOITS) == 8
-
-
-def test_the_array_can_not_be_written() -> None:
-    assert spec.HOST_TYPE_OF_HOST.dtype == np.uint8
-    assert not spec.HOST_TYPE_OF_HOST.flags.writeable

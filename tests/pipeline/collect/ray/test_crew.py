@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from pipeline.cage2.blue.interface import Interface
-from pipeline.cage2.facts.compliance import Compromised
+from pipeline.cage2.facts.names import Compromised
 from pipeline.collect.ray import cluster as ray_cluster
 from pipeline.collect.ray.crew import RayCrew
 from pipeline.collect.ray.roster import MAX_TASKS_PER_ACTOR, RayActor
