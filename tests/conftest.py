@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from hypothesis import settings
 
 from native_buffers.segment import PREFIX
@@ -14,6 +15,7 @@ from native_buffers.segment import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+torch.set_num_threads(1)  # more wait for each other most of the time while other processes run tests beside this one
 os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's actors step back by 15 else, for all other tests' processes
 
 settings.register_profile("pipeline", deadline=None)  # a busy machine is no failure

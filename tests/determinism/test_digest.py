@@ -29,6 +29,7 @@ RUN: dict[str, Any] = {
     "max_episodes_per_workflow": 40,
     "episodes_per_update": 8,
     "evaluation_episodes": 2,
+    "episode_steps": 50,  # half of what others play: nothing here is of the horizon but `test_an_episode_may_be_...`
     "seed": 3,
 }
 

@@ -174,6 +174,8 @@ def test_ctrl_c_ends_it_without_a_word(workers: str, tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
         cwd=tmp_path,
+        # whoever runs the tests in a shell's background has Ctrl-C ignored, and all that it starts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as command:
         assert command.stderr is not None
         assert command.stderr.readline() == "playing: 0 of 9,000,000 episodes\n"
