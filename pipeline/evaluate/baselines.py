@@ -28,7 +28,7 @@ def play_sleep(_: npt.NDArray[np.int8], __: float) -> int:
 
 def play_restore(observation: npt.NDArray[np.int8], _: float) -> int:
     """Restore the first host, in host order, that looks compromised; sleep when none does. Scans don't count."""
-    suspected = observation.reshape(spec.NUM_HOSTS, spec.BITS_PER_HOST)[:, 2:].any(axis=1)  # the first two are activity
+    suspected = observation.reshape(spec.NUM_HOSTS, spec.BITS_PER_HOST)[:, 2:].max(axis=1)  # the first two are activity
     host = int(suspected.argmax())
     return spec.RESTORE + host if suspected[host] else spec.SLEEP
 
