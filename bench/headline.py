@@ -80,7 +80,7 @@ def train(row: str, red_agent: str, seed: int, num_episodes: int) -> Outcome:
     """
     with tempfile.TemporaryDirectory(prefix="cage2-headline-") as folder:
         options = {"red_agent": red_agent, "seed": seed, "total_episodes": num_episodes, **VARIANTS[row]}
-        config = Config(workers=1, log_dir=Path(folder), **options)
+        config = Config(workers=1, learner_threads=1, log_dir=Path(folder), **options)
         started_s = time.monotonic()
         run_dir, num_observed = asyncio.run(_run(config))
         wall_s = time.monotonic() - started_s
