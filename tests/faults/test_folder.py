@@ -241,7 +241,7 @@ def test_workers_write_their_stacks_to_a_plain_file_of_the_run_or_not_at_all(
     assert main(["resume", str(tmp_path / "run"), "--quiet", "--collector", "executor"]) == FAILED
     assert "worker_faults.log: " in capsys.readouterr().err
     program = (
-        "import faulthandler; from pipeline.workers.birth import become_worker;"
+        "import faulthandler; faulthandler.disable(); from pipeline.workers.birth import become_worker;"
         f"become_worker({str(faults)!r}); assert not faulthandler.is_enabled()"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
