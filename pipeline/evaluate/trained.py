@@ -9,11 +9,10 @@ from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.cage2.facts.orders import KENDALL
 from pipeline.errors import SetupError
-from pipeline.persist.checkpoint import find_run, read_latest
+from pipeline.persist.latest import find_run, latest_of, reading_again
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import read_config
-from pipeline.policy.params import PolicyShape
-from pipeline.policy.store import SHARED_POLICY, PolicyStore
+from pipeline.policy.params import SHARED_POLICY, PolicyShape
 from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.config import Config
-    from pipeline.persist.checkpoint import Checkpoint, SavedPolicy
+    from pipeline.persist.latest import Latest
+    from pipeline.persist.manifest import PolicyFile
     from pipeline.types import Score
 
 
@@ -62,25 +62,30 @@ def load_trained(path: Path, workflow_id: int | None) -> Trained:
         NoPolicyError: It has no policy yet, or none of this order.
     """
     run_dir = find_run(path)
+    return reading_again(run_dir, lambda: _load(run_dir, workflow_id))
+
+
+def _load(run_dir: Path, workflow_id: int | None) -> Trained:
     config = read_config(run_dir)
-    checkpoint = read_latest(run_dir)
-    if checkpoint is None or not checkpoint.policies:
+    latest = latest_of(run_dir)
+    if latest is None or not latest.policies:
         raise NoPolicyError(f"{run_dir} has no checkpoint yet: go on with it (resume {run_dir}) until it has made one")
-    saved, order, reason = _choose(run_dir, checkpoint, workflow_id)
+    policy, order, reason = _choose(run_dir, latest, workflow_id)
+    shape = PolicyShape.of(Interface(config.observation_memory, config.actions), config.hidden_sizes)
     return Trained(
         run_dir=run_dir,
         config=config,
         workflow_id=order,
         reason=reason,
-        num_updates=saved.num_updates,
-        num_episodes=saved.num_episodes,
-        weights=_weights(config, saved),
+        num_updates=policy.num_updates,
+        num_episodes=policy.num_episodes,
+        weights=latest.actor_weights(policy, shape.actor.num_values),
     )
 
 
-def _choose(run_dir: Path, checkpoint: Checkpoint, workflow_id: int | None) -> tuple[SavedPolicy, int, str]:
+def _choose(run_dir: Path, latest: Latest, workflow_id: int | None) -> tuple[PolicyFile, int, str]:
     """Return a policy, the order that it is to follow, and why it is this one."""
-    policies = {policy.workflow_id: policy for policy in checkpoint.policies}
+    policies = {policy.workflow_id: policy for policy in latest.policies}
     shared = policies.get(SHARED_POLICY)
     if workflow_id is not None:
         if shared is None and workflow_id not in policies:
@@ -90,7 +95,7 @@ def _choose(run_dir: Path, checkpoint: Checkpoint, workflow_id: int | None) -> t
                 f"the nearest is {order_name(nearest)!r}"
             )
         return shared or policies[workflow_id], workflow_id, "as asked for"
-    best = _best(run_dir, checkpoint)
+    best = _best(run_dir, latest)
     if best is not None and (shared is not None or best[0] in policies):
         order, score = best
         reason = (
@@ -105,17 +110,9 @@ def _choose(run_dir: Path, checkpoint: Checkpoint, workflow_id: int | None) -> t
     return longest, longest.workflow_id, f"{which}; none has reached the compliance threshold"
 
 
-def _best(run_dir: Path, checkpoint: Checkpoint) -> tuple[int, Score] | None:
+def _best(run_dir: Path, latest: Latest) -> tuple[int, Score] | None:
     try:
-        under_way = [saved.visit["workflow_id"] for saved in checkpoint.visits if saved]
-        return Search.from_state(checkpoint.search).best(under_way)
+        return Search.from_state(latest.search).best(latest.in_training)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         msg = f"{run_dir} holds a search that can't be ({error!r}): evaluate with the version that wrote it"
         raise CheckpointError(msg) from error
-
-
-def _weights(config: Config, saved: SavedPolicy) -> npt.NDArray[np.float32]:
-    shape = PolicyShape.of(Interface(config.observation_memory, config.actions), config.hidden_sizes)
-    store = PolicyStore(config.seed, "orthogonal", shape)  # which checks that the tensors are a policy's
-    policy = store.load(saved.workflow_id, saved.tensors, saved.num_updates, saved.num_episodes)
-    return policy.network.actor_weights()

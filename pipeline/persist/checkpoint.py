@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from pipeline.persist.files import TEMPORARY_SUFFIX, WriteError, read_bytes, sync, write_bytes
+from pipeline.persist.latest import CHECKPOINT, MANIFEST, read_checked, reading_again, require_own
 from pipeline.persist.manifest import CheckpointError, File, Manifest, PolicyFile, VisitEntry, read_manifest
 from pipeline.persist.runs import read_config
 from pipeline.values import what_results_depend_on
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
-
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class CheckpointFolder:
         Raises:
             RunFolderError: If it has no configuration that can be read.
         """
-        self.path = run_dir / "checkpoint"
+        self.path = run_dir / CHECKPOINT
         self._run_dir = run_dir
         config = read_config(run_dir)
         self.total_episodes = config.total_episodes
@@ -111,10 +110,7 @@ class CheckpointFolder:
         Raises:
             CheckpointError: If it is damaged, of another format, or of a run with another configuration.
         """
-        if self.path.is_symlink():
-            msg = f"{self.path} is a symbolic link, which a run never makes: put the folder itself there"
-            raise CheckpointError(msg)
-        manifest = read_manifest(self.path / MANIFEST, self._configuration)
+        manifest = read_manifest(require_own(self.path) / MANIFEST, self._configuration)
         if manifest is None:
             return None
         return Checkpoint(
@@ -187,14 +183,7 @@ class CheckpointFolder:
 
     def _load(self, entry: File) -> dict[str, torch.Tensor]:
         path = self.path / entry.file
-        try:
-            content = read_bytes(path)
-        except OSError as error:
-            msg = f"the checkpoint lacks {path}: {error.strerror}. Restore it, or start another run"
-            raise CheckpointError(msg) from None
-        if hashlib.sha256(content).hexdigest() != entry.sha256:
-            msg = f"{path} was altered or damaged: its checksum doesn't fit. Restore it, or start another run"
-            raise CheckpointError(msg)
+        content = read_checked(path, entry)
         self._digests[path.name] = entry.sha256
         try:
             return load(content)
@@ -221,37 +210,14 @@ class CheckpointFolder:
                 (self.path / name).unlink(missing_ok=True)
 
 
-def find_run(path: Path) -> Path:
-    """Return the folder of the run that a path means: the folder itself, its checkpoint's, or a file in that."""
-    folder = path.parent if path.name == MANIFEST or path.suffix == ".safetensors" else path
-    is_checkpoint = folder.name == "checkpoint" and not (folder / "config.json").exists()
-    return folder.parent if is_checkpoint else folder
-
-
 def read_latest(run_dir: Path) -> Checkpoint | None:
     """Return the checkpoint of a run that may be alive, or None if it has none yet.
-
-    Read once more whenever the run has put another one in its place meanwhile.
 
     Raises:
         RunFolderError: There is no run.
         CheckpointError: The checkpoint is damaged.
     """
-    while True:
-        before = _stamp(run_dir)
-        try:
-            return CheckpointFolder(run_dir).read()
-        except CheckpointError:
-            if _stamp(run_dir) == before:
-                raise
-
-
-def _stamp(run_dir: Path) -> tuple[int, int] | None:
-    try:
-        status = (run_dir / "checkpoint" / MANIFEST).stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns
+    return reading_again(run_dir, lambda: CheckpointFolder(run_dir).read())
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -16,11 +16,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from pipeline.errors import SetupError
-from pipeline.persist.checkpoint import find_run, read_latest
+from pipeline.persist.checkpoint import read_latest
 from pipeline.persist.files import read_bytes, reason
+from pipeline.persist.latest import find_run
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import INITIAL, read_config
-from pipeline.policy.store import SHARED_POLICY
+from pipeline.policy.params import SHARED_POLICY
 from pipeline.printable import printable
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
-from pipeline.cage2.facts.order_names import ORDER_SIZE
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS, ORDER_SIZE
 from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ HIDDEN_SIZES: Final[HiddenSizes] = (64, 64)
 HIDDEN_STEP: Final = 32
 """What every hidden size is a multiple of, for the sake of machine code (`numerics.matrix.TILE`)."""
 MAX_HIDDEN_SIZE: Final = 1024
+SHARED_POLICY: Final = NUM_WORKFLOWS
+"""In the place of a workflow's id: the one policy that serves all orders."""
 USELESS: Final = -1e4
 """The logit of an action that is masked: its probability is 0, and times its logarithm still 0."""
 

@@ -8,27 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, get_args
 
 import torch
 from torch import Tensor
 
 from pipeline import seeding
 from pipeline.cage2.facts.names import require
-from pipeline.cage2.facts.order_names import NUM_WORKFLOWS, order_name
+from pipeline.cage2.facts.order_names import order_name
 from pipeline.cage2.facts.orders import KENDALL
 from pipeline.errors import SetupError
 from pipeline.policy import network
 from pipeline.policy.network import ActorCritic, Initialisation
+from pipeline.policy.params import SHARED_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from pipeline.policy.params import PolicyShape
-
-
-SHARED_POLICY: Final = NUM_WORKFLOWS
-"""In the place of a workflow's id: the one policy that serves all orders."""
 
 
 class IncompatiblePolicyError(SetupError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import gpytorch  # noqa: F401  # the first fit needs it, and is not to wait for it in the midst of the run
 import torch
 
 from native_buffers.ring import EpisodeRing

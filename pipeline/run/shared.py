@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline import seeding
 from pipeline.cage2.facts.order_names import NUM_WORKFLOWS
 from pipeline.learn.visit import Schedule, Visit, VisitLimits
-from pipeline.policy.store import SHARED_POLICY
+from pipeline.policy.params import SHARED_POLICY
 from pipeline.run.curriculum import EvaluationPlan, VisitVerdict
 from pipeline.types import Estimate, OrdersEvaluated, Score, WorkflowResult
 

@@ -23,10 +23,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-import torch
 
 from pipeline.cage2.facts.order_names import NUM_HOST_TYPES, NUM_PAIRS, NUM_WORKFLOWS, PAIRS
-from pipeline.workflows.kernel import OrderKernel, features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,6 +106,10 @@ PRIORS.setflags(write=False)
 @cache
 def covariances() -> npt.NDArray[np.float64]:
     """Return what each model says of all orders: `[M, 120, 120]` float64, read-only."""
+    import torch  # takes seconds, and who asks for a policy may well never fit
+
+    from pipeline.workflows.kernel import OrderKernel, features
+
     kernel = OrderKernel(
         share=torch.tensor([model.share for model in MODELS], dtype=torch.float64),
         decay=torch.tensor([model.decay for model in MODELS], dtype=torch.float64),

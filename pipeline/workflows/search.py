@@ -163,19 +163,19 @@ class Search:
         """Return the workflow whose policy is named the best, and what it is worth by its latest evaluation.
 
         The winner of the finals, or before there is one the observed workflow of the highest posterior mean; None if
-        there is none. Fits (see `posterior`).
+        there is none. Fits (see `posterior`) where there are several to choose from.
 
         Args:
             under_way: Workflows in training: their policies are no longer those that were evaluated.
         """
         if self.finals and self.finals.winner:
             return self.finals.winner
-        believed = self.posterior()
+        eligible = [w for w in sorted(self._scores) if w not in under_way]
+        believed = self.posterior() if len(eligible) > 1 else None
         if believed is None:
-            return None
-        eligible = [w for w in believed.observed if w not in under_way]
-        best = max(eligible, key=lambda w: (believed.mean[w], -w), default=None)
-        return None if best is None else (best, self._scores[best])
+            return (eligible[0], self._scores[eligible[0]]) if eligible else None
+        best = max(eligible, key=lambda w: (believed.mean[w], -w))
+        return best, self._scores[best]
 
     def observe_all(self, scores: Sequence[Score], threshold: float) -> None:
         """Take note of an evaluation of all workflows at once. It replaces all that was observed before.

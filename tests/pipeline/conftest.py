@@ -27,8 +27,8 @@ from pipeline.play.episode import play_episode
 from pipeline.play.game import GameSpec
 from pipeline.play.record import HEADER
 from pipeline.policy.forward import Actor
-from pipeline.policy.params import PLAIN, PolicyShape
-from pipeline.policy.store import SHARED_POLICY, PolicyStore
+from pipeline.policy.params import PLAIN, SHARED_POLICY, PolicyShape
+from pipeline.policy.store import PolicyStore
 from pipeline.types import (
     CheckpointWritten,
     Compiling,

@@ -11,8 +11,8 @@ from pipeline.evaluate import trained as module
 from pipeline.evaluate.trained import NoPolicyError, load_trained
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolderError
-from pipeline.policy.params import PolicyShape
-from pipeline.policy.store import SHARED_POLICY, PolicyStore
+from pipeline.policy.params import SHARED_POLICY, PolicyShape
+from pipeline.policy.store import PolicyStore
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import MakeRun

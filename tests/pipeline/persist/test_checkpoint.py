@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipeline.persist.checkpoint import Checkpoint, CheckpointFolder, SavedPolicy, SavedVisit, find_run, read_latest
+from pipeline.persist.checkpoint import Checkpoint, CheckpointFolder, SavedPolicy, SavedVisit, read_latest
 from pipeline.persist.files import WriteError
+from pipeline.persist.latest import find_run
 from pipeline.persist.manifest import CheckpointError, digest
 
 if TYPE_CHECKING:

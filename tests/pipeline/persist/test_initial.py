@@ -12,8 +12,8 @@ from pipeline.persist.checkpoint import Checkpoint, CheckpointFolder, SavedPolic
 from pipeline.persist.initial import InitialPoliciesError, policies_of, read_initial
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import INITIAL, RunFolder, RunFolderError
-from pipeline.policy.params import PLAIN
-from pipeline.policy.store import SHARED_POLICY, PolicyStore
+from pipeline.policy.params import PLAIN, SHARED_POLICY
+from pipeline.policy.store import PolicyStore
 
 if TYPE_CHECKING:
     from pathlib import Path

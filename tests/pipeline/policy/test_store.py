@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.cage2.facts.names import UnknownNameError
 from pipeline.cage2.facts.orders import KENDALL
-from pipeline.policy.params import PLAIN, PolicyShape
-from pipeline.policy.store import SHARED_POLICY, IncompatiblePolicyError, PolicyState, PolicyStore
+from pipeline.policy.params import PLAIN, SHARED_POLICY, PolicyShape
+from pipeline.policy.store import IncompatiblePolicyError, PolicyState, PolicyStore
 
 if TYPE_CHECKING:
     from pathlib import Path

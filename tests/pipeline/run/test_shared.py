@@ -13,8 +13,8 @@ from pipeline.cage2.facts.order_names import NUM_WORKFLOWS
 from pipeline.config import Config
 from pipeline.learn.learner import Update, VisitOutcome
 from pipeline.learn.visit import Visit
-from pipeline.policy.params import PLAIN
-from pipeline.policy.store import SHARED_POLICY, PolicyStore
+from pipeline.policy.params import PLAIN, SHARED_POLICY
+from pipeline.policy.store import PolicyStore
 from pipeline.ppo.recipe import DEFAULT
 from pipeline.run.shared import NUM_ROUNDS, Shared
 from pipeline.types import Estimate, Score
