@@ -7,6 +7,8 @@ async with Pipeline(Config(total_episodes=1000)) as pipeline:
     async for event in pipeline.events():
         ...
 ```
+
+A run's policy plays anywhere: `load_agent("logs/tuesday")`.
 """
 
 from __future__ import annotations
@@ -16,11 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.config import Config as Config
+    from pipeline.export.agent import load_agent as load_agent
     from pipeline.run.pipeline import Pipeline as Pipeline
 
-__all__ = ["Config", "Pipeline"]
+__all__ = ["Config", "Pipeline", "load_agent"]
 
-_HOMES = {"Config": "pipeline.config", "Pipeline": "pipeline.run.pipeline"}
+_HOMES = {
+    "Config": "pipeline.config",
+    "Pipeline": "pipeline.run.pipeline",
+    "load_agent": "pipeline.export.agent",
+}
 
 
 def __getattr__(name: str) -> Any:

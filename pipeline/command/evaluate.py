@@ -101,11 +101,11 @@ def run(options: argparse.Namespace) -> int:
         SetupError: There is no such agent, or an option doesn't fit.
     """
     given = given_options(options)
-    num_episodes = _number("--episodes", options.episodes, MAX_EPISODES)
+    num_episodes = number_of("--episodes", options.episodes, MAX_EPISODES)
     steps = _joined(LENGTHS) if options.steps is None else options.steps
-    lengths = [_number("--steps", text, MAX_STEPS) for text in _listed("--steps", steps)]
+    lengths = [number_of("--steps", text, MAX_STEPS) for text in _listed("--steps", steps)]
     red_agents = [_red_agent(name) for name in _listed("--red-agents", options.red_agents)]
-    workflow_id = _workflow_id(options.workflow)
+    workflow_id = workflow_id_of(options.workflow)
     make_config(given)  # mistakes are told before anything is imported
     _check_agent(options)
 
@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
         if options.steps is None and trained.config.episode_steps != EPISODE_STEPS:
             lengths = [trained.config.episode_steps]
     scenarios = tuple(Scenario(red_agent, steps) for steps in lengths for red_agent in red_agents)
-    _print(_play(options, _game_config(given, trained), trained, scenarios, num_episodes), as_json=options.json)
+    _print(_play(options, game_config(given, trained), trained, scenarios, num_episodes), as_json=options.json)
     return OK
 
 
@@ -154,10 +154,10 @@ def _play(
             with asyncio.Runner(loop_factory=loop_factory()) as runner:  # which Ctrl-C cancels
                 results = runner.run(evaluate_in_pool(request, num_workers, note_progress))
     return Report(
-        agent=_describe(options.agent, trained, greedy=options.greedy),
+        agent=describe(options.agent, trained, greedy=options.greedy),
         engine=config.engine,
         profile=config.profile,
-        cyborg=_cyborg(config.cyborg),
+        cyborg=cyborg_name(config.cyborg),
         version=package_version("cage2-pipeline") or NOT_INSTALLED,
         seed=config.seed,
         num_episodes=num_episodes,
@@ -165,14 +165,15 @@ def _play(
     )
 
 
-def _game_config(given: dict[str, Any], trained: Trained | None) -> Config:
+def game_config(given: dict[str, Any], trained: Trained | None) -> Config:
     """Return what is played: the run's game, with its interface and its rule of compliance, as far as not told."""
     if trained is None:
         return make_config(given)
     return make_config({**what_results_depend_on(trained.config), "seed": 0, **given})
 
 
-def _describe(name: str, trained: Trained | None, *, greedy: bool) -> AgentDescription:
+def describe(name: str, trained: Trained | None, *, greedy: bool) -> AgentDescription:
+    """Return who plays, for the record."""
     from pipeline.evaluate.report import AgentDescription
 
     if trained is None:
@@ -222,7 +223,12 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _workflow_id(text: str | None) -> int | None:
+def workflow_id_of(text: str | None) -> int | None:
+    """Return the order that `--workflow` names, if it is given.
+
+    Raises:
+        UsageError: There is no such order.
+    """
     try:
         return None if text is None else parse_order(text)
     except UnknownOrderError as error:
@@ -240,7 +246,12 @@ def _listed(flag: str, text: str) -> list[str]:
     return items
 
 
-def _number(flag: str, text: str, highest: int) -> int:
+def number_of(flag: str, text: str, highest: int) -> int:
+    """Return the number that an option gives.
+
+    Raises:
+        UsageError: It is none from 1 to the highest.
+    """
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(highest)) and 1 <= int(text) <= highest):
         raise UsageError(f"{flag} {text!r:.60}: must be a whole number from 1 to {highest}")
     return int(text)
@@ -254,7 +265,7 @@ def _red_agent(name: str) -> str:
     raise UsageError(f"--red-agents {name!r:.60}: {advice}")
 
 
-def _cyborg(package: str) -> str:
+def cyborg_name(package: str) -> str:
     """Return the name and version of the CybORG that a configuration names."""
     name = {"csle": "csle-cyborg", "upstream": "CybORG"}[package]
     return f"{name} {package_version(name) or NOT_INSTALLED}"

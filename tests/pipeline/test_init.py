@@ -31,10 +31,11 @@ def test_the_configuration_comes_without_torch() -> None:
 
 def test_what_is_exported_is_there() -> None:
     from pipeline.config import Config
+    from pipeline.export.agent import load_agent
     from pipeline.run.pipeline import Pipeline
 
-    assert (pipeline.Config, pipeline.Pipeline) == (Config, Pipeline)
-    assert pipeline.__all__ == ["Config", "Pipeline"]
+    assert (pipeline.Config, pipeline.Pipeline, pipeline.load_agent) == (Config, Pipeline, load_agent)
+    assert pipeline.__all__ == ["Config", "Pipeline", "load_agent"]
 
 
 def test_anything_else_is_missing_as_usual() -> None:

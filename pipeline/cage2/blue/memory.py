@@ -70,7 +70,7 @@ MEMORY = np.dtype(
         ("decoyed", np.int64),  # the host that Blue's last action placed a decoy on, as a mask
         ("analysed", np.int64),  # the host that Blue's last action analysed, as a mask
         ("faked_first", np.int64, (NUM_HOSTS,)),  # `faked` when the host was first scanned or exploited
-        ("faked", np.int64, (NUM_HOSTS,)),  # ports that decoys of each host listen on (`tables.PORTS`)
+        ("faked", np.int64, (NUM_HOSTS,)),  # ports that decoys of each host listen on, as a mask
     ],
     align=True,
 )
@@ -155,8 +155,9 @@ def begin(memory: Any, num_steps: int) -> None:
     memory.maybe_scanned = 0
     memory.decoyed = 0
     memory.analysed = 0
-    memory.faked_first[:] = 0
-    memory.faked[:] = 0
+    for host in range(NUM_HOSTS):
+        memory.faked_first[host] = 0
+        memory.faked[host] = 0
 
 
 @compiled

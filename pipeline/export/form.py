@@ -1,0 +1,141 @@
+"""What an exported agent consists of, by form: the text of `agent.py`, and its weights."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.facts.order_names import NUM_HOST_TYPES
+from pipeline.cage2.facts.orders import ORDERS
+from pipeline.export import source
+from pipeline.machine import package_version
+from pipeline.policy.params import PolicyShape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy.typing as npt
+
+    from pipeline.evaluate.trained import Trained
+    from pipeline.export.names import Form
+
+    Arrays = Mapping[str, npt.NDArray[np.float32]]
+
+
+_MEANINGS: Final = {
+    **source.MEANINGS,
+    "TRAINED_STEPS": "of an episode in training",
+    "NUM_SEEN": "values that the policy sees",
+    "HIDDEN_SIZES": "units of the hidden layers",
+    "IS_SEEN": "whether it sees what is remembered",
+    "IS_MERGED": "whether it chooses among the actions of MERGED, or among all",
+    "CAUSE": "per choice: the place in what is seen without which it is useless; None: it needs none",
+    "SPENT": "per choice: the place in what is seen with which it is useless; None: there is none",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The files that make an agent, but for those that describe it."""
+
+    files: Mapping[str, bytes]
+    needs: str
+    """What it needs beside Python, in words."""
+
+
+def exported(trained: Trained, form: Form) -> Exported:
+    """Return an agent that stands by itself.
+
+    Raises:
+        NoSourceError: This installation has no source text.
+    """
+    name, needs, packed = _PACKED[form]
+    return Exported({"agent.py": _text(trained, form).encode(), name: packed(folded_weights(trained))}, needs)
+
+
+def folded_weights(trained: Trained) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the network's weights, `[out, in]`, by the names of the parameter table.
+
+    Its order is one and the same at each step, so what that adds to the first layer is added to its bias.
+    """
+    shape = _shape(trained)
+    views = {name: view.copy() for name, view in shape.actor.views(trained.weights).items()}
+    first, bias = views["hidden_1.weight"], views["hidden_1.bias"]
+    for position, host_type in enumerate(ORDERS[trained.workflow_id].tolist()):
+        bias += first[:, shape.observation_size + NUM_HOST_TYPES * position + host_type]
+    views["hidden_1.weight"] = np.ascontiguousarray(first[:, : shape.observation_size])
+    return views
+
+
+def _shape(trained: Trained) -> PolicyShape:
+    config = trained.config
+    return PolicyShape.of(Interface(config.observation_memory, config.actions), config.hidden_sizes)
+
+
+def _text(trained: Trained, form: Form) -> str:
+    rules, player = source.rules(), source.player()
+    texts = template(form) + template("shared")
+    own = {name: value for name, value in _own_constants(trained).items() if name in texts}
+    constants = {**own, **player.constants, **rules.constants}
+    shared = _filled(
+        "shared", FIELDS=textwrap.indent(source.remembered(), " " * 8), RULES=rules.text, PLAYER=player.text.rstrip()
+    )
+    return _filled(
+        form,
+        VERSION=package_version("cage2-pipeline") or "(not installed)",
+        CONSTANTS=source.written(constants, _MEANINGS),
+        SHARED=shared.rstrip(),
+    )
+
+
+def _own_constants(trained: Trained) -> dict[str, Any]:
+    config, shape = trained.config, _shape(trained)
+    none = (None,) * shape.num_actions
+    return {
+        "TRAINED_STEPS": config.episode_steps,
+        "NUM_SEEN": shape.observation_size,
+        "HIDDEN_SIZES": shape.hidden_sizes,
+        "IS_SEEN": config.observation_memory,
+        "IS_MERGED": config.actions == "merged",
+        "CAUSE": shape.mask.cause if shape.mask else none,
+        "SPENT": shape.mask.spent if shape.mask else none,
+    }
+
+
+def template(name: str) -> str:
+    """Return a text with gaps."""
+    return (resources.files("pipeline.export") / "forms" / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def _filled(name: str, **parts: str) -> str:
+    text = template(name)
+    for gap, part in parts.items():
+        text = text.replace(f"@@{gap}@@", part)
+    return text
+
+
+def _npz(arrays: Arrays) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **dict[str, Any](arrays))
+    return buffer.getvalue()
+
+
+def _state_dict(arrays: Arrays) -> bytes:
+    import torch  # takes seconds, and the other forms have no use for it
+
+    buffer = io.BytesIO()
+    torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, buffer)
+    return buffer.getvalue()
+
+
+_PACKED: Final[Mapping[Form, tuple[str, str, Callable[[Arrays], bytes]]]] = {
+    "numpy": ("weights.npz", "NumPy", _npz),
+    "torch": ("weights.pt", "torch", _state_dict),
+}
+"""By form: the file of the weights, what is needed to run it, and what makes the file."""
