@@ -98,11 +98,14 @@ def _choose(run_dir: Path, checkpoint: Checkpoint, workflow_id: int | None) -> t
             f"± {score.env_reward.stderr:.1f}"
         )
         return shared or policies[order], order, reason
+    missing = "those that reached the compliance threshold are in training again"
+    if not checkpoint.search.get("observations"):
+        missing = "none has reached the compliance threshold"
     if shared is not None:
-        return shared, 0, "the first of all; none has reached the compliance threshold"
+        return shared, 0, f"the first of all; {missing}"
     longest = max(policies.values(), key=lambda policy: (policy.num_episodes, -policy.workflow_id))
     which = "the one that was trained longest" if len(policies) > 1 else "the only one"
-    return longest, longest.workflow_id, f"{which}; none has reached the compliance threshold"
+    return longest, longest.workflow_id, f"{which}; {missing}"
 
 
 def _best(run_dir: Path, checkpoint: Checkpoint) -> tuple[int, Score] | None:
