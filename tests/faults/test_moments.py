@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 RUN: dict[str, Any] = {
     "total_episodes": 48,
+    "finals_share": 0,
     "max_episodes_per_workflow": 32,
     "episodes_per_update": 16,
     "workers": 2,
