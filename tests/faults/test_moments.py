@@ -30,14 +30,13 @@ from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, WorkersKeepDying
 from pipeline.collect.deadline import Deadline
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.scheduler import MAX_ATTEMPTS, EpisodeGivenUpError
-from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.ppo import update as ppo
 from pipeline.run import parts
 from pipeline.types import EpisodesLost
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.persist.checkpoint import Checkpoint
 
 RUN: dict[str, Any] = {
     "total_episodes": 48,
@@ -283,12 +282,12 @@ async def test_a_worker_that_dies_at(
 async def test_a_worker_that_dies_idle(
     end: str, transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without policy lag, nobody plays while a checkpoint is written."""
+    """Without policy lag, nobody plays while an update is computed."""
     unhurt = await run(tmp_path / "unhurt", policy_lag=0)
     num_in_flight: list[int] = []
-    write = CheckpointFolder.write
+    update = ppo.update
 
-    def end_all_then_write(folder: CheckpointFolder, state: Checkpoint) -> None:
+    def end_all_then_learn(*arguments: Any, **options: Any) -> ppo.UpdateMetrics:
         if not num_in_flight:
             num_in_flight.append(pipeline._run._parts.collection.statistics().num_in_flight)
             collector = pipeline._run._parts.collector
@@ -301,10 +300,10 @@ async def test_a_worker_that_dies_idle(
                     os.kill(process.pid, signal.Signals[end])
             while all(process.is_alive() for process in collector._pool._processes):
                 time.sleep(0.001)
-        write(folder, state)
+        return update(*arguments, **options)
 
-    monkeypatch.setattr(CheckpointFolder, "write", end_all_then_write)
-    config = Config(**RUN, policy_lag=0, transport=transport, checkpoint_interval_s=0, log_dir=tmp_path)
+    monkeypatch.setattr(ppo, "update", end_all_then_learn)
+    config = Config(**RUN, policy_lag=0, transport=transport, log_dir=tmp_path)
     async with Pipeline(config) as pipeline:
         assert (await pipeline.run()).digest == unhurt.digest
         assert num_in_flight == [0]
