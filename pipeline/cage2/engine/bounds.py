@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from pipeline.cage2.engine.state import Games, Lists
 
-MAX_STEPS = 1 << 24
-"""Of a game that is saved: what its lists would take then is about 2.6 GB."""
+MAX_STEPS = 1 << 20
+"""Of a game that is saved: what its lists would take then is 164 MB."""
 
 _FLAG = (0, 1)
 _HOST, _HOST_OR_NONE, _HOSTS = (0, spec.NUM_HOSTS - 1), (-1, spec.NUM_HOSTS - 1), (0, (1 << spec.NUM_HOSTS) - 1)
