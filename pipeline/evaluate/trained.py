@@ -12,6 +12,7 @@ from pipeline.errors import SetupError
 from pipeline.persist.checkpoint import find_run, read_latest
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import read_config
+from pipeline.policy.forward import Actor
 from pipeline.policy.params import PolicyShape
 from pipeline.policy.store import SHARED_POLICY, PolicyStore
 from pipeline.workflows.search import Search
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.config import Config
     from pipeline.persist.checkpoint import Checkpoint, SavedPolicy
+    from pipeline.play.play_out import Policy
     from pipeline.types import Score
 
 
@@ -47,6 +49,15 @@ class Trained:
     """That it was trained with."""
     weights: npt.NDArray[np.float32]
     """The actor's, flat."""
+
+    def policy(self, *, greedy: bool = False) -> Policy:
+        """Return it as an agent for `play_out.play_out`."""
+        from pipeline.play.play_out import Policy  # which `run.py evaluate` needn't wait for
+
+        config = self.config
+        interface = Interface(config.observation_memory, config.actions)
+        actor = Actor(self.weights, PolicyShape.of(interface, config.hidden_sizes))
+        return Policy(actor, interface, self.workflow_id, greedy, config.episode_steps)
 
 
 def load_trained(path: Path, workflow_id: int | None) -> Trained:
