@@ -9,7 +9,8 @@ sampled from an actor with untrained weights, which meets far more distinct obse
 
 `cyborg-wrapped` is CybORG behind its stock `ChallengeWrapper`, `cyborg` the same simulator behind this project's
 adapter; `fast` is the engine (with a policy: the workers' rollout kernel), `fast-gymnasium` the engine through
-`gymnasium.make` and `gymnasium.make_vec`.
+`gymnasium.make` and `gymnasium.make_vec`. `play-out` plays on from saved states, the same ones again and again, which
+the policy comes to know; without a policy it is the baseline `random` that plays.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.compliance import Verdicts
 from pipeline.cage2.facts.names import Compromised
+from pipeline.play.play_out import Policy, play_out
 from pipeline.play.record import record_layout
 from pipeline.play.rollout import EnginePlayer
 from pipeline.policy.forward import Actor
@@ -187,10 +189,24 @@ def batches_of(num_games: int, red_agent: str, actions: np.ndarray[Any, np.dtype
     return play
 
 
+def play_outs_of(num_games: int, red_agent: str, agent: Policy | str) -> Callable[[int], int]:
+    """Return what plays 100 steps on from each of some states, which are loaded and checked each time."""
+    batch = GameBatch(num_games, red_agent)
+    batch.reset(range(num_games))
+    states = batch.states()
+
+    def play(_: int) -> int:
+        play_out(states, agent, spec.EPISODE_STEPS)
+        return num_games * spec.EPISODE_STEPS
+
+    return play
+
+
 def rows_of(red_agent: str, seconds: float) -> list[Row]:
     """Measure every way of playing against one Red agent."""
     actions = np.random.default_rng(0).integers(0, spec.NUM_ACTIONS, POOL)
     listed = actions.tolist()
+    policy = Policy(new_actor(), Interface(), WORKFLOW_ID)
     ways: list[tuple[str, int, bool, Callable[[int], int]]] = [
         ("cyborg-wrapped", 1, False, wrapped_episodes_of(red_agent, listed)),
         ("cyborg", 1, False, episodes_of(CyborgEnv(red_agent), listed)),
@@ -198,6 +214,8 @@ def rows_of(red_agent: str, seconds: float) -> list[Row]:
         ("fast", 1, False, episodes_of(FastEnv(red_agent), listed)),
         ("fast", 1, True, rollouts_of(red_agent)),
         *(("fast", size, False, batches_of(size, red_agent, actions)) for size in BATCHES),
+        ("play-out", BATCHES[0], False, play_outs_of(BATCHES[0], red_agent, "random")),
+        ("play-out", BATCHES[0], True, play_outs_of(BATCHES[0], red_agent, policy)),
         ("fast-gymnasium", 1, False, gymnasium_episodes_of(red_agent, listed)),
         *(("fast-gymnasium", size, False, gymnasium_batches_of(size, red_agent, actions)) for size in BATCHES),
     ]

@@ -68,8 +68,8 @@ class Config(Table):
     the learning rate anneals over them. It goes on for longer only while it hasn't reached the threshold. By default a
     fifteenth of the search's episodes, up to 2,000."""
     concurrent_visits: Annotated[Annotated[int, Field(ge=1, le=120)] | None, Topic.SEARCHED] = None
-    """Workflows that are trained at a time, finalists too. Results depend on it: the next one is picked without what is
-    under way. By default 4, or as many as the search has 2,000 episodes for."""
+    """Workflows that are trained at a time, finalists too, if each has a policy of its own. Results depend on it: the
+    next one is picked without what is under way. By default 4, or as many as the search has 2,000 episodes for."""
     max_episodes_per_workflow: Annotated[int, Field(ge=1), Topic.SEARCHED] = 10_000
     """Episodes that one workflow may use in the search, over all its visits."""
     red_agent: Annotated[RedAgent, Topic.ATTACKED] = "B_lineAgent"
@@ -105,7 +105,7 @@ class Config(Table):
     ppo: Annotated[Hyperparameters, Topic.LEARNED] = Hyperparameters()
     """Those of them that the run sets itself."""
     policy: Annotated[Literal["per-workflow", "shared"], Topic.LEARNED] = "per-workflow"
-    """A policy for each workflow, searched one after the other, or one that is told which workflow to follow and is
+    """A policy for each workflow, some of which are trained, or one that is told which workflow to follow and is
     trained on all."""
     workflow: Annotated[str | None, Topic.SEARCHED] = None
     """Train this workflow alone, with all episodes: the five host types, highest priority first, `->` in between."""

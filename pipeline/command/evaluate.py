@@ -14,9 +14,9 @@ from pipeline.cage2.facts.order_names import UnknownOrderError, order_name, pars
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.command.options import UsageError, given_options, make_config
 from pipeline.command.process import OK, loop_factory
-from pipeline.evaluate.baselines import BASELINES
 from pipeline.evaluate.scenario import LENGTHS, Scenario
 from pipeline.machine import num_cores, package_version
+from pipeline.play.baselines import BASELINES
 from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pipeline import seeding
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.compliance import episode_compliance
 from pipeline.errors import PipelineError
-from pipeline.evaluate.baselines import BASELINES
+from pipeline.play.baselines import BASELINES
 from pipeline.play.player import Player
 from pipeline.play.record import HEADER, read_failure
 

@@ -12,6 +12,7 @@ from pipeline.errors import SetupError
 from pipeline.persist.latest import find_run, latest_of, reading_again
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import read_config
+from pipeline.policy.forward import Actor
 from pipeline.policy.params import SHARED_POLICY, PolicyShape
 from pipeline.workflows.search import Search
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.persist.latest import Latest
     from pipeline.persist.manifest import PolicyFile
+    from pipeline.play.play_out import Policy
     from pipeline.types import Score
 
 
@@ -47,6 +49,15 @@ class Trained:
     """That it was trained with."""
     weights: npt.NDArray[np.float32]
     """The actor's, flat."""
+
+    def policy(self, *, greedy: bool = False) -> Policy:
+        """Return it as an agent for `play_out.play_out`."""
+        from pipeline.play.play_out import Policy  # which `run.py evaluate` needn't wait for
+
+        config = self.config
+        interface = Interface(config.observation_memory, config.actions)
+        actor = Actor(self.weights, PolicyShape.of(interface, config.hidden_sizes))
+        return Policy(actor, interface, self.workflow_id, greedy, config.episode_steps)
 
 
 def load_trained(path: Path, workflow_id: int | None) -> Trained:
@@ -103,11 +114,14 @@ def _choose(run_dir: Path, latest: Latest, workflow_id: int | None) -> tuple[Pol
             f"± {score.env_reward.stderr:.1f}"
         )
         return shared or policies[order], order, reason
+    missing = "those that reached the compliance threshold are in training again"
+    if not latest.search.get("observations"):
+        missing = "none has reached the compliance threshold"
     if shared is not None:
-        return shared, 0, "the first of all; none has reached the compliance threshold"
+        return shared, 0, f"the first of all; {missing}"
     longest = max(policies.values(), key=lambda policy: (policy.num_episodes, -policy.workflow_id))
     which = "the one that was trained longest" if len(policies) > 1 else "the only one"
-    return longest, longest.workflow_id, f"{which}; none has reached the compliance threshold"
+    return longest, longest.workflow_id, f"{which}; {missing}"
 
 
 def _best(run_dir: Path, latest: Latest) -> tuple[int, Score] | None:

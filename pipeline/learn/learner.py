@@ -15,7 +15,6 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline import seeding
@@ -259,26 +258,28 @@ class Learner:
         settings = self._settings
         update = policy.num_updates
         generator = seeding.generator(settings.run_seed, seeding.Stream.MINIBATCHES, policy.workflow_id, update)
-        started_s = time.monotonic()
-        try:
-            metrics = await self._on_thread(
-                partial(
-                    ppo.update,
-                    policy,
-                    filling.rows,
-                    schedule.recipe,
-                    alignment_lambda=settings.alignment_lambda,
-                    progress=schedule.progress(policy.num_episodes),
-                    generator=generator,
-                    device=settings.device,
-                    helper=self._threads.helper(),
-                )
+        helper = self._threads.helper()
+
+        def learn() -> tuple[UpdateMetrics, float]:
+            started_s = time.monotonic()  # a thread may have been waited for until here
+            metrics = ppo.update(
+                policy,
+                filling.rows,
+                schedule.recipe,
+                alignment_lambda=settings.alignment_lambda,
+                progress=schedule.progress(policy.num_episodes),
+                generator=generator,
+                device=settings.device,
+                helper=helper,
             )
+            return metrics, time.monotonic() - started_s
+
+        try:
+            metrics, update_s = await self._on_thread(learn)
         except PipelineError:
             raise
         except Exception as error:
             raise ppo.UpdateFailedError(policy.workflow_id, update, error) from error
-        update_s = time.monotonic() - started_s
         self._update_s += update_s
         return Update(
             workflow_id=policy.workflow_id,

@@ -29,7 +29,7 @@ class Visit:
     first_episode: int
     """The policy's episodes before the visit."""
     budget: int
-    """Episodes that it may use: what its part of the run had left when it began."""
+    """Episodes that it may use: its share of what its part of the run had left when it began."""
     part: Part = "search"
     num_updates: int = 0
     """Updates of the visit so far."""

@@ -53,7 +53,7 @@ class SavedVisit:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A run at the end of an update."""
+    """A run at the end of a tick (`run.training`)."""
 
     search: dict[str, Any]
     """`workflows.search.Search.state()`."""

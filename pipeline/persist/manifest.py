@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _BUDGETS: Final = ("earlier_budgets", "total_episodes")
 Count = Annotated[int, Field(ge=0)]
 
@@ -61,7 +61,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     configuration: dict[str, Any]
     """What the run's results depend on: the checkpoint is of no use to a run of another configuration."""
     search: dict[str, Any]

@@ -17,8 +17,9 @@ from pipeline.cage2.engine.mersenne import seed_generator_64
 from pipeline.cage2.engine.red import NO_TARGET
 from pipeline.cage2.facts.compliance import Verdicts
 from pipeline.cage2.facts.names import Compromised
-from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_TYPES, NETWORKS_OF_RESET
-from pipeline.numerics.compiled import compiled, kernel
+from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_TYPES, NETWORKS_OF_RESET, SLEEP
+from pipeline.numerics.compiled import compiled, int64, kernel
+from pipeline.play.baselines import BASELINES, play_random, play_restore
 from pipeline.play.record import record_layout
 from pipeline.policy.forward import Actor, choose, fits, look_up
 from pipeline.policy.params import PLAIN
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from pipeline.cage2.engine.state import Games, Lists
     from pipeline.cage2.facts.names import Profile
 
+BY_ACTOR = int64(-1)
+"""In the place of a baseline: it is the actor that plays."""
+_RANDOM, _RESTORE = (list(BASELINES).index(name) for name in ("random", "restore"))
+_play_random, _play_restore = compiled(play_random), compiled(play_restore)
 
 _GAMMA, _MIX_1, _MIX_2 = np.uint64(GOLDEN_GAMMA), np.uint64(MIX_1), np.uint64(MIX_2)
 
@@ -104,6 +109,71 @@ def uniform(key: np.uint64, index: int) -> float:
     return float((word ^ (word >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
 
 
+@compiled
+def go_on(
+    game: Any,
+    lists: Lists,
+    memory: Any,
+    actor: Any,
+    workflow_id: int,
+    greedy: bool,
+    baseline: int,
+    compromised: npt.NDArray[np.uint8],
+    verdict: npt.NDArray[np.int8],
+    actions_seed: np.uint64,
+    observations: npt.NDArray[np.int8],
+    actions: npt.NDArray[np.uint8],
+    log_probs: npt.NDArray[np.float32],
+    rewards: npt.NDArray[np.int16],
+    fixes: npt.NDArray[np.int8],
+) -> None:
+    """Play `T` steps from where the game stands.
+
+    Args:
+        game: The record.
+        lists: `[3, 13, room]`, with room for `T` entries more in each.
+        memory: What Blue remembers.
+        actor: The policy, if that plays.
+        workflow_id: See `play`, as for `greedy`.
+        greedy: As said.
+        baseline: Place in `baselines.BASELINES` of who plays; `BY_ACTOR`: the actor.
+        compromised: See `play`, as for the rest.
+        verdict: As said.
+        actions_seed: As said.
+        observations: As said, but that `observations[0]` has been written.
+        actions: As said.
+        log_probs: As said; 0 of a baseline.
+        rewards: As said.
+        fixes: As said.
+    """
+    for t in range(len(actions)):
+        chance = uniform(actions_seed, t)
+        if baseline == BY_ACTOR:
+            place = look_up(actor, observations[t], workflow_id)
+            choice = choose(actor, place, chance, greedy)
+            log_probs[t] = actor.log_probs[place, choice]
+        else:
+            choice = choose_as(baseline, observations[t], chance)
+            log_probs[t] = 0
+        actions[t] = choice
+        action = act(memory, choice)
+        # compliance is judged by what Red held *before* the action
+        fixes[t] = verdict[action, compromised[game.red_hosts]]
+        step(game, lists, action, AGENTS_CHOICE, NO_TARGET)
+        rewards[t] = game.reward
+        see(memory, game.observation, observations[t + 1])
+
+
+@compiled
+def choose_as(baseline: int, observation: npt.NDArray[np.int8], chance: float) -> int:
+    """Return the action of a baseline, by its place in `baselines.BASELINES`."""
+    if baseline == _RANDOM:
+        return _play_random(observation, chance)
+    if baseline == _RESTORE:
+        return _play_restore(observation, chance)
+    return SLEEP
+
+
 @kernel
 def play(
     games: Games,
@@ -158,17 +228,23 @@ def play(
     game.observation[:] = 0
     begin(memory, num_steps)
     see(memory, game.observation, observations[0])
-    for t in range(num_steps):
-        place = look_up(actor, observations[t], workflow_id)
-        choice = choose(actor, place, uniform(actions_seed, t), greedy)
-        actions[t] = choice
-        log_probs[t] = actor.log_probs[place, choice]
-        action = act(memory, choice)
-        # compliance is judged by what Red held *before* the action
-        fixes[t] = verdict[action, compromised[game.red_hosts]]
-        step(game, lists[0], action, AGENTS_CHOICE, NO_TARGET)
-        rewards[t] = game.reward
-        see(memory, game.observation, observations[t + 1])
+    go_on(
+        game,
+        lists[0],
+        memory,
+        actor,
+        workflow_id,
+        greedy,
+        BY_ACTOR,
+        compromised,
+        verdict,
+        actions_seed,
+        observations,
+        actions,
+        log_probs,
+        rewards,
+        fixes,
+    )
     return True
 
 

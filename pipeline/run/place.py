@@ -18,6 +18,7 @@ from pipeline.persist.checkpoint import SavedPolicy
 
 if TYPE_CHECKING:
     from collections import deque
+    from collections.abc import Callable
 
     import numpy as np
     import numpy.typing as npt
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from pipeline.run.curriculum import Curriculum, EvaluationPlan
     from pipeline.types import Score
 
-MAX_STEPS_AHEAD = 4
-"""Updates that a visit may be ahead of the run's record: enough that it doesn't wait while another has a slow one."""
+MAX_STEPS_AHEAD = 16
+"""Updates that a visit may be ahead of the run's record: it doesn't wait while another one has slow updates, or is
+evaluated. Each holds a policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Place:
         self._curriculum = curriculum
         self._store = store
         self._task: asyncio.Task[None] | None = None
-        self._steps: asyncio.Queue[Step] = asyncio.Queue(MAX_STEPS_AHEAD)
+        self._steps: asyncio.Queue[Step | Exception | None] = asyncio.Queue(MAX_STEPS_AHEAD)
         self.visit: Visit | None = None
         """In training here, as it was in the run's last tick."""
         self.behavior_weights: tuple[npt.NDArray[np.float32], ...] = ()
@@ -78,6 +80,7 @@ class Place:
         visit: Visit,
         policy: PolicyState,
         behavior_weights: deque[npt.NDArray[np.float32]],
+        is_stopping: Callable[[], bool],
     ) -> None:
         """Let a visit begin, or go on.
 
@@ -86,14 +89,26 @@ class Place:
             visit: New, or as a checkpoint had it.
             policy: Its policy, which is this place's own until the visit has ended.
             behavior_weights: See `learn.learner.Learner.train`.
+            is_stopping: Returns whether the run is to end, so that no evaluation should begin.
         """
         self.visit, self.behavior_weights = visit, tuple(behavior_weights)
         self._steps = asyncio.Queue(MAX_STEPS_AHEAD)
-        self._task = tasks.create_task(self._stay(visit, policy, behavior_weights), name="cage2-visit")
+        self._task = tasks.create_task(self._stay(visit, policy, behavior_weights, is_stopping), name="cage2-visit")
 
-    async def next(self) -> Step:
-        """Return what the visit came to with its next update; wait for it."""
+    async def next(self) -> Step | None:
+        """Return what the visit came to with its next update; wait for it.
+
+        Returns:
+            None if it was to be evaluated, and the run is to end.
+
+        Raises:
+            Exception: What ended the visit, where it stands: what came before it is told before.
+        """
         step = await self._steps.get()
+        if isinstance(step, Exception):
+            raise step
+        if step is None:
+            return None
         self.visit, self.behavior_weights = (None, ()) if step.ending else (step.visit, step.behavior_weights)
         return step
 
@@ -102,7 +117,27 @@ class Place:
         if self._task is not None:
             self._task.cancel()
 
-    async def _stay(self, visit: Visit, policy: PolicyState, behavior_weights: deque[npt.NDArray[np.float32]]) -> None:
+    async def _stay(
+        self,
+        visit: Visit,
+        policy: PolicyState,
+        behavior_weights: deque[npt.NDArray[np.float32]],
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        try:
+            last = await self._train_and_evaluate(visit, policy, behavior_weights, is_stopping)
+        except Exception as error:  # noqa: BLE001  # whoever asks for the next step is told, after the steps before
+            await self._steps.put(error)
+        else:
+            await self._steps.put(last)
+
+    async def _train_and_evaluate(
+        self,
+        visit: Visit,
+        policy: PolicyState,
+        behavior_weights: deque[npt.NDArray[np.float32]],
+        is_stopping: Callable[[], bool],
+    ) -> Step | None:
         def step(visit: Visit, update: Update, ending: Ending | None = None) -> Step:
             saved = SavedPolicy(
                 policy.workflow_id, policy.num_updates, policy.num_episodes, self._store.tensors(policy.workflow_id)
@@ -121,9 +156,11 @@ class Place:
             partial(self._curriculum.orders, visit),
             after_update,
         )
+        if is_stopping():
+            return None
         plan = self._curriculum.evaluation_plan(visit, outcome.num_episodes)
         scores = await self._evaluate(policy, visit.iteration, plan)
-        await self._steps.put(step(visit, outcome.last_update, Ending(outcome, scores)))
+        return step(visit, outcome.last_update, Ending(outcome, scores))
 
     async def _evaluate(self, policy: PolicyState, iteration: int, plan: EvaluationPlan) -> list[Score]:
         self.is_evaluating = True

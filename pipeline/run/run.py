@@ -245,8 +245,7 @@ class Run:
             reason,
             self._config,
             statistics,
-            await parts.training.report(),
-            await parts.training.best(),
+            *await parts.training.found(),
             digest=parts.training.digest(),
             episodes_before=self._episodes_before,
         )

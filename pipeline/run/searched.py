@@ -43,17 +43,22 @@ class Searched:
         """See `Curriculum.begin`. Finalists begin anew if they can: one that is trained on stays where it was.
 
         A visit has a budget from the start, whatever the others come to; what it doesn't use goes to those that begin
-        later. The finals wait for all visits of the search.
+        later. No more begin than have enough for a visit each. The finals wait for all visits of the search.
         """
         part: Part
         search, in_training = self._search, [visit.workflow_id for visit in under_way]
         free = remaining - sum(visit.budget - visit.num_episodes for visit in under_way)
+        if free <= 0:
+            return None
         left_to_search = free - self._config.finals_episodes
         finals_go_on = search.finals is not None and search.finals.left
         if not finals_go_on and left_to_search <= 0:
-            if under_way:
+            is_used_up = remaining <= self._config.finals_episodes
+            if is_used_up and search.statistics().num_observations == 0:
+                left_to_search = free  # without an observed order there are no finals to save episodes for
+            elif under_way:
                 return None
-            if search.statistics().num_observations > 0:
+            else:
                 search.hold_finals(self._config.finalists)
         pick = search.next(in_training)
         if pick is None:
@@ -64,8 +69,9 @@ class Searched:
             part, budget = "finals", math.ceil(free / len(waiting))
             if budget >= AFRESH_EPISODES:
                 policy = store.renew(pick.workflow_id)
-        else:  # without an observed order there are no finals to save episodes for
-            part, budget = "search", math.ceil(left_to_search / num_free) if left_to_search > 0 else free
+        else:
+            num_sharers = min(num_free, max(1, round(left_to_search / self._config.visit_episodes)))
+            part, budget = "search", math.ceil(left_to_search / num_sharers)
         return Visit(
             iteration=pick.iteration,
             workflow_id=pick.workflow_id,
@@ -83,7 +89,7 @@ class Searched:
         return VisitLimits(
             compliance_threshold=self._config.compliance_threshold,
             patience=self._config.patience,
-            max_episodes=max(0, self._config.episode_cap - visit.first_episode),
+            max_episodes=self._search.episodes_left(visit.workflow_id),
             budget=visit.budget,
             min_episodes=self._config.visit_episodes,
         )

@@ -29,6 +29,7 @@ from pipeline.learn.visit import Visit
 from pipeline.persist.checkpoint import Checkpoint, SavedPolicy, SavedVisit
 from pipeline.policy.store import policy_name
 from pipeline.types import WorkflowFinished, WorkflowStarted
+from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from pipeline.run.place import Place, Step
     from pipeline.types import Event, RunEnd, Score
     from pipeline.workflows.report import SearchReport
-    from pipeline.workflows.search import Search
 
     _T = TypeVar("_T")
 
@@ -162,14 +162,16 @@ class Training:
                 digest.update(policy.tensors[network].numpy().tobytes())
         return digest.hexdigest()
 
-    async def report(self) -> SearchReport | None:
-        """Return what may be concluded from the search so far, or None if nothing was observed."""
-        return await self._on_search_thread(self._search.report)
+    async def found(self) -> tuple[SearchReport | None, tuple[int, Score] | None]:
+        """Return what the search found, by `state`.
 
-    async def best(self) -> tuple[int, Score] | None:
-        """Return the workflow whose policy is named the best, with its latest evaluation; None if there is none."""
-        under_way = [place.visit.workflow_id for place in self._places if place.visit]
-        return await self._on_search_thread(self._search.best, under_way)
+        Returns:
+            What may be concluded, or None if nothing was observed; and the workflow whose policy is named the best,
+            with its latest evaluation, or None if there is none.
+        """
+        search = Search.from_state(self.state.search)  # the run's own may be ahead of it, if it was cut short
+        under_way = [saved.visit["workflow_id"] for saved in self.state.visits if saved]
+        return await self._on_search_thread(search.report), await self._on_search_thread(search.best, under_way)
 
     async def _tick_by_tick(self, tasks: asyncio.TaskGroup) -> RunEnd:
         await self._on_search_thread(
@@ -191,12 +193,14 @@ class Training:
             if not under_way:
                 return "exhausted"
             steps = [await place.next() for place in under_way]
-            await self._note(steps)
-            any_free = any(step.ending for step in steps)
+            noted = [step for step in steps if step]
+            if len(noted) < len(steps):
+                return "stopped"
+            await self._note(noted)
+            any_free = any(step.ending for step in noted)
 
     async def _begin_visits(self, tasks: asyncio.TaskGroup) -> None:
         """Let visits begin in the free places, one after the other."""
-        started_s = time.monotonic()
         free = [place for place in self._places if place.visit is None]
         remaining = self._config.total_episodes - self._total_episodes
         for num_before, place in enumerate(free):
@@ -219,13 +223,13 @@ class Training:
                 )
             )
         self._search_state = self._search.state()  # finals may be held from here on
-        self._search_s += time.monotonic() - started_s
 
     def _let_in(
         self, tasks: asyncio.TaskGroup, place: Place, visit: Visit, weights: Sequence[npt.NDArray[np.float32]]
     ) -> None:
         policy = self._store.get_or_create(visit.workflow_id, warm_start=False)
-        place.begin(tasks, visit, policy, deque(weights, maxlen=self._config.policy_lag + 1))
+        behavior_weights = deque(weights, maxlen=self._config.policy_lag + 1)
+        place.begin(tasks, visit, policy, behavior_weights, lambda: self.stop_requested)
 
     async def _note(self, steps: Sequence[Step]) -> None:
         """Take note of a tick: one update in each place, and what has ended with it."""
@@ -235,7 +239,8 @@ class Training:
         ]
         best = None
         if any(verdicts):
-            best = await self.best()
+            in_training = [place.visit.workflow_id for place in self._places if place.visit]
+            best = await self._on_search_thread(self._search.best, in_training)
             self._search_state = self._search.state()
         for step, verdict in zip(steps, verdicts, strict=True):
             self._total_updates += 1
@@ -264,7 +269,11 @@ class Training:
         )
 
     async def _on_search_thread(self, call: Callable[..., _T], *arguments: object) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._search_thread, call, *arguments)
+        started_s = time.monotonic()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._search_thread, call, *arguments)
+        finally:
+            self._search_s += time.monotonic() - started_s
 
     def _snapshot(self) -> Checkpoint:
         return Checkpoint(

@@ -236,6 +236,10 @@ class Search:
         """Return what came of a workflow so far."""
         return self._status[workflow_id]
 
+    def episodes_left(self, workflow_id: int) -> int:
+        """Return how many episodes the search may still use on a workflow; those of finals don't count."""
+        return self._max_episodes_per_workflow - self._num_episodes[workflow_id]
+
     def statistics(self) -> SearchStatistics:
         """Return how far the search has come."""
         return SearchStatistics(

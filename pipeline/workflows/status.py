@@ -22,7 +22,7 @@ class Pick:
     """The workflow to train next."""
 
     iteration: int
-    """Visits finished before."""
+    """Visits begun before."""
     workflow_id: int
     """0 to 119."""
     ucb_score: float

@@ -112,7 +112,7 @@ DAMAGES: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     ),
     "another version's": (
         lambda run, _: edit(run / "checkpoint/manifest.json", checksum=True, format=2),
-        "is not a checkpoint of format 1: go on with the version that wrote it",
+        "is not a checkpoint of format 2: go on with the version that wrote it",
     ),
     "another version's, same format": (
         lambda run, _: edit(run / "checkpoint/manifest.json", checksum=True, later=2),

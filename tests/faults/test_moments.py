@@ -30,17 +30,19 @@ from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, WorkersKeepDying
 from pipeline.collect.deadline import Deadline
 from pipeline.collect.executor import ExecutorCollector
 from pipeline.collect.scheduler import MAX_ATTEMPTS, EpisodeGivenUpError
-from pipeline.persist.checkpoint import CheckpointFolder
+from pipeline.ppo import update as ppo
 from pipeline.run import parts
 from pipeline.types import EpisodesLost
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.persist.checkpoint import Checkpoint
+    from pipeline.policy.store import PolicyState
+
 
 RUN: dict[str, Any] = {
     "total_episodes": 48,
+    "finals_share": 0,
     "max_episodes_per_workflow": 32,
     "episodes_per_update": 16,
     "workers": 2,
@@ -282,13 +284,13 @@ async def test_a_worker_that_dies_at(
 async def test_a_worker_that_dies_idle(
     end: str, transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without policy lag, nobody plays while a checkpoint is written."""
+    """Without policy lag, nobody plays while an update is computed."""
     unhurt = await run(tmp_path / "unhurt", policy_lag=0)
     num_in_flight: list[int] = []
-    write = CheckpointFolder.write
+    update = ppo.update
 
-    def end_all_then_write(folder: CheckpointFolder, state: Checkpoint) -> None:
-        if not num_in_flight:
+    def end_all_then_learn(policy: PolicyState, *arguments: Any, **options: Any) -> ppo.UpdateMetrics:
+        if not num_in_flight and policy.num_updates == 1:  # not that of the warm-up
             num_in_flight.append(pipeline._run._parts.collection.statistics().num_in_flight)
             collector = pipeline._run._parts.collector
             assert isinstance(collector, ExecutorCollector)
@@ -300,10 +302,10 @@ async def test_a_worker_that_dies_idle(
                     os.kill(process.pid, signal.Signals[end])
             while all(process.is_alive() for process in collector._pool._processes):
                 time.sleep(0.001)
-        write(folder, state)
+        return update(policy, *arguments, **options)
 
-    monkeypatch.setattr(CheckpointFolder, "write", end_all_then_write)
-    config = Config(**RUN, policy_lag=0, transport=transport, checkpoint_interval_s=0, log_dir=tmp_path)
+    monkeypatch.setattr(ppo, "update", end_all_then_learn)
+    config = Config(**RUN, policy_lag=0, transport=transport, log_dir=tmp_path)
     async with Pipeline(config) as pipeline:
         assert (await pipeline.run()).digest == unhurt.digest
         assert num_in_flight == [0]

@@ -95,6 +95,16 @@ def reset_games(
 
 
 @kernel
+def seed_games(
+    games: Games, indices: npt.NDArray[np.int64], keys: npt.NDArray[np.uint32], key_lengths: npt.NDArray[np.int64]
+) -> None:
+    """Seed the generators of some of the games, and leave all else as it is; see `reset_games`."""
+    for i in range(len(indices)):
+        if key_lengths[i]:
+            seed_generator(games[indices[i]], keys[i, : key_lengths[i]])
+
+
+@kernel
 def step_games(
     games: Games,
     lists: Lists,

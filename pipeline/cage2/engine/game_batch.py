@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from pipeline.cage2.engine import mersenne
-from pipeline.cage2.engine.game import AGENTS_CHOICE, reset_games, step_games
+from pipeline.cage2.engine.game import AGENTS_CHOICE, reset_games, seed_games, step_games
+from pipeline.cage2.engine.game_state import GameState, read, require_kind, write
 from pipeline.cage2.engine.red import ACTIONS, NO_TARGET, TARGETS
 from pipeline.cage2.engine.state import Games, Lists, new_games, new_lists
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.names import Observation, Profile, require
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import numpy.typing as npt
+
+    from pipeline.cage2.engine.mersenne import Seeds
 
 
 class GameBatch:
@@ -71,7 +74,7 @@ class GameBatch:
 
     def reset(
         self,
-        seeds: Sequence[int | None] | npt.NDArray[np.uint64],
+        seeds: Seeds,
         indices: npt.ArrayLike | None = None,
         *,
         is_new: bool = False,
@@ -88,15 +91,17 @@ class GameBatch:
         Raises:
             ValueError: There is not one seed for each game, or an index is of no game; nothing was started.
         """
-        indices = np.arange(len(self)) if indices is None else self._checked(indices)
-        if len(seeds) != len(indices):
-            raise ValueError(f"{len(seeds)} seeds for {len(indices)} games: give one for each")
-        keys, key_lengths = _keys(seeds)
+        indices = self.places(indices)
+        keys, key_lengths = _keys(seeds, len(indices))
         num_networks = spec.NETWORKS_OF_NEW if is_new else spec.NETWORKS_OF_RESET
         reset_games(self.games, self.lists, indices, keys, key_lengths, num_networks)
         self.observations[indices] = 0
         self.rewards[indices] = 0
         self.red_hosts[indices] = 1 << spec.RED_FOOTHOLD_INDEX
+
+    def red_agents(self, indices: npt.NDArray[np.int64]) -> list[str]:
+        """Return who attacks in `[n]` games."""
+        return [spec.RED_AGENTS[place] for place in self.games["red_agent"][indices]]
 
     def set_red_agents(self, red_agents: Sequence[str], indices: npt.NDArray[np.int64]) -> None:
         """Set who attacks in some games from their next reset on.
@@ -134,8 +139,7 @@ class GameBatch:
             action = moves[-1 - first, 0]
             raise ValueError(f"action {action} is not one of Blue's, 0 to {spec.NUM_ACTIONS - 1}")
         while first < len(self.games):
-            if self.games["num_steps"][first] < 0:
-                raise RuntimeError(f"game {first} has not been started: reset it first")
+            self._require_started([first])
             self._grow()
             first = self._play(first, moves)
 
@@ -151,8 +155,109 @@ class GameBatch:
         """
         mersenne.set_state(self.games[index], state)
 
-    def _checked(self, indices: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """Return indices as `[n]` int64: compiled code would write wherever they point, and a mask is none."""
+    def state(self, index: int = 0) -> GameState:
+        """Return a game as it stands, to go on from whenever one likes; see `states`."""
+        return self.states([index])[0]
+
+    def states(self, indices: npt.ArrayLike | None = None) -> list[GameState]:
+        """Return games as they stand, `indices` or all, with all that decides how they go on.
+
+        Raises:
+            ValueError: An index is of no game.
+            RuntimeError: A game has not been reset yet.
+        """
+        self._require_started(places := self.places(indices))
+        return write(self.games, self.lists, places)
+
+    def set_state(self, state: GameState, index: int = 0) -> None:
+        """Let a game go on from a state; see `set_states`."""
+        self.set_states([state], [index])
+
+    def set_states(
+        self,
+        states: Sequence[GameState],
+        indices: npt.ArrayLike | None = None,
+        red_agents: Collection[str] = spec.RED_AGENTS,
+    ) -> None:
+        """Let games, `indices` or all, go on from states, which bring their Red agents along.
+
+        Args:
+            states: `[n]`, saved in any batch.
+            indices: `[n]` integers, which games.
+            red_agents: Those that may come along.
+
+        Raises:
+            StateError: A state is of another version, damaged, or of a game of another profile or observation than are
+                played here; all games are as they were.
+            ValueError: There is not one state for each game, or an index is of no game.
+        """
+        indices = self.places(indices)
+        if len(states) != len(indices):
+            raise ValueError(f"{len(states)} states for {len(indices)} games: give one for each")
+        if not states:
+            return
+        games, lists = read(states)
+        require_kind(games, red_agents, *(self.games[name][0] for name in ("profile", "table_kind")))
+        while self.lists.shape[3] < lists.shape[3]:
+            self._grow()
+        self.games[indices] = games
+        self.lists[indices, ..., : lists.shape[3]] = lists
+        self.observations[indices] = games["observation"]
+        self.rewards[indices] = games["reward"]
+        self.red_hosts[indices] = games["red_hosts"]
+
+    def branch(self, num_games: int, reseed: Seeds | None = None, index: int = 0) -> GameBatch:
+        """Return a batch of games that all go on from where one of these stands, which is not touched.
+
+        Args:
+            num_games: How many, 1 or more.
+            reseed: `[num_games]` seeds, see `reseed`; without, they are all the same game.
+            index: Which game.
+
+        Raises:
+            ValueError: There is not one seed for each game, there are to be none, or the index is of no game.
+            RuntimeError: The game has not been reset yet.
+        """
+        (place,) = self.places([index])
+        self._require_started([place])
+        game = self.games[place]
+        room = self.lists.shape[3]
+        profile, observation = get_args(Profile)[game["profile"]], get_args(Observation)[game["table_kind"]]
+        batch = GameBatch(num_games, spec.RED_AGENTS[game["red_agent"]], profile, observation, room - 1)
+        batch.games[:] = game
+        batch.lists[..., :room] = self.lists[place]
+        batch.observations[:] = self.observations[place]
+        batch.rewards[:] = self.rewards[place]
+        batch.red_hosts[:] = self.red_hosts[place]
+        if reseed is not None:
+            batch.reseed(reseed)
+        return batch
+
+    def reseed(self, seeds: Seeds, indices: npt.ArrayLike | None = None) -> None:
+        """Let games draw new numbers from here on; all that has come to be, seen or hidden, stays as it is.
+
+        Args:
+            seeds: `[n]`. An int does what `random.seed` does, for this game; None lets its generator go on.
+            indices: `[n]` integers, which games; all by default.
+
+        Raises:
+            ValueError: There is not one seed for each game, or an index is of no game.
+        """
+        indices = self.places(indices)
+        seed_games(self.games, indices, *_keys(seeds, len(indices)))
+
+    def _require_started(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> None:
+        for index in np.asarray(indices)[self.games["num_steps"][indices] < 0]:
+            raise RuntimeError(f"game {index} has not been started: reset it first")
+
+    def places(self, indices: npt.ArrayLike | None) -> npt.NDArray[np.int64]:
+        """Return indices of games as `[n]` int64, all for None: compiled code would write wherever they point.
+
+        Raises:
+            ValueError: One is of no game, or they are no integers, as a mask.
+        """
+        if indices is None:
+            return np.arange(len(self))
         array = np.asarray(indices)
         if array.size == 0:
             return np.zeros(0, dtype=np.int64)
@@ -188,15 +293,7 @@ def _check_red(actions: npt.NDArray[np.int64]) -> None:
             raise ValueError(f"action {action} on {target} is not one of Red's: see red.ACTIONS and red.TARGETS")
 
 
-def _keys(
-    seeds: Sequence[int | None] | npt.NDArray[np.uint64],
-) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-    if isinstance(seeds, np.ndarray) and seeds.dtype == np.uint64:
-        keys = np.stack([seeds & np.uint64(mersenne.WORD_MASK), seeds >> np.uint64(32)], axis=1).astype(np.uint32)
-        return keys, 1 + (keys[:, 1] > 0).astype(np.int64)
-    parts = [np.zeros(0, dtype=np.uint32) if seed is None else mersenne.seed_key(int(seed)) for seed in seeds]
-    lengths = np.array([len(part) for part in parts], dtype=np.int64)
-    keys = np.zeros((len(parts), int(lengths.max(initial=1))), dtype=np.uint32)
-    for key, part in zip(keys, parts, strict=True):
-        key[: len(part)] = part
-    return keys, lengths
+def _keys(seeds: Seeds, num_games: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    if len(seeds) != num_games:
+        raise ValueError(f"{len(seeds)} seeds for {num_games} games: give one for each")
+    return mersenne.seed_keys(seeds)

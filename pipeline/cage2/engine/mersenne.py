@@ -17,7 +17,12 @@ import numpy as np
 from pipeline.numerics.compiled import compiled, int64
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
+
+    Seeds = Sequence[int | None] | npt.NDArray[np.uint64]
+    """`[n]`. With None a generator is not seeded and goes on."""
 
 NUM_WORDS = 624
 SHIFT_SIZE = 397
@@ -54,6 +59,19 @@ def seed_key(seed: int) -> npt.NDArray[np.uint32]:
     magnitude = abs(seed)
     num_words = max(1, -(-magnitude.bit_length() // 32))
     return np.array([(magnitude >> (32 * i)) & WORD_MASK for i in range(num_words)], dtype=np.uint32)
+
+
+def seed_keys(seeds: Seeds) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    """Return the keys of `n` seeds, `[n, k]`, and `[n]`, how much of each counts: 0 where there is no seed."""
+    if isinstance(seeds, np.ndarray) and seeds.dtype == np.uint64:
+        keys = np.stack([seeds & np.uint64(WORD_MASK), seeds >> np.uint64(32)], axis=1).astype(np.uint32)
+        return keys, 1 + (keys[:, 1] > 0).astype(np.int64)
+    parts = [np.zeros(0, dtype=np.uint32) if seed is None else seed_key(int(seed)) for seed in seeds]
+    lengths = np.array([len(part) for part in parts], dtype=np.int64)
+    keys = np.zeros((len(parts), int(lengths.max(initial=1))), dtype=np.uint32)
+    for key, part in zip(keys, parts, strict=True):
+        key[: len(part)] = part
+    return keys, lengths
 
 
 @compiled

@@ -39,3 +39,8 @@ class Attackers:
             chosen = self._last[index] + 1 if seed is None else mixed_index(abs(seed))
             self._last[index] = chosen % len(self.names)
         return [self.names[self._last[index]] for index in indices]
+
+    def resume(self, indices: Sequence[int], red_agents: Sequence[str]) -> None:
+        """Note who attacks in `[n]` games that go on from elsewhere, each one of `names`."""
+        for index, red_agent in zip(indices, red_agents, strict=True):
+            self._last[index] = self.names.index(red_agent)

@@ -8,41 +8,25 @@ from typing import TYPE_CHECKING, Any
 import gymnasium
 import numpy as np
 import numpy.typing as npt
-from gymnasium import error, spaces
+from gymnasium import error
 
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts import spec
 from pipeline.cage2.gym.blue_side import BlueSide
 from pipeline.cage2.gym.games import CyborgGame, FastGame, Game, Options, check_reset_options
+from pipeline.cage2.gym.spaces import InvalidActionError, action_space, observation_space
+from pipeline.cage2.gym.vector import Cage2VectorEnv
 from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, render
-from pipeline.errors import TravellingError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.cage2.facts.names import Actions, Engine, Observation, Profile
+    from pipeline.cage2.gym.env_state import EnvState
     from pipeline.cage2.show.view import View
 
 _THE_GAME = np.zeros(1, dtype=np.int64)
 """Index of the one game of an environment."""
-
-
-def observation_space(interface: Interface) -> spaces.Space[npt.NDArray[np.float32]]:
-    """Return the space of what Blue sees.
-
-    As CybORG's `ChallengeWrapper` declares it. That returns int64, though; here observations have the declared dtype.
-    """
-    return spaces.Box(-1.0, 1.0, (interface.observation_size,), np.float32)
-
-
-def action_space(interface: Interface) -> spaces.Space[np.int64]:
-    """Return the space of what Blue may do."""
-    return spaces.Discrete(interface.num_actions)
-
-
-class InvalidActionError(TravellingError, error.InvalidAction, ValueError):
-    """An action is none of Blue's."""
-
-    def __init__(self, action: object, num_actions: int = spec.NUM_ACTIONS) -> None:
-        super().__init__(f"action {action!r} is not one of Blue's: give an int from 0 to {num_actions - 1}")
 
 
 class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
@@ -92,6 +76,7 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         options = Options(
             red_agent, engine, profile, observation, observation_memory, actions, episode_steps, render_mode
         )
+        self._options = options
         interface = options.interface
         self.observation_space = observation_space(interface)
         self.action_space = action_space(interface)
@@ -157,6 +142,46 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         if not self._started:
             raise error.ResetNeeded("there is nothing to see yet: call reset() first")
         return self._game.view()
+
+    def state(self) -> EnvState:
+        """Return the game as it stands, to go on from whenever one likes; reached as `env.unwrapped.state()`.
+
+        Raises:
+            gymnasium.error.ResetNeeded: There has been no `reset`.
+            UnsavedGameError: CybORG plays it.
+        """
+        parts = self._game.parts(self._blue)
+        if not self._started:
+            raise error.ResetNeeded("there is nothing to save yet: call reset() first")
+        return parts.states(_THE_GAME)[0]
+
+    def set_state(self, state: EnvState) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
+        """Go on from a state; reached as `env.unwrapped.set_state(state)`.
+
+        Wrappers know nothing of it: a `TimeLimit` counts on.
+
+        Returns:
+            What was shown when it was saved, `(observation, info)`.
+
+        Raises:
+            StateError: It is damaged, of another version, or of an environment that was made with other options; the
+                game is as it was.
+            UnsavedGameError: CybORG plays it.
+        """
+        self._game.parts(self._blue).set_states([state], _THE_GAME)
+        self._started = True
+        return self._show()
+
+    def branch(self, num_envs: int, reseed: Sequence[int | None] | None = None) -> Cage2VectorEnv:
+        """Return a batch of games that all go on from here; see `Cage2VectorEnv.branch`.
+
+        Raises:
+            OptionError: There are to be none.
+            ValueError: There is not one seed for each game.
+            gymnasium.error.ResetNeeded: There has been no `reset`.
+            UnsavedGameError: CybORG plays it.
+        """
+        return Cage2VectorEnv.of(self._options, self.state(), num_envs, reseed)
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """Return `info["action_mask"]` as bool, where sb3-contrib's `MaskablePPO` looks for it.

@@ -18,10 +18,12 @@ from pipeline.cage2.engine.tables import port_mask
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.names import Actions, Engine, Observation, Profile
 from pipeline.cage2.gym.attackers import Attackers
+from pipeline.cage2.gym.env_state import Parts
 from pipeline.cage2.gym.shown import Shown, show
 from pipeline.cage2.mixed_env import MIXED
 from pipeline.cage2.show.fast_view import Origins, fast_view
 from pipeline.cage2.show.render import RenderMode
+from pipeline.errors import TravellingError
 from pipeline.numerics.compiled import must_be_compiled
 
 if TYPE_CHECKING:
@@ -29,7 +31,18 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from pipeline.cage2.gym.blue_side import BlueSide
     from pipeline.cage2.show.view import View
+
+
+class UnsavedGameError(TravellingError, RuntimeError):
+    """A game that CybORG plays is to be saved, or to go on from a state."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "CybORG's own games have no state(), set_state() and branch(): make the environment with engine='fast', "
+            "which plays the same game to the bit, or copy it whole with copy.deepcopy"
+        )
 
 
 class OptionError(ValueError):
@@ -111,6 +124,10 @@ class Game(Protocol):
         """Return a view of the game."""
         ...
 
+    def parts(self, blue: BlueSide | None) -> Parts:
+        """Return what its state consists of, with Blue's side of it; of CybORG's, raise `UnsavedGameError`."""
+        ...
+
 
 @cache
 def tell_of_compiling() -> None:
@@ -151,6 +168,10 @@ class FastGame:
         """See `Game.view`."""
         return fast_view(self._batch, 0, self._origins.addresses(0))
 
+    def parts(self, blue: BlueSide | None) -> Parts:
+        """See `Game.parts`."""
+        return Parts(self._batch, self._attackers, self._origins, blue)
+
 
 class CyborgGame:
     """A `Game` on CybORG, which is built for one Red agent: one of it for each that may attack."""
@@ -187,6 +208,10 @@ class CyborgGame:
     def view(self) -> View:
         """See `Game.view`."""
         return cyborg_view(self._env, self._observation, self._num_steps, self._action)
+
+    def parts(self, blue: BlueSide | None) -> Parts:
+        """See `Game.parts`."""
+        raise UnsavedGameError
 
 
 def check_reset_options(options: Mapping[str, Any] | None, known: tuple[str, ...] = ()) -> None:

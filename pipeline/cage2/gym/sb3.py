@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import gymnasium
     from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
+    from pipeline.cage2.engine.mersenne import Seeds
+    from pipeline.cage2.gym.env_state import EnvState
     from pipeline.cage2.gym.vector import Bools, Cage2VectorEnv, Floats
     from pipeline.cage2.show.view import View
 
@@ -49,6 +51,18 @@ class OneGame:
     def view(self) -> View:
         """See `Cage2GymEnv.view`."""
         return self._envs.view(self._index)
+
+    def state(self) -> EnvState:
+        """See `Cage2GymEnv.state`."""
+        return self._envs.states([self._index])[0]
+
+    def set_state(self, state: EnvState) -> None:
+        """See `Cage2GymEnv.set_state`."""
+        self._envs.set_states([state], [self._index])
+
+    def branch(self, num_envs: int, reseed: Seeds | None = None) -> Cage2VectorEnv:
+        """See `Cage2GymEnv.branch`."""
+        return self._envs.branch(num_envs, reseed, self._index)
 
     def action_masks(self) -> Bools:
         """See `Cage2GymEnv.action_masks`."""
@@ -125,7 +139,7 @@ class Sb3VecEnv(VecEnv):
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **kwargs: Any
     ) -> list[Any]:
-        """Call a method of each game: `view`, `action_masks` or `render`."""
+        """Call a method of each game: one of `OneGame`'s."""
         return [
             getattr(self._games[index], method_name)(*method_args, **kwargs) for index in self._get_indices(indices)
         ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +17,20 @@ from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.facts import spec
 from pipeline.cage2.gym.attackers import Attackers
 from pipeline.cage2.gym.blue_side import BlueSide
-from pipeline.cage2.gym.env import InvalidActionError, action_space, observation_space
+from pipeline.cage2.gym.env_state import Parts
 from pipeline.cage2.gym.games import OptionError, Options, check_reset_options, tell_of_compiling
+from pipeline.cage2.gym.infos import masked, objects
 from pipeline.cage2.gym.shown import show
+from pipeline.cage2.gym.spaces import InvalidActionError, action_space, observation_space
 from pipeline.cage2.show.fast_view import Origins, fast_view
 from pipeline.cage2.show.render import FRAMES_PER_S, RENDER_MODES, RenderMode, render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.cage2.engine.mersenne import Seeds
     from pipeline.cage2.facts.names import Actions, Engine, Observation, Profile
+    from pipeline.cage2.gym.env_state import EnvState
     from pipeline.cage2.show.view import View
 
 Floats = npt.NDArray[np.float32]
@@ -94,14 +99,25 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._num_actions = interface.num_actions
+        self._options = options
         tell_of_compiling()
         self._attackers = Attackers(red_agent, num_envs)
         self._batch = GameBatch(num_envs, self._attackers.names[0], profile, observation)
         self._blue = None if interface == Interface() else BlueSide(num_envs, interface, episode_steps)
         self._origins = Origins(self._batch)
+        self._parts = Parts(self._batch, self._attackers, self._origins, self._blue)
         self._max_steps = np.iinfo(np.int64).max if max_episode_steps == _ENDLESS else max_episode_steps
         self._num_steps = np.full(num_envs, -1, dtype=np.int64)  # -1 before the first reset
         self._ended = np.zeros(num_envs, dtype=np.bool_)
+
+    @classmethod
+    def of(cls, options: Options, state: EnvState, num_envs: int, reseed: Seeds | None) -> Self:
+        """Return games that go on from one state; see `branch`."""
+        games = cls(num_envs, **asdict(options), max_episode_steps=_ENDLESS, autoreset_mode=AutoresetMode.DISABLED)
+        games.set_states([state] * num_envs)
+        if reseed is not None:
+            games._batch.reseed(reseed)
+        return games
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -132,7 +148,7 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
             raise OptionError(f"reset_mask is [{self.num_envs}] bool with one True at least, not {mask!r}")
         self._reset(mask, [None if one is None else operator.index(one) for one in seed])
         observations, infos = self._show()
-        return observations, _masked(infos, mask)
+        return observations, masked(infos, mask)
 
     def step(self, actions: npt.NDArray[np.integer[Any]] | Sequence[int]) -> Step:
         """Play a step of every game.
@@ -170,7 +186,7 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
         observations, infos = self._show()
         self._ended = truncations.copy()
         if self._autoreset_mode is AutoresetMode.SAME_STEP and truncations.any():
-            final = {"final_obs": _objects(observations, truncations), "final_info": _masked(infos, truncations)}
+            final = {"final_obs": objects(observations, truncations), "final_info": masked(infos, truncations)}
             self._reset(truncations, [None] * self.num_envs)
             observations, infos = self._show()
             infos |= final | {f"_{name}": truncations.copy() for name in final}
@@ -185,6 +201,50 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
         if self._num_steps[index] < 0:
             raise error.ResetNeeded("there is nothing to see yet: call reset() first")
         return fast_view(self._batch, index, self._origins.addresses(index))
+
+    def states(self, indices: npt.ArrayLike | None = None) -> list[EnvState]:
+        """Return games as they stand, `indices` or all, to go on from whenever one likes.
+
+        Raises:
+            ValueError: An index is of no game.
+            gymnasium.error.ResetNeeded: One of them has not been reset.
+        """
+        places = self._batch.places(indices)
+        if min(self._num_steps[places], default=0) < 0:
+            raise error.ResetNeeded("there is nothing to save yet: call reset() first")
+        return self._parts.states(places)
+
+    def set_states(
+        self, states: Sequence[EnvState], indices: npt.ArrayLike | None = None
+    ) -> tuple[Floats, dict[str, Any]]:
+        """Let games, `indices` or all, go on from states; see `Cage2GymEnv.set_state`.
+
+        One that has played `max_episode_steps` or more has ended.
+
+        Raises:
+            StateError: As said there; all games are as they were.
+            ValueError: There is not one state for each game, or an index is of no game.
+        """
+        places = self._batch.places(indices)
+        self._parts.set_states(states, places)
+        self._num_steps[places] = self._batch.games["num_steps"][places]
+        self._ended[places] = self._num_steps[places] >= self._max_steps
+        observations, infos = self._show()
+        return observations, masked(infos, np.isin(np.arange(self.num_envs), places))
+
+    def branch(self, num_envs: int, reseed: Seeds | None = None, index: int = 0) -> Cage2VectorEnv:
+        """Return a batch of games that all go on from where one of these stands, which is not touched.
+
+        Episodes there have no end, and nothing resets them.
+
+        Args:
+            num_envs: How many; with none, and with an index of no game, this fails as `make_vec` and `states` do.
+            reseed: `[num_envs]`, seeds to draw with from here on: all that has come to be, seen or hidden, stays as it
+                is, and what comes is new. With None in it a game draws what this one will; by default all do.
+            index: Which game.
+        """
+        (state,) = self.states([index])
+        return Cage2VectorEnv.of(self._options, state, num_envs, reseed)
 
     def action_masks(self) -> Bools:
         """Return the action masks of the last step or reset as bool, `[B, 145]` if the actions are all."""
@@ -237,18 +297,3 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
             observations, masks = self._blue.observations.astype(np.float32), self._blue.masks(masks)
         infos = {"red_hosts": red_hosts, "action_mask": masks}
         return observations, infos | {f"_{name}": np.ones(self.num_envs, dtype=np.bool_) for name in infos}
-
-
-def _masked(infos: dict[str, Any], mask: Bools) -> dict[str, Any]:
-    """Return a copy of infos for some games, with zeros for the others, as gymnasium has it."""
-    return {
-        name: values & mask if name.startswith("_") else values * mask[:, np.newaxis] for name, values in infos.items()
-    }
-
-
-def _objects(rows: Floats, mask: Bools) -> npt.NDArray[np.object_]:
-    """Return an array of arrays, with None where there is none, as gymnasium has it."""
-    objects = np.full(len(rows), None, dtype=object)
-    for index in np.flatnonzero(mask):
-        objects[index] = rows[index].copy()
-    return objects

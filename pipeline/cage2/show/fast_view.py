@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.cage2.engine.game_batch import GameBatch
+from pipeline.cage2.engine.game_state import StateError
 from pipeline.cage2.engine.mersenne import NUM_WORDS, STATE_VERSION
 from pipeline.cage2.engine.red import ACTIONS, SWEEP
 from pipeline.cage2.engine.state import ATTRIBUTE, DECOYS, PID_MASK, SESSIONS
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
+
+Origin = int | bytes
+"""Where a game's generator stood when the episode began: a seed, or `[625]` uint32, its words and the place in them."""
+_ORIGIN_BYTES = 4 * (NUM_WORDS + 1)
 
 
 class Origins:
@@ -56,6 +61,34 @@ class Origins:
         if len(going_on) < len(indices):
             batch.reset([seed for seed in seeds if seed is not None], indices[is_new], is_new=True)
 
+    def origin(self, index: int) -> Origin:
+        """Return where the episode of a game began."""
+        seed = self._seeds[index]
+        if seed is not None:
+            return int(seed)
+        return np.append(self._words[index], np.uint32(self._word_index[index])).tobytes()
+
+    def check(self, origins: Sequence[Origin]) -> None:
+        """Check that these are origins.
+
+        Raises:
+            StateError: One is not.
+        """
+        for origin in origins:
+            is_place = isinstance(origin, bytes) and len(origin) == _ORIGIN_BYTES and _place(origin) <= NUM_WORDS
+            if not (is_place or isinstance(origin, int)):
+                raise StateError("a damaged state: its episode began nowhere")
+
+    def resume(self, origins: Sequence[Origin], indices: npt.NDArray[np.int64]) -> None:
+        """Note where the episodes of `[n]` games began that go on from elsewhere; `check` has passed them."""
+        for index, origin in zip(indices.tolist(), origins, strict=True):
+            if isinstance(origin, bytes):
+                self._seeds[index] = None
+                self._words[index] = np.frombuffer(origin, dtype=np.uint32)[:-1]
+                self._word_index[index] = _place(origin)
+            else:
+                self._seeds[index] = origin
+
     def addresses(self, index: int) -> Addresses:
         """Return the addresses of a game's network."""
         seed = self._seeds[index]
@@ -69,6 +102,10 @@ class Origins:
         generator = random.Random()  # noqa: S311 - the game's own
         generator.setstate(state)
         return draw_addresses(generator)
+
+
+def _place(origin: bytes) -> int:
+    return int(np.frombuffer(origin, dtype=np.uint32)[-1])
 
 
 def draw_addresses(generator: random.Random) -> Addresses:

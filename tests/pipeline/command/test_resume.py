@@ -19,8 +19,8 @@ if TYPE_CHECKING:
         ("config.json", "[]", "can't read run/config.json: "),
         ("config.json", '{"workerz": 2}', "can't read run/config.json: workerz: Extra inputs are not permitted"),
         ("checkpoint/manifest.json", "{", "can't read run/checkpoint/manifest.json: "),
-        ("checkpoint/manifest.json", '{"format": 0}', "run/checkpoint/manifest.json is not a checkpoint of format 1"),
-        ("checkpoint/manifest.json", '{"format": 1}', "run/checkpoint/manifest.json was altered or damaged"),
+        ("checkpoint/manifest.json", '{"format": 0}', "run/checkpoint/manifest.json is not a checkpoint of format 2"),
+        ("checkpoint/manifest.json", '{"format": 2}', "run/checkpoint/manifest.json was altered or damaged"),
     ],
 )
 def test_a_damaged_run_is_not_resumed(file: str, content: str, told: str, mistake: Mistake) -> None:

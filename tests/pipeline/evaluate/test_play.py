@@ -15,9 +15,9 @@ from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.compliance import Verdicts, episode_compliance
 from pipeline.cage2.facts.names import Compromised
 from pipeline.cage2.facts.orders import ORDERS
-from pipeline.evaluate.baselines import BASELINES
 from pipeline.evaluate.play import EpisodeFailedError, Policy, Task, play
 from pipeline.evaluate.scenario import Scenario
+from pipeline.play.baselines import BASELINES
 from pipeline.play.episode import play_episode
 from pipeline.play.game import GameSpec
 from pipeline.play.record import HEADER

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from pipeline.cage2.facts.order_names import order_name
+from pipeline.cage2.gym.env import Cage2GymEnv
 from pipeline.errors import SetupError
 from pipeline.evaluate import trained as module
 from pipeline.evaluate.trained import NoPolicyError, load_trained
 from pipeline.persist.manifest import CheckpointError
 from pipeline.persist.runs import RunFolderError
+from pipeline.play.play_out import play_out
 from pipeline.policy.params import SHARED_POLICY, PolicyShape
 from pipeline.policy.store import PolicyStore
 
@@ -88,3 +90,19 @@ def test_a_search_that_can_not_be(make_run: MakeRun, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module.Search, "from_state", lambda _: [][0])
     with pytest.raises(CheckpointError, match="holds a search that can't be"):
         load_trained(run, None)
+
+
+def test_it_plays_on_from_a_state_as_an_agent(make_run: MakeRun) -> None:
+    trained = load_trained(make_run({17: 100}, best=17), None)
+    config, policy = trained.config, trained.policy(greedy=True)
+    assert (policy.workflow_id, policy.greedy, trained.policy().greedy) == (17, True, False)
+    env = Cage2GymEnv(
+        observation_memory=config.observation_memory, actions=config.actions, episode_steps=config.episode_steps
+    )
+    observation, _ = env.reset(seed=1)
+    state, total = env.state(), 0.0
+    for _ in range(20):
+        action, _ = policy.actor.sample(observation.astype(np.int8), 17, 0.5, greedy=True)
+        observation, reward, *_ = env.step(action)
+        total += reward
+    assert play_out([state], policy, 20) == pytest.approx(total)

@@ -55,12 +55,12 @@ def test_what_is_written_is_read(path: Path) -> None:
     [
         (b"", "can't read .*manifest.json: Expecting value.* Restore it, or start another run"),
         (b"\xff", "can't read .*manifest.json: 'utf-8' codec"),
-        (b"[]", "is not a checkpoint of format 1: go on with the version that wrote it"),
-        (b"{}", "is not a checkpoint of format 1"),
-        (b'{"format": 2}', "is not a checkpoint of format 1"),
-        (b'{"format": 1}', "was altered or damaged"),
+        (b"[]", "is not a checkpoint of format 2: go on with the version that wrote it"),
+        (b"{}", "is not a checkpoint of format 2"),
+        (b'{"format": 9}', "is not a checkpoint of format 2"),
+        (b'{"format": 2}', "was altered or damaged"),
         (b"[" * 100_000, "can't read .*manifest.json: nested too deeply"),
-        (b'{"format": 1, "visit": ' + b"[" * 400 + b"]" * 400 + b"}", "was altered or damaged|can't read"),
+        (b'{"format": 2, "visit": ' + b"[" * 400 + b"]" * 400 + b"}", "was altered or damaged|can't read"),
     ],
 )
 def test_what_is_no_manifest(content: bytes, told: str, path: Path) -> None:

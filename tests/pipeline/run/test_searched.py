@@ -19,7 +19,7 @@ from pipeline.policy.store import PolicyStore
 from pipeline.ppo.recipe import DEFAULT, THOROUGH
 from pipeline.run.parts import curriculum
 from pipeline.run.searched import AFRESH_EPISODES, FINAL_EVALUATIONS, Single
-from pipeline.types import Estimate, Score
+from pipeline.types import Estimate, Score, WorkflowResult
 from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ def test_the_search_leaves_the_finals_their_episodes(last_update: Update) -> Non
 
 def test_workflows_are_visited_on_equal_terms() -> None:
     config = Config(episodes_per_visit=2000, max_episodes_per_workflow=10_000)
-    mine = curriculum(config, search(config), DEFAULT)
+    found = search(config)
+    mine = curriculum(config, found, DEFAULT)
     visit = begin(mine, 100_000)
     limits, schedule = mine.limits(visit), mine.schedule(visit)
     early = replace(visit, num_updates=31, num_episodes=1984, judged=((64, 1.0),))
@@ -137,6 +138,7 @@ def test_workflows_are_visited_on_equal_terms() -> None:
     assert limits.reason_to_stop(replace(early, num_episodes=2048)) == "threshold"
     assert limits.reason_to_stop(replace(early, num_episodes=2048, judged=((64, 0.9),))) is None
     assert (schedule.progress(0), schedule.progress(1000), schedule.progress(3000)) == (0.0, 0.5, 1.0)
+    found.finish(WorkflowResult(visit.workflow_id, score(-20.0, 0.9), 2048, reached_threshold=False, reason="budget"))
     again = replace(visit, first_episode=2048)
     assert (mine.limits(again).min_episodes, mine.limits(again).episodes_left) == (2000, 7952)
     assert mine.schedule(again).progress(3048) == 0.5
@@ -312,13 +314,43 @@ def test_the_finals_wait_for_all_visits_of_the_search(last_update: Update) -> No
     assert several(mine, 300, 1, finalists) == []
 
 
-def test_when_the_searchs_episodes_are_used_up_and_nothing_is_observed_one_goes_on(last_update: Update) -> None:
+def test_no_more_visits_begin_than_have_enough_to_learn_from() -> None:
+    config = Config(total_episodes=100_000, concurrent_visits=4)
+    mine = curriculum(config, search(config), DEFAULT)
+    assert config.visit_episodes == 1875
+    for left, budgets in ((300, [300]), (2500, [2500]), (3700, [1850, 1850]), (7500, [1875] * 4)):
+        assert [visit.budget for visit in several(mine, left + 70_000, 4)] == budgets
+
+
+@pytest.mark.parametrize("num_places", [1, 2, 4])
+def test_a_finalist_for_whom_nothing_is_left_does_not_begin(num_places: int, last_update: Update) -> None:
+    config = Config(total_episodes=1000, finals_share=0.5, finalists=3, concurrent_visits=num_places)
+    mine = curriculum(config, search(config), DEFAULT)
+    observe(search(config), mine, last_update, [-20.0, -20.1, -20.2])
+    assert [visit.budget for visit in several(mine, 1, num_places)] == [1]
+    assert sum(visit.budget for visit in several(mine, 2, num_places)) <= 2
+    assert several(mine, 0, num_places) == []
+
+
+def test_what_a_finalist_was_trained_for_is_not_what_the_search_may_use(last_update: Update) -> None:
+    config = Config(total_episodes=1000, finals_share=0.5, finalists=1, max_episodes_per_workflow=100)
+    found = search(config)
+    mine = curriculum(config, found, DEFAULT)
+    (workflow_id,) = observe(found, mine, last_update, [-20.0])
+    mine.finish(begin(mine, 500), ended(last_update, "budget", 500), [score(-14.0, 0.5, 1000)])  # it missed
+    visit = Visit(2, workflow_id, math.nan, first_update=9, first_episode=564, budget=500)
+    assert mine.limits(visit).episodes_left == 100 - 64
+
+
+def test_when_the_searchs_episodes_are_used_up_and_nothing_is_observed_it_goes_on(last_update: Update) -> None:
     config = Config(total_episodes=1000, finals_share=0.5, concurrent_visits=4)
     mine = curriculum(config, search(config), DEFAULT)
     for visit in several(mine, 1000, 4):
         mine.finish(visit, ended(last_update, "budget", 125), [score(-90.0, 0.5)])
-    (alone,) = several(mine, 500, 4)
-    assert (alone.part, alone.budget) == ("search", 500)
+    visits = several(mine, 500, 4)
+    assert [(visit.part, visit.budget) for visit in visits] == [("search", 125)] * 4
+    mine.finish(visits[0], ended(last_update, "threshold", 64), [score(-20.0, 0.97)])
+    assert several(mine, 436, 1, visits[1:]) == []  # from here on what is left is the finals'
 
 
 @pytest.mark.parametrize("options", [{"workflow": ORDER}, {"policy": "shared"}], ids=str)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ import torch
 from pipeline.cage2.facts.order_names import NUM_WORKFLOWS
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.runs import RunFolder
+from pipeline.ppo import update as ppo
 from pipeline.ppo.recipe import DEFAULT
 from pipeline.run.parts import assemble
 from pipeline.types import (
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from conftest import MakeConfig
 
     from pipeline import Config
+    from pipeline.policy.store import PolicyState
     from pipeline.run.parts import Parts
     from pipeline.types import Event
 
@@ -156,8 +159,8 @@ async def test_when_every_workflow_has_had_its_share_there_is_nothing_left(
     folder.close()
     async with playing(config, folder.path) as parts:
         assert await parts.training.run() == "exhausted"
-        report = await parts.training.report()
-    assert report is None  # nothing was observed
+        report, best = await parts.training.found()
+    assert (report, best) == (None, None)  # nothing was observed
 
 
 @pytest.mark.parametrize("changed", ["a weight", "an observation"])
@@ -172,3 +175,48 @@ async def test_the_digest_is_of_weights_and_observations(changed: str, make_conf
         else:
             training.state.search["observations"][0]["env_reward"]["mean"] += 1
         assert training.digest() != before
+
+
+async def test_a_visit_whose_run_is_to_end_is_not_evaluated(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stop that comes in the visit's last update: an evaluation may take minutes."""
+    async with playing(make_config(collector="sequential", compliance_threshold=0)) as parts:
+        update = ppo.update
+
+        def stopping(*arguments: Any, **options: Any) -> ppo.UpdateMetrics:
+            parts.training.stop_requested = True
+            return update(*arguments, **options)
+
+        monkeypatch.setattr(ppo, "update", stopping)
+        assert await parts.training.run() == "stopped"
+        (place,) = parts.places
+        assert place.evaluator.statistics().num_episodes == 0
+        assert parts.training.state.total_updates == 0  # of the visit nothing was noted before
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.1])
+async def test_a_failure_is_told_after_all_that_came_before_it(
+    delay_s: float, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the other places are at: what a run leaves when it fails is a function of its configuration, too."""
+    options = {"concurrent_visits": 3, "total_episodes": 10_000, "episodes_per_visit": 3000}
+    async with playing(make_config(**options, collector="sequential", max_episodes_per_workflow=3000)) as parts:
+        update, begun = ppo.update, []
+
+        def failing(policy: PolicyState, *arguments: Any, **rest: Any) -> ppo.UpdateMetrics:
+            if policy.workflow_id not in begun:
+                begun.append(policy.workflow_id)
+            if policy.workflow_id == max(begun):
+                if policy.num_updates == 3 and len(begun) == 3:
+                    raise RuntimeError("no kernel image")
+            else:
+                time.sleep(delay_s)
+            return update(policy, *arguments, **rest)
+
+        monkeypatch.setattr(ppo, "update", failing)
+        with pytest.raises(ExceptionGroup) as caught:
+            await parts.training.run()
+        assert "no kernel image" in str(caught.value.exceptions[0])
+        assert parts.training.state.total_updates == 3 * 3
+        assert {saved and saved.visit["num_updates"] for saved in parts.training.state.visits} == {3}

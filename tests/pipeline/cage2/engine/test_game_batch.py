@@ -10,6 +10,7 @@ import pytest
 from pipeline.cage2.engine import red
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.engine.game_batch import GameBatch, warm_up
+from pipeline.cage2.engine.game_state import StateError
 from pipeline.cage2.facts import spec
 
 
@@ -175,3 +176,104 @@ def test_no_games_are_reset_if_none_are_named() -> None:
     batch = GameBatch(2, "B_lineAgent")
     batch.reset([], [])
     assert batch.games["num_steps"].tolist() == [-1, -1]
+
+
+def test_a_branch_is_as_many_games_as_one_likes_from_one_state() -> None:
+    batch = GameBatch(3, "RedMeanderAgent", "leaderboard", "corrected")
+    batch.reset([1, 2, 3])
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        batch.step(rng.integers(0, spec.NUM_ACTIONS, 3))
+    before = batch.states()
+    branch = batch.branch(5, index=1)
+    assert branch.states() == [before[1]] * 5
+    for shown in ("observations", "rewards", "red_hosts"):
+        assert (getattr(branch, shown) == getattr(batch, shown)[1]).all()
+    for _ in range(200):  # its lists grow by themselves
+        branch.step(3)
+    assert batch.states() == before
+    assert len(set(branch.states())) == 1
+    batch.set_state(before[1], 2)
+    for _ in range(200):
+        batch.step(3)
+    assert branch.state() == batch.state(1) == batch.state(2)
+
+
+def test_a_branch_that_is_reseeded_keeps_what_has_come_to_be_and_draws_anew() -> None:
+    batch = GameBatch(1, "RedMeanderAgent")
+    batch.reset([1])
+    for _ in range(20):
+        batch.step(0)
+    seeds = [5, 2**70, 5, None, -6]
+    branch = batch.branch(len(seeds), seeds)
+    assert branch.generator_state(3) == batch.generator_state(0)
+    for index in (0, 1, 2, 4):
+        assert branch.generator_state(index) == random.Random(seeds[index]).getstate()
+        branch.set_generator_state(index, batch.generator_state(0))
+    assert branch.states() == batch.states() * 5
+    branch.reseed(seeds)
+    for _ in range(30):
+        branch.step(0)
+    states = branch.states()
+    assert states[0] == states[2]
+    assert len(set(states)) == 4
+    again = batch.branch(1, np.array([5], dtype=np.uint64))
+    for _ in range(30):
+        again.step(0)
+        batch.step(0)
+    assert again.state() == states[0]
+    assert batch.state() == states[3]
+
+
+def test_some_games_are_reseeded_while_others_are_not() -> None:
+    batch = GameBatch(3, "B_lineAgent")
+    batch.reset([1, 2, 3])
+    before = batch.states()
+    batch.reseed([7], [1])
+    assert [batch.states()[index] == before[index] for index in range(3)] == [True, False, True]
+    assert batch.generator_state(1) == random.Random(7).getstate()
+
+
+def test_only_what_is_there_can_be_saved_and_set() -> None:
+    batch = GameBatch(2, "B_lineAgent")
+    batch.reset([1], [0])
+    state = batch.state()
+    for act in (batch.states, lambda: batch.state(1), lambda: batch.branch(2, index=1)):
+        with pytest.raises(RuntimeError, match="game 1 has not been started"):
+            act()
+    for act in (lambda: batch.state(2), lambda: batch.set_state(state, -1), lambda: batch.branch(2, index=2)):
+        with pytest.raises(ValueError, match="integers from 0 to 1, not"):
+            act()
+    with pytest.raises(ValueError, match="1 states for 2 games"):
+        batch.set_states([state])
+    with pytest.raises(ValueError, match="3 seeds for 2 games"):
+        batch.branch(2, [1, 2, 3])
+    with pytest.raises(ValueError, match="1 or more"):
+        batch.branch(0)
+    assert batch.states([]) == []
+    batch.set_states([], [])
+    assert batch.games["num_steps"].tolist() == [0, -1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("B_lineAgent", "leaderboard"), "profile leaderboard; here it is head"),
+        (("B_lineAgent", "head", "corrected"), "observation corrected; here it is stock"),
+    ],
+)
+def test_a_state_of_another_game_is_refused(arguments: tuple[Any, ...], message: str) -> None:
+    other = GameBatch(1, *arguments)
+    other.reset([1])
+    batch = GameBatch(1, "B_lineAgent")
+    with pytest.raises(StateError, match=message):
+        batch.set_state(other.state())
+
+
+def test_a_state_brings_its_red_agent_along_where_that_may_come() -> None:
+    other, batch = GameBatch(1, "RedMeanderAgent"), GameBatch(2, "B_lineAgent")
+    other.reset([1])
+    with pytest.raises(StateError, match="Red agent RedMeanderAgent; here it is B_lineAgent or SleepAgent"):
+        batch.set_states(other.states(), [1], ["SleepAgent", "B_lineAgent"])
+    batch.set_state(other.state(), 1)
+    assert batch.red_agents(np.array([0, 1])) == ["B_lineAgent", "RedMeanderAgent"]

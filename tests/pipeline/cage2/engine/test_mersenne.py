@@ -110,3 +110,13 @@ def test_a_state_that_points_beyond_its_words_is_refused(index: int) -> None:
     with pytest.raises(ValueError, match=f"{index} is no place among 624 words"):
         mersenne.set_state(games[0], (3, (*range(624), index), None))
     assert not games.tobytes().strip(b"\0")
+
+
+def test_keys_of_many_seeds_are_those_of_each() -> None:
+    keys, lengths = mersenne.seed_keys([*ODD_SEEDS, None])
+    for key, length, value in zip(keys, lengths, ODD_SEEDS, strict=False):
+        assert key[:length].tolist() == mersenne.seed_key(value).tolist()
+    assert lengths[-1] == 0
+    words = np.array([0, 2**32 - 1, 2**32, 2**64 - 1], dtype=np.uint64)
+    for ours, theirs in zip(mersenne.seed_keys(words), mersenne.seed_keys(words.tolist()), strict=True):
+        assert ours.tolist() == theirs.tolist()

@@ -24,3 +24,10 @@ def test_without_seeds_they_take_turns_in_each_game() -> None:
     assert attackers.next([1], [None]) == [MIXED_AGENTS[1]]
     assert attackers.next([0, 1], [None, None]) == [MIXED_AGENTS[0], MIXED_AGENTS[0]]
     assert Attackers(MIXED, 1).next([0], [None]) == [MIXED_AGENTS[0]]
+
+
+def test_after_a_game_goes_on_from_elsewhere_the_turn_is_the_other_s() -> None:
+    attackers = Attackers(MIXED, 2)
+    attackers.next([0, 1], [0, 0])
+    attackers.resume([1, 0], MIXED_AGENTS)
+    assert attackers.next([0, 1], [None, None]) == [MIXED_AGENTS[0], MIXED_AGENTS[1]]

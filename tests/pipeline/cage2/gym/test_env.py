@@ -16,7 +16,8 @@ from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
 from pipeline.cage2.cyborg.env import load_cyborg
 from pipeline.cage2.facts import spec
 from pipeline.cage2.gym import ENV_ID
-from pipeline.cage2.gym.env import Cage2GymEnv, InvalidActionError
+from pipeline.cage2.gym.env import Cage2GymEnv
+from pipeline.cage2.gym.spaces import InvalidActionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -59,6 +59,10 @@ def test_attributes_and_methods_of_each_game() -> None:
     views = games.env_method("view", indices=[2, 0])
     assert [view.blue_action for view in views] == [2, 0]
     assert games.env_method("render") == [None] * NUM_ENVS
+    (state,) = games.env_method("state", indices=2)
+    games.env_method("set_state", state, indices=0)
+    assert games.env_method("state", indices=[0, 2]) == [state] * 2
+    assert games.env_method("branch", 2, indices=0)[0].states() == [state] * 2
     assert games.has_attr("action_masks")
     assert not games.has_attr("missing")
     assert games.env_is_wrapped(gymnasium.Wrapper) == [False] * NUM_ENVS

@@ -17,8 +17,8 @@ from gymnasium.vector.utils import batch_space
 from pipeline.cage2.cyborg.env import UnknownRedAgentError
 from pipeline.cage2.facts import spec
 from pipeline.cage2.gym import ENV_ID
-from pipeline.cage2.gym.env import InvalidActionError
 from pipeline.cage2.gym.games import OptionError
+from pipeline.cage2.gym.spaces import InvalidActionError
 from pipeline.cage2.gym.vector import Cage2VectorEnv
 
 MODES = tuple(AutoresetMode)

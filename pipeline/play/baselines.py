@@ -1,4 +1,7 @@
-"""Blue agents that learn nothing, to compare with: functions of the observation and one uniform number."""
+"""Blue agents that learn nothing, to compare with: functions of the observation and one uniform number.
+
+They are called as they are and, compiled, by the rollout; so they are written in what both understand.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,11 @@ def play_sleep(_: npt.NDArray[np.int8], __: float) -> int:
 
 def play_restore(observation: npt.NDArray[np.int8], _: float) -> int:
     """Restore the first host, in host order, that looks compromised; sleep when none does. Scans don't count."""
-    suspected = observation.reshape(spec.NUM_HOSTS, spec.BITS_PER_HOST)[:, 2:].max(axis=1)  # the first two are activity
-    host = int(suspected.argmax())
-    return spec.RESTORE + host if suspected[host] else spec.SLEEP
+    for host in range(spec.NUM_HOSTS):
+        first = spec.BITS_PER_HOST * host  # the first two are activity
+        if observation[first + 2] or observation[first + 3]:
+            return spec.RESTORE + host
+    return spec.SLEEP
 
 
 BASELINES: dict[str, Choose] = {"random": play_random, "sleep": play_sleep, "restore": play_restore}

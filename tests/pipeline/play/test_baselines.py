@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cage2.facts.spec import ACTION_NAMES, NUM_ACTIONS, OBSERVATION_SIZE
-from pipeline.evaluate.baselines import play_random, play_restore, play_sleep
+from pipeline.play.baselines import play_random, play_restore, play_sleep
 
 NOTHING = np.zeros(OBSERVATION_SIZE, dtype=np.int8)
 SCAN, EXPLOIT, UNKNOWN, USER, PRIVILEGED = (1, 0), (1, 1), (1, 0), (0, 1), (1, 1)
