@@ -111,7 +111,7 @@ DAMAGES: dict[str, tuple[Callable[[Path, Path], object], str]] = {
         "was altered or damaged: its checksum doesn't fit",
     ),
     "another version's": (
-        lambda run, _: edit(run / "checkpoint/manifest.json", checksum=True, format=2),
+        lambda run, _: edit(run / "checkpoint/manifest.json", checksum=True, format=9),
         "is not a checkpoint of format 2: go on with the version that wrote it",
     ),
     "another version's, same format": (

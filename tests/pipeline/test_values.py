@@ -28,6 +28,7 @@ def test_what_changes_no_result_is_left_out_of_what_results_depend_on() -> None:
         "engine": "cyborg",
         "episodes_per_task": 2,
         "slots": 40,
+        "learner_threads": 3,
     }
     recorded: dict[str, Any] = {
         "checkpoint_interval_s": 1.0,

@@ -136,6 +136,7 @@ def leave(user: object) -> None:
 
         with _signals():
             ray.shutdown(wait_for_processes=True)
+        _forget_token()
     if connection.folder is not None:
         shutil.rmtree(connection.folder, ignore_errors=True)
 
@@ -166,6 +167,7 @@ def _start(num_workers: int, store_bytes: int) -> str:
         # without a token of ours Ray would leave one in the user's home, and lock out later clusters with it
         told = any(name.startswith("RAY_AUTH_") for name in os.environ)
         with _signals(), _environment(**({} if told else {"RAY_AUTH_TOKEN": _TOKEN})):
+            _forget_token()
             ray.init(
                 address="local",
                 num_cpus=num_workers,
@@ -182,6 +184,14 @@ def _start(num_workers: int, store_bytes: int) -> str:
             raise RayUnreachableError("local", _first_line(str(error))) from error
         raise
     return folder
+
+
+def _forget_token() -> None:
+    """Have Ray read it anew: it keeps one for the process, and the program's own clusters have another than ours."""
+    with contextlib.suppress(ImportError, AttributeError):  # it is no part of Ray's interface
+        from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]  # compiled
+
+        AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _join_running(address: str) -> None:

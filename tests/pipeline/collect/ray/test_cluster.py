@@ -16,6 +16,7 @@ from pipeline.collect.ray.errors import RayUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytest.importorskip("ray", reason="an extra: pip install '.[ray]'")
 
@@ -137,3 +138,38 @@ def test_the_host_programs_own_connection_is_used_and_left_alone() -> None:
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip().endswith("done")
+
+
+def test_the_host_program_may_use_ray_before_and_afterwards(tmp_path: Path) -> None:
+    """Ray keeps the token of one cluster for the process, and another cluster has another."""
+    script = """
+        import ray
+        from pipeline.collect.ray import cluster
+
+        def use_ray():
+            ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+            ray.shutdown()
+
+        def use_ours():
+            somebody = object()
+            cluster.submit(
+                lambda: cluster.join(somebody, "local", num_workers=1, store_bytes=cluster.MIN_STORE_BYTES)
+            ).result()
+            cluster.submit(lambda: cluster.leave(somebody)).result()
+
+        for use in (use_ours, use_ray, use_ours):
+            use()
+        print("well")
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH_")}
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("0" * 64)  # the user's own
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**environment, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert result.stdout == "well\n", result.stderr[-2000:]
