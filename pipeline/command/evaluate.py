@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pipeline.config import Config
     from pipeline.evaluate.report import AgentDescription, Report
+    from pipeline.evaluate.results import ScenarioResult
     from pipeline.evaluate.trained import Trained
 
 OPTIONS: tuple[str, ...] = (
@@ -134,7 +135,6 @@ def _play(
     from pipeline.evaluate.play import Policy
     from pipeline.evaluate.pooled import evaluate_in_pool
     from pipeline.evaluate.progress import progress
-    from pipeline.evaluate.report import Report
     from pipeline.numerics.cache import why_not_kept
 
     if reason := why_not_kept():
@@ -153,8 +153,17 @@ def _play(
         else:
             with asyncio.Runner(loop_factory=loop_factory()) as runner:  # which Ctrl-C cancels
                 results = runner.run(evaluate_in_pool(request, num_workers, note_progress))
+    return make_report(describe(options.agent, trained, greedy=options.greedy), config, num_episodes, results)
+
+
+def make_report(
+    agent: AgentDescription, config: Config, num_episodes: int, results: tuple[ScenarioResult, ...]
+) -> Report:
+    """Return what is told of an evaluation: who played what, with which versions, and what came of it."""
+    from pipeline.evaluate.report import Report
+
     return Report(
-        agent=describe(options.agent, trained, greedy=options.greedy),
+        agent=agent,
         engine=config.engine,
         profile=config.profile,
         cyborg=cyborg_name(config.cyborg),

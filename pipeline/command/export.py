@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Final, get_args
 from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.command.evaluate import (
     MAX_EPISODES,
-    NOT_INSTALLED,
-    cyborg_name,
     describe,
     game_config,
+    make_report,
     number_of,
     workflow_id_of,
 )
@@ -22,7 +21,6 @@ from pipeline.command.process import OK
 from pipeline.evaluate.scenario import PROTOCOL, Scenario
 from pipeline.export.names import Form
 from pipeline.export.room import require_room
-from pipeline.machine import package_version
 
 if TYPE_CHECKING:
     from pipeline.evaluate.report import Report
@@ -101,7 +99,6 @@ def _evaluate(trained: Trained, num_episodes: int) -> Report:
     from pipeline.evaluate.evaluation import Request, evaluate, must_compile
     from pipeline.evaluate.play import Policy
     from pipeline.evaluate.progress import progress
-    from pipeline.evaluate.report import Report
 
     config = game_config({}, trained)
     scenarios = PROTOCOL
@@ -114,16 +111,7 @@ def _evaluate(trained: Trained, num_episodes: int) -> Report:
         sys.stderr.write("note: compiling first, once, about 10 s\n")
     with progress(num_episodes * len(scenarios)) as note_progress:
         results = evaluate(request, note_progress)
-    return Report(
-        agent=describe(str(trained.run_dir), trained, greedy=True),
-        engine=config.engine,
-        profile=config.profile,
-        cyborg=cyborg_name(config.cyborg),
-        version=package_version("cage2-pipeline") or NOT_INSTALLED,
-        seed=config.seed,
-        num_episodes=num_episodes,
-        results=results,
-    )
+    return make_report(describe(str(trained.run_dir), trained, greedy=True), config, num_episodes, results)
 
 
 def _print(folder: Path, report: Report, files: tuple[str, ...], num_checked: int) -> None:
