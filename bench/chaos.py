@@ -39,6 +39,9 @@ NUM_VISITS = 6
 """At least: the search is fitted, and policies come and go."""
 EPISODES_PER_UPDATE = 16
 CONCURRENT_VISITS = 4
+EVALUATION_EPISODES = 20
+"""Of each visit. Recovery is told by the next update, and CybORG with one worker plays the default 200, sampled and
+greedy, of four visits that end together, for two minutes."""
 MEAN_CALM_S = 0.15
 """Between a recovery and the next fault."""
 DISK_BYTES = 48 << 20
@@ -111,6 +114,7 @@ def _options(num_episodes: int) -> tuple[str, ...]:
         f"--max-episodes-per-workflow={num_episodes // NUM_VISITS}",
         "--compliance-threshold=0.5",
         f"--concurrent-visits={CONCURRENT_VISITS}",
+        f"--evaluation-episodes={EVALUATION_EPISODES}",
         "--checkpoint-interval-s=0",
         "--seed=11",
     )
