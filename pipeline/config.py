@@ -112,7 +112,7 @@ class Config(Table):
     finals_share: Annotated[float, Field(ge=0, lt=1), Topic.SEARCHED] = 0.7
     """Share of the episodes that go to the finals: after the search the most promising workflows are trained to the
     end, evaluated afresh and ranked. 0: the search is all."""
-    finalists: Annotated[int, Field(ge=1, le=120), Topic.SEARCHED] = 2
+    finalists: Annotated[int, Field(ge=1, le=120), Topic.SEARCHED] = 4
     """Workflows in the finals at most, each with an equal share of their episodes; fewer if fewer of those that were
     learned may be the best."""
     evaluation_episodes: Annotated[int, Field(ge=2, le=MAX_EVALUATION_EPISODES), Topic.SEARCHED] = 200

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pipeline.workflows.search import Search
 
 AFRESH_EPISODES = 20_000
-"""From so many on a finalist is trained from the beginning, and thoroughly. With fewer its policy is trained on."""
+"""From so many for the winner on, finalists are trained from the beginning, and thoroughly; with fewer, their policies are
+trained on."""
 FINAL_EVALUATIONS = 5
 """By how many times as many episodes finalists are evaluated: they are close to one another."""
 
@@ -40,7 +41,8 @@ class Searched:
     def begin(
         self, store: PolicyStore, remaining: int, under_way: Sequence[Visit] = (), num_free: int = 1
     ) -> Visit | None:
-        """See `Curriculum.begin`. Finalists begin anew if they can: one that is trained on stays where it was.
+        """See `Curriculum.begin`. Finalists begin anew in their heats if they can: one that is trained on stays where
+        it was.
 
         A visit has a budget from the start, whatever the others come to; what it doesn't use goes to those that begin
         later. No more begin than have enough for a visit each. The finals wait for all visits of the search.
@@ -59,15 +61,14 @@ class Searched:
             elif under_way:
                 return None
             else:
-                search.hold_finals(self._config.finalists)
+                search.hold_finals(self._config.finalists, free)
         pick = search.next(in_training)
         if pick is None:
             return None
         policy = store.get_or_create(pick.workflow_id, self._config.warm_start, in_training)
-        if search.finals and search.finals.left:
-            waiting = [workflow_id for workflow_id in search.finals.left if workflow_id not in in_training]
-            part, budget = "finals", math.ceil(free / len(waiting))
-            if budget >= AFRESH_EPISODES:
+        if (finals := search.finals) and finals.left:
+            part, budget = "finals", min(finals.heat_episodes, free) if finals.are_heats else free
+            if finals.are_heats and finals.winners_episodes >= AFRESH_EPISODES:
                 policy = store.renew(pick.workflow_id)
         else:
             num_sharers = min(num_free, max(1, round(left_to_search / self._config.visit_episodes)))
@@ -95,10 +96,13 @@ class Searched:
         )
 
     def schedule(self, visit: Visit) -> Schedule:
-        """See `Curriculum.schedule`: over a visit's episodes, or a finalist's share."""
+        """See `Curriculum.schedule`: over a visit's episodes, or all that the winner of the finals has."""
         if visit.part == "finals":
-            recipe = to_the_end(self._recipe) if visit.budget >= AFRESH_EPISODES else self._recipe
-            return Schedule(recipe, visit.first_episode, visit.budget)
+            finals = self._search.finals
+            assert finals is not None  # noqa: S101  # for mypy: it was held before the visit began
+            recipe = to_the_end(self._recipe) if finals.winners_episodes >= AFRESH_EPISODES else self._recipe
+            had = 0 if finals.are_heats else finals.heat_episodes
+            return Schedule(recipe, visit.first_episode - had, finals.winners_episodes)
         return Schedule(self._recipe, visit.first_episode, self._config.visit_episodes)
 
     def orders(self, visit: Visit, update: int, num_episodes: int) -> Sequence[int]:

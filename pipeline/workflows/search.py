@@ -27,8 +27,8 @@ from pipeline.cage2.facts.order_names import NUM_WORKFLOWS
 from pipeline.workflows import choice
 from pipeline.workflows.finals import Finals, finalists, score_from
 from pipeline.workflows.observations import Observation
-from pipeline.workflows.posterior import expecting, fit
-from pipeline.workflows.report import report
+from pipeline.workflows.posterior import expecting, fit, sample
+from pipeline.workflows.report import NUM_SAMPLES, report
 from pipeline.workflows.status import Pick, SearchStatistics, Status
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ _LOTS: Final = 0
 """Index of the seeds that ties are broken with."""
 _REPORT: Final = 1
 """Index of the seeds that a report samples the posterior with."""
+_FINALISTS: Final = 2
+"""Index of the seeds that finalists are chosen with."""
 
 
 class Search:
@@ -142,34 +144,38 @@ class Search:
         self._iteration += 1
         return result.reached_threshold
 
-    def hold_finals(self, num_finalists: int) -> None:
-        """Let the next visits be those of finalists: the last winner, then what the search takes for the best.
+    def hold_finals(self, num_finalists: int, num_episodes: int) -> None:
+        """Let the next visits be those of finalists: the last winner, the best of the search, and who may be better.
 
-        Takes some tenths of a second (see `report`).
+        Takes some tenths of a second (see `posterior`).
 
         Args:
-            num_finalists: `>= 1`; fewer if fewer observed orders can't be told from the best.
+            num_finalists: `>= 1`; fewer if fewer observed orders may be better than the best (see `finalists`).
+            num_episodes: That the finals may use, `>= 1`.
 
         Raises:
-            ValueError: Nothing is observed.
+            ValueError: Nothing is observed, or there are no episodes.
         """
-        found = self.report()
-        if found is None:
+        believed = self.posterior()
+        if believed is None:
             raise ValueError("no finals without an observed order: go on searching")
-        champion = self.finals.winner[0] if self.finals and self.finals.winner else None
-        self.finals = Finals(finalists(found, self._scores, champion)[:num_finalists])
+        samples = seeding.generator(self._seed, seeding.Stream.SEARCH, self._iteration, _FINALISTS)
+        values = sample(believed, NUM_SAMPLES, samples)
+        champion = [workflow_id for workflow_id, _ in self.finals.ranking[:1]] if self.finals else []
+        chosen = finalists(values, self._scores, [*champion, believed.best], num_finalists)
+        self.finals = Finals(chosen, num_episodes)
 
     def best(self, under_way: Collection[int] = ()) -> tuple[int, Score] | None:
         """Return the workflow whose policy is named the best, and what it is worth by its latest evaluation.
 
-        The winner of the finals, or before there is one the observed workflow of the highest posterior mean; None if
-        there is none. Fits (see `posterior`) where there are several to choose from.
+        The best finalist, or before there is one the observed workflow of the highest posterior mean; None if there is
+        none. Fits (see `posterior`) where there are several to choose from.
 
         Args:
             under_way: Workflows in training: their policies are no longer those that were evaluated.
         """
-        if self.finals and self.finals.winner:
-            return self.finals.winner
+        if self.finals and (done := [each for each in self.finals.ranking if each[0] not in under_way]):
+            return done[0]
         eligible = [w for w in sorted(self._scores) if w not in under_way]
         believed = self.posterior() if len(eligible) > 1 else None
         if believed is None:
