@@ -110,11 +110,11 @@ class Config(Table):
     workflow: Annotated[str | None, Topic.SEARCHED] = None
     """Train this workflow alone, with all episodes: the five host types, highest priority first, `->` in between."""
     finals_share: Annotated[float, Field(ge=0, lt=1), Topic.SEARCHED] = 0.7
-    """Share of the episodes that go to the finals: after the search the most promising workflows are trained to the
-    end, evaluated afresh and ranked. 0: the search is all."""
+    """Share of the episodes that go to the finals: after the search the most promising workflows are trained on in
+    heats, with half of them, and the best is trained to the end with the other half. 0: the search is all."""
     finalists: Annotated[int, Field(ge=1, le=120), Topic.SEARCHED] = 4
-    """Workflows in the finals at most, each with an equal share of their episodes; fewer if fewer of those that were
-    learned may be the best."""
+    """Workflows in the finals at most, with an equal share of the heats' episodes each; fewer if fewer of those that
+    were learned may be the best."""
     evaluation_episodes: Annotated[int, Field(ge=2, le=MAX_EVALUATION_EPISODES), Topic.SEARCHED] = 200
     """Fresh episodes, per order, by which a trained policy is evaluated; they are not among `total_episodes`."""
     init_from: Annotated[Path | None, Topic.LEARNED] = None

@@ -335,7 +335,7 @@ def several_reference(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, li
     digest, visits = asyncio.run(search_digest(config))
     assert sum(visit.gp_updated for visit in visits) >= 3
     assert len({visit.result.num_episodes for visit in visits if visit.part == "search"}) > 1
-    assert sum(visit.part == "finals" for visit in visits) == 2
+    assert [visit.part for visit in visits].count("finals") >= 3, "heats, and the winner after them"
     return digest, told(folder / "run")
 
 
@@ -358,13 +358,13 @@ async def test_nor_on_who_of_them_is_slow(several_reference: tuple[str, list[lis
     assert (digest, told(tmp_path / "run")) == several_reference
 
 
-@pytest.mark.parametrize("stop_after", [8, 104, 200])
+@pytest.mark.parametrize("stop_after", [8, 104, 200, 264, 344], ids=["at once", "search", "search late", "heats", "winner"])
 async def test_several_visits_at_a_time_go_on_as_they_would_have(
     several_reference: tuple[str, list[list[str]]], stop_after: int, tmp_path: Path
 ) -> None:
     config = Config(**SEVERAL, workers=2, log_dir=tmp_path, run_name="run")
     digest, visits = await search_digest(config, stop_after)
-    assert visits == [] or visits[-1].part == "search", "it was stopped"
+    assert sum(visit.result.num_episodes for visit in visits) <= stop_after, "it was stopped"
     assert (digest, told(tmp_path / "run")) == several_reference
 
 

@@ -118,13 +118,17 @@ def test_the_search_leaves_the_finals_their_episodes(last_update: Update) -> Non
     observe(search(config), mine, last_update, [-20.0, -20.1, -20.2])
     assert begin(mine, 61_000).budget == 1000
     first = begin(mine, 60_000)
-    assert (first.part, first.budget) == ("finals", 30_000)
-    mine.finish(first, ended(last_update, "budget", 30_000), [score(-14.0, 0.97, 1000)])
-    second = begin(mine, 30_000)
-    assert (second.part, second.budget) == ("finals", 30_000)
+    assert (first.part, first.budget) == ("finals", 15_000)
+    mine.finish(first, ended(last_update, "budget", 15_000), [score(-14.0, 0.97, 1000)])
+    second = begin(mine, 45_000)
+    assert (second.part, second.budget) == ("finals", 15_000)
     assert second.workflow_id != first.workflow_id
-    verdict = mine.finish(second, ended(last_update, "budget", 30_000), [score(-15.0, 0.97, 1000)])
+    verdict = mine.finish(second, ended(last_update, "budget", 15_000), [score(-15.0, 0.97, 1000)])
     assert (verdict.result.reason, verdict.result.reached_threshold, verdict.gp_updated) == ("final", True, False)
+    winner = begin(mine, 30_000)
+    assert (winner.part, winner.budget, winner.workflow_id) == ("finals", 30_000, first.workflow_id)
+    mine.finish(winner, ended(last_update, "budget", 30_000), [score(-13.0, 0.97, 1000)])
+    assert mine.begin(store(), 0) is None
 
 
 def test_workflows_are_visited_on_equal_terms() -> None:
@@ -144,7 +148,8 @@ def test_workflows_are_visited_on_equal_terms() -> None:
     assert mine.schedule(again).progress(3048) == 0.5
 
 
-def test_finalists_are_trained_from_the_beginning(last_update: Update) -> None:
+@pytest.mark.parametrize("num_episodes", [AFRESH_EPISODES - 1, AFRESH_EPISODES])
+def test_finalists_with_enough_episodes_are_trained_from_the_beginning(num_episodes: int, last_update: Update) -> None:
     config = Config(total_episodes=2 * AFRESH_EPISODES, finals_share=0.5)
     found, policies = search(config), store()
     mine = curriculum(config, found, DEFAULT)
@@ -154,30 +159,52 @@ def test_finalists_are_trained_from_the_beginning(last_update: Update) -> None:
     with torch.no_grad():
         next(trained.network.parameters()).add_(1)
     trained.num_updates, trained.num_episodes = 8, 500
-    visit = begin(mine, AFRESH_EPISODES - 1, policies)  # too few to begin anew
-    assert mine.schedule(visit).recipe == DEFAULT
-    before = trained.network.actor_weights()
-    assert np.array_equal(policies.get_or_create(workflow_id, warm_start=False).network.actor_weights(), before)
-    visit = begin(mine, AFRESH_EPISODES, policies)
-    assert mine.schedule(visit).recipe == THOROUGH
+    visit = begin(mine, num_episodes, policies)
+    begins_anew = num_episodes == AFRESH_EPISODES
+    assert mine.schedule(visit).recipe == (THOROUGH if begins_anew else DEFAULT)
     assert (visit.workflow_id, visit.first_update, visit.first_episode) == (workflow_id, 8, 500)
-    renewed = policies.get_or_create(workflow_id, warm_start=False)
-    assert np.array_equal(renewed.network.actor_weights(), fresh.network.actor_weights())
+    weights = policies.get_or_create(workflow_id, warm_start=False).network.actor_weights()
+    expected = (fresh if begins_anew else trained).network.actor_weights()
+    assert np.array_equal(weights, expected)
 
 
-def test_a_finalist_is_trained_with_its_share_and_nothing_ends_it_before() -> None:
-    config = Config(evaluation_episodes=200)
-    mine = curriculum(config, search(config), DEFAULT)
-    visit = Visit(3, 7, math.nan, first_update=100, first_episode=9000, budget=30_000, part="finals")
+def test_a_finalist_is_trained_with_its_share_and_nothing_ends_it_before(last_update: Update) -> None:
+    config = Config(total_episodes=100_000, finals_share=0.6, finalists=2, evaluation_episodes=200)
+    found, policies = search(config), store()
+    mine = curriculum(config, found, DEFAULT)
+    for workflow_id in observe(found, mine, last_update, [-20.0, -20.1]):
+        policies.get_or_create(workflow_id, warm_start=False).num_episodes = 9000
+    visit = begin(mine, 60_000, policies)
     limits = mine.limits(visit)
-    late = Visit(3, 7, math.nan, 100, 9000, 30_000, "finals", num_updates=900, num_episodes=29_999, judged=((32, 1.0),))
+    late = replace(visit, num_updates=900, num_episodes=14_999, judged=((32, 1.0),))
     assert limits.reason_to_stop(late) is None
-    assert limits.episodes_left == 30_000
-    schedule = mine.schedule(visit)  # annealed anew, over that share
-    assert (schedule.progress(9000), schedule.progress(39_000)) == (0.0, 1.0)
-    assert schedule.recipe.learning_rate == DEFAULT.learning_rate
-    assert schedule.recipe.final_learning_rate < DEFAULT.final_learning_rate
-    assert mine.evaluation_plan(visit, 30_000).num_episodes == FINAL_EVALUATIONS * 200
+    assert limits.episodes_left == 15_000
+    heat = mine.schedule(visit)  # annealed anew, over all that the winner has
+    assert (heat.progress(9000), heat.progress(9000 + 22_500), heat.progress(9000 + 45_000)) == (0.0, 0.5, 1.0)
+    assert heat.recipe.learning_rate == DEFAULT.learning_rate
+    assert heat.recipe.final_learning_rate < DEFAULT.final_learning_rate
+    assert mine.evaluation_plan(visit, 15_000).num_episodes == FINAL_EVALUATIONS * 200
+    mine.finish(visit, ended(last_update, "budget", 15_000), [score(-14.0, 0.97, 1000)])
+    policies.get_or_create(visit.workflow_id, warm_start=False).num_episodes = 24_000
+    mine.finish(begin(mine, 45_000, policies), ended(last_update, "budget", 15_000), [score(-15.0, 0.97, 1000)])
+    winner = begin(mine, 30_000, policies)
+    assert (winner.workflow_id, winner.first_episode) == (visit.workflow_id, 24_000)
+    assert mine.schedule(winner) == heat  # and goes on where its heat ended
+
+
+def test_what_the_winner_learned_in_its_heat_stays(last_update: Update) -> None:
+    config = Config(total_episodes=100_000, finalists=2)
+    found, policies = search(config), store()
+    mine = curriculum(config, found, DEFAULT)
+    for workflow_id in observe(found, mine, last_update, [-20.0, -20.1]):
+        policies.get_or_create(workflow_id, warm_start=False)
+    heats = [begin(mine, 70_000, policies)]
+    mine.finish(heats[0], ended(last_update, "budget", 17_500), [score(-14.0, 0.97, 1000)])
+    heats.append(begin(mine, 52_500, policies))
+    mine.finish(heats[1], ended(last_update, "budget", 17_500), [score(-13.0, 0.97, 1000)])
+    trained = policies.get_or_create(heats[1].workflow_id, warm_start=False)
+    assert begin(mine, 35_000, policies).workflow_id == heats[1].workflow_id
+    assert policies.get_or_create(heats[1].workflow_id, warm_start=False) is trained
 
 
 def test_an_evaluation_is_never_longer_than_its_seeds_allow() -> None:
@@ -309,9 +336,9 @@ def test_the_finals_wait_for_all_visits_of_the_search(last_update: Update) -> No
     assert several(mine, 501, 1, [second]) == []
     mine.finish(replace(second, num_episodes=250), ended(last_update, "budget", 250), [score(-20.1, 0.97)])
     finalists = several(mine, 500, 2)
-    assert [(visit.part, visit.budget) for visit in finalists] == [("finals", 250)] * 2
+    assert [(visit.part, visit.budget) for visit in finalists] == [("finals", 125)] * 2
     assert {visit.workflow_id for visit in finalists} == {first.workflow_id, second.workflow_id}
-    assert several(mine, 300, 1, finalists) == []
+    assert several(mine, 300, 1, finalists) == []  # the other half waits for the winner
 
 
 def test_no_more_visits_begin_than_have_enough_to_learn_from() -> None:
