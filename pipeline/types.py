@@ -267,7 +267,8 @@ class RunFinished:
     posterior_std: float | None
     """Of its true value, in points."""
     tied_with_best: tuple[TiedOrder, ...]
-    """All orders that can't be told from that one, itself included, the likeliest first."""
+    """All orders that can't be told from that one, itself included, the likeliest first. With fewer than two observed
+    there is nothing to compare: this and what follows is empty."""
     pairs: tuple[PairEffect, ...]
     """What each pair of host types is worth, the clearest first."""
     settling: Settling | None

@@ -59,14 +59,14 @@ def headline(finished: RunFinished, *, had_ended: bool = False) -> str:
         finished: The run's end.
         had_ended: It was the run's end before, and nothing was played now.
     """
+    updates = f"{finished.updates} update{'' if finished.updates == 1 else 's'}"
     if had_ended:
         return (
             f"this run had ended already ({_REASONS[finished.reason]}), with {finished.episodes} episodes and "
-            f"{finished.updates} updates; nothing was left to do"
+            f"{updates}; nothing was left to do"
         )
     return (
-        f"done ({_REASONS[finished.reason]}): {finished.episodes} episodes, {finished.updates} "
-        f"update{'' if finished.updates == 1 else 's'}, "
+        f"done ({_REASONS[finished.reason]}): {finished.episodes} episodes, {updates}, "
         f"{finished.wall_s:.1f} s, {finished.episodes_per_s:.1f} episodes/s"
     )
 

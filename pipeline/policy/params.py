@@ -39,11 +39,19 @@ USELESS: Final = -1e4
 
 @dataclass(frozen=True, slots=True)
 class MlpShape:
-    """The sizes of one network, from which its parameter table follows."""
+    """The sizes of one network, from which its parameter table follows.
+
+    Raises:
+        ValueError: A hidden size is no multiple of `HIDDEN_STEP`.
+    """
 
     num_outputs: int
     observation_size: int = OBSERVATION_SIZE
     hidden_sizes: HiddenSizes = HIDDEN_SIZES
+
+    def __post_init__(self) -> None:
+        if any(size < HIDDEN_STEP or size % HIDDEN_STEP for size in self.hidden_sizes):
+            raise ValueError(f"hidden layers have multiples of {HIDDEN_STEP} units, not {self.hidden_sizes}")
 
     @property
     def table(self) -> dict[str, tuple[int, ...]]:

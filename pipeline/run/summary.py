@@ -39,6 +39,7 @@ def run_finished(
         digest: Of what it has learned.
         episodes_before: What it had learned from when this process took it up.
     """
+    compared = report if report and report.num_observed > 1 else None  # one order alone is tied with nobody
     return RunFinished(
         digest=digest,
         profile=config.profile,
@@ -54,9 +55,9 @@ def run_finished(
         posterior_best=order_name(report.best) if report else None,
         posterior_mean=report.mean if report else None,
         posterior_std=report.std if report else None,
-        tied_with_best=report.tied if report else (),
-        pairs=report.pairs if report else (),
-        settling=report.settling if report else None,
+        tied_with_best=compared.tied if compared else (),
+        pairs=compared.pairs if compared else (),
+        settling=compared.settling if compared else None,
     )
 
 

@@ -9,7 +9,6 @@ agents and reads sessions, processes and Blue's events where the simulator keeps
 
 from __future__ import annotations
 
-import copy
 import importlib.util
 import inspect
 import random
@@ -177,15 +176,12 @@ class CyborgEnv:
         """Return the hosts on which Red holds a session; see `Cage2Env.red_hosts`."""
         return self._red_hosts
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> CyborgEnv:
-        """Return a game that goes on by itself. Shared are signatures of actions, which nobody changes or can copy."""
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what copies and pickles are made of. Signatures of actions become dictionaries, which can be copied."""
         for interface in self._controller.agent_interfaces.values():
-            for parameters in interface.action_space.action_params.values():
-                memo[id(parameters)] = parameters
-        copied = CyborgEnv.__new__(CyborgEnv)
-        memo[id(self)] = copied
-        vars(copied).update(copy.deepcopy(vars(self), memo))
-        return copied
+            action_params = interface.action_space.action_params
+            action_params.update({action: dict(parameters) for action, parameters in action_params.items()})
+        return vars(self)
 
     def _play_red(self) -> None:
         """Let Red choose, act, and learn what came of it."""

@@ -139,7 +139,9 @@ def test_the_summary_says_that_the_only_one_is_in_the_finals() -> None:
 
 
 def test_one_update_is_one() -> None:
-    assert " 1 update, " in headline(RunFinished(**{**FINISHED, "updates": 1}))
+    one = RunFinished(**{**FINISHED, "updates": 1})
+    assert " 1 update, " in headline(one)
+    assert " 1 update; " in headline(one, had_ended=True)
 
 
 def test_a_run_that_was_stopped_can_be_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +43,21 @@ def test_updates_and_workflows_are_plotted_by_the_runs_episodes(tmp_path: Path, 
     assert plotted["episode/compliance"] == [(128, pytest.approx(0.41152))]
     assert plotted["episode/env_reward"] == [(128, pytest.approx(-123.456789))]
     assert plotted["search/env_reward"] == [(128, pytest.approx(-20.23456))]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # TensorBoard's own
+def test_nobody_waits_for_a_disk_but_the_thread_that_writes(tmp_path: Path, events: list[Event]) -> None:
+    pytest.importorskip("tensorboard")
+    disk_answers = threading.Event()
+    with ThreadPoolExecutor(1) as thread:
+        log = TensorBoardLog(tmp_path, thread=thread)
+        thread.submit(disk_answers.wait)
+        for event in events * 50:  # more than TensorBoard's own queue holds
+            log(event)
+        assert thread._work_queue.qsize() >= 50, "nothing is written yet"
+        disk_answers.set()
+        log.close()
+    assert len(scalars(tmp_path)["episode/compliance"]) == 50
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # TensorBoard's own

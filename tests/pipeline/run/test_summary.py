@@ -60,6 +60,13 @@ def test_nothing_observed_is_nothing_found() -> None:
     assert (finished.tied_with_best, finished.pairs, finished.settling) == ((), (), None)
 
 
+def test_one_order_alone_is_compared_with_nobody() -> None:
+    """All 120 would be tied with it, by the models' priors."""
+    finished = run_finished("budget", CONFIG, STATISTICS, report(1), (0, SCORE), digest="abc", episodes_before=0)
+    assert (finished.num_observed, finished.posterior_best) == (1, order_name(0))
+    assert (finished.tied_with_best, finished.pairs, finished.settling) == ((), (), None)
+
+
 @pytest.mark.parametrize(("num_observed", "too_few"), [(4, True), (5, False)])
 def test_what_was_found_is_the_searches(num_observed: int, too_few: bool) -> None:
     found = report(num_observed)

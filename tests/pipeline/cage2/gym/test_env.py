@@ -280,6 +280,7 @@ def through_pickle(env: Any) -> Any:
         ("fast", copy.deepcopy),
         ("fast", through_pickle),
         ("cyborg", copy.deepcopy),
+        ("cyborg", through_pickle),
     ],
 )
 def test_a_copy_goes_on_by_itself(engine: str, options: dict[str, Any], copied: Callable[[Any], Any]) -> None:
