@@ -1,7 +1,7 @@
 """An agent made from its name, in the process that it plays in: its code is run here.
 
-    module:Name         imported, from the working folder too
-    /path/file.py:Name  run once in a process; the file's folder can be imported from
+    module:Name         imported; the working folder can be imported from
+    /path/file.py:Name  run once in a process; its own folder can be imported from, too
     /path/model.zip     a model of Stable-Baselines3, see `sb3`
 
 `Name` is a class or a function that returns the agent, called with the user's arguments; an object that is an agent
@@ -60,11 +60,11 @@ def load(target: str, arguments: Mapping[str, str]) -> Any:
 
 def _module_of(path: str) -> ModuleType:
     upstream_name.install()
+    _import_from(Path.cwd())
     if path.endswith(".py"):
         if path not in _loaded:
             _loaded[path] = _run(Path(path))
         return _loaded[path]
-    _import_from(Path.cwd())
     try:
         return importlib.import_module(path)
     except ModuleNotFoundError as error:

@@ -34,6 +34,7 @@ def initialize(name: str, num_slots: int, faults_path: str) -> None:
     become_worker(faults_path)
     os.dup2(2, 1)  # an agent may print what it likes: stdout is for results
     sys.stdout = sys.stderr
+    sys.dont_write_bytecode = True  # nothing is left beside an agent's file
     _headers = build_or_keep_why(lambda: Headers.attach(name, num_slots))
 
 

@@ -1,4 +1,4 @@
-"""The game as CybORG itself shows it: dictionaries of what Blue was told, and action objects, with no wrapper around."""
+"""The game as CybORG itself shows it: dictionaries of what Blue was told, and action objects; no wrapper around it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """csle-cyborg under upstream's name, for code that was written for `CybORG` where that is not installed.
 
-csle-cyborg is upstream's code with its modules renamed: `CybORG.Agents.SimpleAgents.BaseAgent` is
-`csle_cyborg.agents.simple_agents.base_agent`. An agent that imports the one gets what is in the other, the very classes.
+csle-cyborg is upstream's code, its modules renamed: `CybORG.Agents.SimpleAgents.BaseAgent` is
+`csle_cyborg.agents.simple_agents.base_agent`. Who imports the one gets what is in the other, the very classes.
 """
 
 from __future__ import annotations
