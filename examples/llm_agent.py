@@ -14,7 +14,7 @@ from pipeline.cage2.facts.spec import ACTION_NAMES
 
 PROMPT = """You defend a network. The attacker starts on User0 and wants Op_Server0. This is what you know:
 {table}
-Your last action was {last}; {left} steps are left. Answer with one action: Sleep, Monitor, or one of Analyse, Remove and
+Your last action was {last}; {left} steps are left. Answer with one action: Sleep, Monitor, or Analyse, Remove or
 Restore with the name of a host."""
 ACTION = re.compile(r"\b(?:Sleep|Monitor|(?:Analyse|Remove|Restore) \w+)")
 

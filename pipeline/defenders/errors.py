@@ -27,8 +27,10 @@ class AgentRaisedError(PipelineError):
 
 
 def own_traceback(error: BaseException) -> str:
-    """Return a traceback that begins with the first frame that isn't this project's."""
+    """Return a traceback that begins with the first frame that isn't this project's; whole if there is none."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename.startswith(OURS):
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(OURS):
         trace = trace.tb_next
+    if trace is None and not isinstance(error, SyntaxError):  # which says itself where it is
+        trace = error.__traceback__
     return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
