@@ -36,12 +36,11 @@ from CybORG.Agents.Wrappers.ChallengeWrapper import ChallengeWrapper
 from CybORG.Agents.Wrappers import BlueTableWrapper, ChallengeWrapper as by_package
 from CybORG.Shared import Results
 from CybORG.Shared.Actions import *
-import CybORG.Agents.Wrappers.ChallengeWrapper as wrapper_module
 
 assert CybORG is by_module is csle_cyborg.main.Main
 assert BaseAgent is base_by_module is csle_cyborg.agents.BaseAgent
 assert BlueReactRestoreAgent is react_by_module is csle_cyborg.agents.BlueReactRestoreAgent
-assert ChallengeWrapper is by_package is csle_wrapper is wrapper_module.ChallengeWrapper
+assert ChallengeWrapper is by_package is csle_wrapper
 assert Results is csle_results
 assert Monitor is csle_cyborg.shared.actions.Monitor
 import sys
