@@ -45,12 +45,17 @@ examples:
   python run.py evaluate logs/tuesday
   python run.py evaluate logs/tuesday --greedy
   python run.py evaluate restore --profile leaderboard
+  python run.py evaluate my_agent.py:Agent --agent-arg depth=3
+  python run.py evaluate ppo_model.zip --greedy
   python run.py evaluate random --engine cyborg --episodes 100 --steps 30,100
   python run.py evaluate logs/tuesday --json > tuesday.json
 
 random takes each of the 145 actions alike, sleep none; restore restores the
 first host whose state in Blue's table isn't clean. It is not the leaderboard's
 "Blue React Restore" (-823.89), which sees less: docs/evaluation.md.
+
+An agent's file is code, and a model's zip file holds pickled objects: both are
+run, with your rights. docs/referee.md says what forms an agent may have.
 
 The same arguments give the same numbers, to the bit, on either engine and with
 any number of workers.

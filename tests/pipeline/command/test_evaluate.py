@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.command.cli import main
-from pipeline.command.process import INTERRUPTED, OK, USAGE
+from pipeline.command.process import FAILED, INTERRUPTED, OK, USAGE
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import MakeRun
@@ -32,9 +32,12 @@ def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("", "the following arguments are required: RUN|CHECKPOINT|random|sleep|restore"),
+        ("", "the following arguments are required: AGENT"),
         ("randon", "there is no run 'randon': did you mean random?"),
-        ("nowhere", "there is no run 'nowhere': give one like logs/tuesday, or random, sleep, restore"),
+        (
+            "nowhere",
+            "there is no run 'nowhere': give one like logs/tuesday, or random, sleep, restore, or FILE.py:NAME",
+        ),
         (".", ". is not the folder of a run: it has no config.json. Give one like logs/tuesday"),
         ("a" * 5000, f"there is no run '{'a' * 59}: give one"),
         ("random --steps 30,,50", "--steps '': must be a whole number from 1 to 10000"),
@@ -183,3 +186,31 @@ def test_ctrl_c_ends_it_without_a_word(workers: str, tmp_path: Path) -> None:
         out, err = command.communicate(timeout=60)
     assert (command.returncode, out) == (INTERRUPTED, "")
     assert all(line.startswith("playing: ") for line in err.splitlines())
+
+
+def test_an_agent_of_ones_own_is_evaluated(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "my.py"
+    file.write_text(
+        "class Agent:\n    def get_action(self, observation, action_space):\n        print('hello')\n        return 0"
+    )
+    assert main(("evaluate", f"{file}:Agent", *SMALL, "--json")) == OK
+    report = json.loads(capfd.readouterr().out)
+    agent = report["agent"]
+    assert (agent["name"], agent["form"], agent["observation"]) == (f"{file}:Agent", "CybORG's", "stock")
+    assert (agent["arguments"], len(agent["sha256"])) == ({}, 64)
+    assert report["scenarios"] == evaluated_out(capfd, "sleep")
+
+    file.write_text("class Agent: ...")
+    assert main(("evaluate", f"{file}:Agent", *SMALL)) == USAGE
+    file.write_text("class Agent:\n    def __init__(self):\n        raise ValueError('no weights')")
+    assert main(("evaluate", f"{file}:Agent", *SMALL)) == FAILED
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "is no agent. It must have one of the forms" in err
+    assert err.endswith("ValueError: no weights\n")
+
+
+def evaluated_out(capfd: pytest.CaptureFixture[str], name: str) -> list[dict[str, Any]]:
+    assert main(("evaluate", name, *SMALL, "--json")) == OK
+    scenarios: list[dict[str, Any]] = json.loads(capfd.readouterr().out)["scenarios"]
+    return scenarios
