@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 EXAMPLE = Path(__file__).parents[2] / "examples" / "my_agent.py"
 
 
-def mean(capfd: pytest.CaptureFixture[str], agent: str, *options: str) -> float:
+def mean(capsys: pytest.CaptureFixture[str], agent: str, *options: str) -> float:
     few = ("--episodes", "5", "--steps", "100", "--red-agents", "B_lineAgent", "--json")
     assert main(("evaluate", agent, *few, *options)) == 0
-    value: float = json.loads(capfd.readouterr().out)["scenarios"][0]["mean"]
+    value: float = json.loads(capsys.readouterr().out)["scenarios"][0]["mean"]
     return value
 
 
-def test_it_is_measured_and_its_decoys_help(capfd: pytest.CaptureFixture[str]) -> None:
-    with_decoys = mean(capfd, f"{EXAMPLE}:Agent")
-    without = mean(capfd, f"{EXAMPLE}:Agent", "--agent-arg", "use_decoys=no")
-    assert mean(capfd, "sleep") < without < with_decoys < 0
+def test_it_is_measured_and_its_decoys_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with_decoys = mean(capsys, f"{EXAMPLE}:Agent")
+    without = mean(capsys, f"{EXAMPLE}:Agent", "--agent-arg", "use_decoys=no")
+    assert mean(capsys, "sleep") < without < with_decoys < 0
 
 
 def test_it_is_short() -> None:

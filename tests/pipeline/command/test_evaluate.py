@@ -188,29 +188,43 @@ def test_ctrl_c_ends_it_without_a_word(workers: str, tmp_path: Path) -> None:
     assert all(line.startswith("playing: ") for line in err.splitlines())
 
 
-def test_an_agent_of_ones_own_is_evaluated(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "my.py"
-    file.write_text(
-        "class Agent:\n    def get_action(self, observation, action_space):\n        print('hello')\n        return 0"
-    )
-    assert main(("evaluate", f"{file}:Agent", *SMALL, "--json")) == OK
-    report = json.loads(capfd.readouterr().out)
-    agent = report["agent"]
-    assert (agent["name"], agent["form"], agent["observation"]) == (f"{file}:Agent", "CybORG's", "stock")
-    assert (agent["arguments"], len(agent["sha256"])) == ({}, 64)
-    assert report["scenarios"] == evaluated_out(capfd, "sleep")
+PRINTING = """
+import os
 
+class Agent:
+    def get_action(self, observation, action_space):
+        print("hello")
+        os.write(1, b"from below")
+        return 0
+"""
+
+
+def test_an_agent_of_ones_own_is_evaluated_and_may_print(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "my.py").write_text(PRINTING)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "run.py"), "evaluate", "my.py:Agent", *SMALL, "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+        cwd=tmp_path,
+    )
+    report = json.loads(done.stdout)
+    assert done.stderr.count("hello") == done.stderr.count("from below") == 4 * 2 * (5 + 30)
+    agent = report["agent"]
+    assert (agent["name"], agent["form"], agent["observation"]) == ("my.py:Agent", "CybORG's", "stock")
+    assert (agent["arguments"], len(agent["sha256"])) == ({}, 64)
+    assert report["scenarios"] == evaluated(capsys, "sleep", *SMALL)["scenarios"]
+    assert [file.name for file in tmp_path.iterdir()] == ["my.py"]
+
+
+def test_what_is_wrong_with_an_agent_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "my.py"
     file.write_text("class Agent: ...")
     assert main(("evaluate", f"{file}:Agent", *SMALL)) == USAGE
+    assert "is no agent. It must have one of the forms" in capsys.readouterr().err
     file.write_text("class Agent:\n    def __init__(self):\n        raise ValueError('no weights')")
     assert main(("evaluate", f"{file}:Agent", *SMALL)) == FAILED
-    out, err = capfd.readouterr()
+    out, err = capsys.readouterr()
     assert out == ""
-    assert "is no agent. It must have one of the forms" in err
     assert err.endswith("ValueError: no weights\n")
-
-
-def evaluated_out(capfd: pytest.CaptureFixture[str], name: str) -> list[dict[str, Any]]:
-    assert main(("evaluate", name, *SMALL, "--json")) == OK
-    scenarios: list[dict[str, Any]] = json.loads(capfd.readouterr().out)["scenarios"]
-    return scenarios

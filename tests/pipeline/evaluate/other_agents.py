@@ -76,11 +76,6 @@ class Bad:
     def dies(self):
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def prints(self):
-        print("hello from Bad")
-        os.write(1, b"and from below")
-        return 0
-
     def reads(self):
         return int(input())
 

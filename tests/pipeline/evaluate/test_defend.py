@@ -86,7 +86,7 @@ def test_other_ends_of_it(how: str, told: str, file: Path) -> None:
 def test_what_cannot_be_made_is_told_as_such(file: Path) -> None:
     with pytest.raises(AgentRaisedError, match="no weights"):
         evaluate(request(reference(file, "Bad", how="init")))
-    with pytest.raises(UnusableAgentError, match="--greedy is for policies and models: my.py:Restore"):
+    with pytest.raises(UnusableAgentError, match=r"--greedy is for policies and models: my\.py:Restore"):
         defend.make(replace(reference(file, "Restore"), greedy=True), GAME, 0)
 
 
