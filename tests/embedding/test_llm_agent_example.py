@@ -45,7 +45,7 @@ def test_the_last_action_of_an_answer_counts() -> None:
 def test_any_function_of_text_will_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "my_model.py").write_text("def answer(prompt):\n    assert '| User4' in prompt\n    return 'Monitor'")
+    (tmp_path / "my_model.py").write_text("def answer(prompt):\n    assert ' User4 ' in prompt\n    return 'Monitor'")
     monkeypatch.chdir(tmp_path)
     few = ("--episodes", "1", "--steps", "10", "--red-agents", "B_lineAgent", "--json")
     assert main(("evaluate", f"{EXAMPLE}:Agent", *few, "--agent-arg", "ask=my_model:answer")) == 0
