@@ -18,7 +18,7 @@ EVALUATION_HEADER = Layout(
     (
         *HEADER.fields,
         # written by a worker that plays an agent that others wrote
-        Field("step", (), "int32", "that it is at, from 0; see `defend`"),
+        Field("step", (), "int32", "that it is at, from 0; see `failure`"),
         Field("stepped_s", (), "float64", "seconds, since when; CLOCK_MONOTONIC of the worker's machine"),
     ),
     alignment=8,

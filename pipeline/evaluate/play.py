@@ -15,7 +15,6 @@ from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.compliance import episode_compliance
 from pipeline.defenders.reference import AgentReference
 from pipeline.errors import PipelineError
-from pipeline.evaluate.defend import Defence
 from pipeline.evaluate.headers import EVALUATION_HEADER
 from pipeline.play.baselines import BASELINES
 from pipeline.play.player import Player
@@ -149,6 +148,8 @@ def _play_defender(
     header: dict[str, Array],
 ) -> Episodes:
     """Have an agent play that others wrote. It is made for each task: what it remembers is a function of the task."""
+    from pipeline.evaluate.defend import Defence  # with gymnasium, which the others have no use for
+
     return_tenths = np.zeros(task.num_episodes, dtype=np.int64)
     action_counts = np.zeros(spec.NUM_ACTIONS, dtype=np.int64)
     defence = Defence(agent, task.game, task.seed, header)

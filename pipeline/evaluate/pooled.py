@@ -22,7 +22,7 @@ from pipeline.collect.scheduler import MAX_ATTEMPTS
 from pipeline.collect.watch import Watch
 from pipeline.defenders.reference import AgentReference
 from pipeline.errors import PipelineError
-from pipeline.evaluate.defend import MAKING, DefenderFailedError, where
+from pipeline.evaluate.failure import MAKING, DefenderFailedError, where
 from pipeline.evaluate.headers import Headers
 from pipeline.evaluate.play import Policy
 from pipeline.evaluate.results import summarize

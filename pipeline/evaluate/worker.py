@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from pipeline.evaluate.defend import MAKING, make
+from pipeline.evaluate.failure import MAKING
 from pipeline.evaluate.headers import Headers
 from pipeline.evaluate.play import play
 from pipeline.workers.birth import become_worker
@@ -51,6 +51,8 @@ def play_in_slot(slot: int, task: Task) -> Episodes:
 
 def make_in_slot(slot: int, agent: AgentReference, game: GameSpec, seed: int) -> str:
     """Make an agent that others wrote, to see whether it can be made, and return its form; see `defend.make`."""
+    from pipeline.evaluate.defend import make  # with gymnasium, which the others have no use for
+
     header = _header(slot)
     header["step"][...], header["started_s"][...] = MAKING, time.monotonic()
     header["worker_pid"][...] = os.getpid()

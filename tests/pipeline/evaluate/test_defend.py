@@ -10,8 +10,8 @@ import pytest
 from pipeline import seeding
 from pipeline.defenders.errors import AgentRaisedError, UnusableAgentError
 from pipeline.evaluate import defend
-from pipeline.evaluate.defend import BEGINNING, MAKING, DefenderFailedError, where
 from pipeline.evaluate.evaluation import evaluate
+from pipeline.evaluate.failure import DefenderFailedError
 from pipeline.evaluate.headers import EVALUATION_HEADER
 from pipeline.evaluate.play import Task, play
 from tests.pipeline.evaluate.other_agents import GAME, reference, request, written
@@ -95,10 +95,3 @@ def test_it_is_the_same_agent_each_time_that_it_is_made(file: Path) -> None:
     first = [defend.make(agent, GAME, seed)[0].defender._agent.mood for seed in (0, 0, 1, 2, 3)]  # type: ignore[attr-defined]
     assert first[0] == first[1]
     assert len(set(first)) > 1
-
-
-def test_places_in_words() -> None:
-    assert where(GAME, MAKING, 5) == "while it was made"
-    assert where(GAME, BEGINNING, 5, 2).startswith("at the beginning of episode 2 (100 steps, counted from 0, against")
-    assert where(GAME, 100, 5).startswith("at the end of an episode (")
-    assert where(GAME, 99, 5).endswith("B_lineAgent; environment seed 5)")

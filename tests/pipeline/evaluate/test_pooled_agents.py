@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.defenders.errors import AgentRaisedError, NoSuchAgentError
 from pipeline.evaluate import evaluation
-from pipeline.evaluate.defend import DefenderFailedError
+from pipeline.evaluate.failure import DefenderFailedError
 from pipeline.evaluate.pooled import evaluate_in_pool
 from pipeline.evaluate.scenario import Scenario
 from tests.pipeline.evaluate.other_agents import reference, request, written
