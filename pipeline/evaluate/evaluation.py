@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 STEPS_PER_TASK = {"fast": 25_000, "cyborg": 2_500}
 """A tenth to half a second of work: it hides the way to a worker and back, and little is played again when one dies."""
 EPISODES_PER_AGENT = 20
-"""A task's, of an agent that others wrote: it is made anew for each task, which takes a model of SB3's some 20 ms."""
+"""A task's, of an agent that others wrote: it is made anew for each task, which takes a model of SB3's 12 to 70 ms."""
 STEPS_WORTH_WORKERS = {"fast": 5_000_000, "cyborg": 5_000}
 """Below, one process is done before others would have started."""
 

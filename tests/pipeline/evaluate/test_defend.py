@@ -10,11 +10,11 @@ import pytest
 from pipeline import seeding
 from pipeline.defenders.errors import AgentRaisedError, UnusableAgentError
 from pipeline.evaluate import defend
-from pipeline.evaluate.evaluation import evaluate
+from pipeline.evaluate.evaluation import evaluate, useful_workers
 from pipeline.evaluate.failure import DefenderFailedError
 from pipeline.evaluate.headers import EVALUATION_HEADER
 from pipeline.evaluate.play import Task, play
-from tests.pipeline.evaluate.other_agents import GAME, reference, request, written
+from tests.pipeline.evaluate.other_agents import GAME, TWO, reference, request, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,13 @@ def test_an_agent_plays_the_games_that_a_built_in_plays(file: Path) -> None:
     ours = evaluate(request("restore"))
     assert evaluate(request(reference(file, "Restore"))) == ours
     assert evaluate(request(reference(file, "Restore"), engine="cyborg")) == ours
+
+
+def test_it_is_made_anew_for_so_many_episodes_however_many_workers_there_are(file: Path) -> None:
+    asked = request(reference(file, "Restore"), num_episodes=45)
+    assert [task.num_episodes for task in asked.tasks(TWO[0])] == [20, 20, 5]
+    assert asked.num_tasks(TWO[0]) == 3
+    assert useful_workers(request(reference(file, "Restore"), num_episodes=1), 7) == 7
 
 
 def test_what_it_draws_is_a_function_of_the_episode(file: Path) -> None:
