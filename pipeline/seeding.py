@@ -40,6 +40,7 @@ class Stream(IntEnum):
     COMPARISON_ENVIRONMENT = 7
     COMPARISON_ACTIONS = 8
     SHARED_ORDERS = 9
+    COMPARISON_AGENT = 10
 
 
 class Purpose(Enum):
@@ -85,6 +86,15 @@ def episode_seeds(
     )  # [2, distinct groups]
     environment, actions = keys[:, which.reshape(np.shape(groups))]
     return splitmix64(environment, indices), splitmix64(actions, indices)
+
+
+def agent_seed(seed: int) -> int:
+    """Return what the generators are seeded with while an agent is made that others wrote, below 2**64.
+
+    Args:
+        seed: Of the comparison that it takes part in, `>= 0`.
+    """
+    return int(_key(seed, Stream.COMPARISON_AGENT))
 
 
 def uniforms(actions_seed: int, num_steps: int) -> npt.NDArray[np.float64]:

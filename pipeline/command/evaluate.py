@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cage2.facts.order_names import UnknownOrderError, order_name, parse_order
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
+from pipeline.command import agent as agents
 from pipeline.command.options import UsageError, given_options, make_config
 from pipeline.command.process import OK, loop_factory
+from pipeline.defenders.reference import AgentReference
 from pipeline.evaluate.scenario import LENGTHS, Scenario
 from pipeline.machine import num_cores, package_version
 from pipeline.play.baselines import BASELINES
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 OPTIONS: tuple[str, ...] = (
     *("episodes", "steps", "red_agents", "workflow", "greedy", "sampled", "json"),
+    *("observation", "agent_arg", "step_timeout"),
     *("engine", "profile", "cyborg", "seed", "workers"),  # a run's too, and checked as such
 )
 MAX_EPISODES, MAX_STEPS = 1_000_000, 10_000
@@ -42,12 +45,17 @@ examples:
   python run.py evaluate logs/tuesday
   python run.py evaluate logs/tuesday --greedy
   python run.py evaluate restore --profile leaderboard
+  python run.py evaluate my_agent.py:Agent --agent-arg depth=3
+  python run.py evaluate ppo_model.zip --greedy
   python run.py evaluate random --engine cyborg --episodes 100 --steps 30,100
   python run.py evaluate logs/tuesday --json > tuesday.json
 
 random takes each of the 145 actions alike, sleep none; restore restores the
 first host whose state in Blue's table isn't clean. It is not the leaderboard's
 "Blue React Restore" (-823.89), which sees less: docs/evaluation.md.
+
+An agent's file is code, and a model's zip file holds pickled objects: both are
+run, with your rights. docs/referee.md says what forms an agent may have.
 
 The same arguments give the same numbers, to the bit, on either engine and with
 any number of workers.
@@ -58,12 +66,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `evaluate` its options."""
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument(
-        "agent",
-        metavar="RUN|CHECKPOINT|random|sleep|restore",
-        help="a run's folder, e.g. logs/tuesday, its checkpoint, or one of the agents that learn nothing "
-        "(a folder of such a name: ./random)",
-    )
+    agents.set_up(parser)
     parser.add_argument("--episodes", default="1000", metavar="N", help="episodes of each scenario [1000]")
     parser.add_argument(
         "--steps",
@@ -107,25 +110,26 @@ def run(options: argparse.Namespace) -> int:
     lengths = [number_of("--steps", text, MAX_STEPS) for text in _listed("--steps", steps)]
     red_agents = [_red_agent(name) for name in _listed("--red-agents", options.red_agents)]
     workflow_id = workflow_id_of(options.workflow)
-    make_config(given)  # mistakes are told before anything is imported
-    _check_agent(options)
+    config = make_config(given)  # mistakes are told before anything is imported
+    reference = agents.reference_of(options, config.engine)
 
     trained = None
-    if options.agent not in BASELINES:
+    if reference is None and options.agent not in BASELINES:
         from pipeline.evaluate.trained import load_trained
 
         trained = load_trained(Path(options.agent), workflow_id)
         if options.steps is None and trained.config.episode_steps != EPISODE_STEPS:
             lengths = [trained.config.episode_steps]
     scenarios = tuple(Scenario(red_agent, steps) for steps in lengths for red_agent in red_agents)
-    _print(_play(options, game_config(given, trained), trained, scenarios, num_episodes), as_json=options.json)
+    agent = reference or trained or options.agent
+    _print(_play(options, game_config(given, trained), agent, scenarios, num_episodes), as_json=options.json)
     return OK
 
 
 def _play(
     options: argparse.Namespace,
     config: Config,
-    trained: Trained | None,
+    agent: Trained | AgentReference | str,
     scenarios: tuple[Scenario, ...],
     num_episodes: int,
 ) -> Report:
@@ -141,19 +145,28 @@ def _play(
         sys.stderr.write(f"note: {reason}\n")
     if config.engine == "cyborg":
         require_cyborg(config.cyborg)
-    agent = Policy(trained.weights, trained.workflow_id, options.greedy) if trained else options.agent
-    request = Request(agent, game_spec(config), scenarios, num_episodes, config.seed)
+    player: Policy | AgentReference | str
+    if isinstance(agent, (AgentReference, str)):
+        player = agent
+    else:
+        player = Policy(agent.weights, agent.workflow_id, options.greedy)
+    request = Request(player, game_spec(config), scenarios, num_episodes, config.seed)
     num_workers = config.workers if "workers" in options else useful_workers(request, num_cores())
     num_workers = min(num_workers, sum(map(request.num_tasks, scenarios)))
     if must_compile(request):
         sys.stderr.write("note: compiling first, once, about 10 s\n")
+    forms: list[str] = []
     with progress(num_episodes * len(scenarios)) as note_progress:
-        if num_workers == 1:
+        if num_workers == 1 and not isinstance(agent, AgentReference):
             results = evaluate(request, note_progress)  # without a loop: Ctrl-C ends the episode that is being played
         else:
             with asyncio.Runner(loop_factory=loop_factory()) as runner:  # which Ctrl-C cancels
-                results = runner.run(evaluate_in_pool(request, num_workers, note_progress))
-    return make_report(describe(options.agent, trained, greedy=options.greedy), config, num_episodes, results)
+                results = runner.run(evaluate_in_pool(request, num_workers, note_progress, forms.append))
+    if isinstance(agent, AgentReference):
+        description = agents.describe(agent, forms[0])
+    else:
+        description = describe(agent, greedy=options.greedy)
+    return make_report(description, config, num_episodes, results)
 
 
 def make_report(
@@ -181,24 +194,24 @@ def game_config(given: dict[str, Any], trained: Trained | None) -> Config:
     return make_config({**what_results_depend_on(trained.config), "seed": 0, **given})
 
 
-def describe(name: str, trained: Trained | None, *, greedy: bool) -> AgentDescription:
-    """Return who plays, for the record."""
+def describe(agent: Trained | str, *, greedy: bool) -> AgentDescription:
+    """Return who plays, for the record: a policy, or a built-in by its name."""
     from pipeline.evaluate.report import AgentDescription
 
-    if trained is None:
-        return AgentDescription(name)
+    if isinstance(agent, str):
+        return AgentDescription(agent)
     return AgentDescription(
         name="policy",
-        run=str(trained.run_dir),
-        workflow_id=trained.workflow_id,
-        workflow_order=order_name(trained.workflow_id),
-        chosen=trained.reason,
+        run=str(agent.run_dir),
+        workflow_id=agent.workflow_id,
+        workflow_order=order_name(agent.workflow_id),
+        chosen=agent.reason,
         actions="greedy" if greedy else "sampled",
-        num_updates=trained.num_updates,
-        num_episodes=trained.num_episodes,
-        trained_against=trained.config.red_agent,
-        trained_on=trained.config.profile,
-        trained_steps=trained.config.episode_steps,
+        num_updates=agent.num_updates,
+        num_episodes=agent.num_episodes,
+        trained_against=agent.config.red_agent,
+        trained_on=agent.config.profile,
+        trained_steps=agent.config.episode_steps,
     )
 
 
@@ -212,24 +225,6 @@ def _print(report: Report, *, as_json: bool) -> None:
     else:
         # names of folders may look like markup
         reports.print_report(report, Console(highlight=False, markup=False, soft_wrap=True))
-
-
-def _check_agent(options: argparse.Namespace) -> None:
-    if options.agent in BASELINES:
-        given = [f"--{name}" for name in ("workflow", "greedy", "sampled") if getattr(options, name)]
-        if given:
-            raise UsageError(f"{given[0]} is for policies: leave it out, {options.agent} has no use for it")
-    elif not _exists(Path(options.agent)):
-        near = difflib.get_close_matches(options.agent, BASELINES, n=1)
-        advice = f"did you mean {near[0]}?" if near else f"give one like logs/tuesday, or {', '.join(BASELINES)}"
-        raise UsageError(f"there is no run {options.agent!r:.60}: {advice}")
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # too long a name, say
-        return False
 
 
 def workflow_id_of(text: str | None) -> int | None:

@@ -111,7 +111,7 @@ def _evaluate(trained: Trained, num_episodes: int) -> Report:
         sys.stderr.write("note: compiling first, once, about 10 s\n")
     with progress(num_episodes * len(scenarios)) as note_progress:
         results = evaluate(request, note_progress)
-    return make_report(describe(str(trained.run_dir), trained, greedy=True), config, num_episodes, results)
+    return make_report(describe(trained, greedy=True), config, num_episodes, results)
 
 
 def _print(folder: Path, report: Report, files: tuple[str, ...], num_checked: int) -> None:

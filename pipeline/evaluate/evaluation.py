@@ -16,6 +16,7 @@ from pipeline.cage2.cyborg.env import load_cyborg
 from pipeline.cage2.engine import game_batch
 from pipeline.cage2.engine.game import step_games
 from pipeline.cage2.facts.spec import ACTION_NAMES
+from pipeline.defenders.reference import AgentReference
 from pipeline.evaluate.play import Policy, Task, play
 from pipeline.evaluate.results import ScenarioResult, summarize
 from pipeline.numerics.compiled import must_be_compiled
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 STEPS_PER_TASK = {"fast": 25_000, "cyborg": 2_500}
 """A tenth to half a second of work: it hides the way to a worker and back, and little is played again when one dies."""
+EPISODES_PER_AGENT = 20
+"""A task's, of an agent that others wrote: it is made anew for each task, which takes a model of SB3's 12 to 70 ms."""
 STEPS_WORTH_WORKERS = {"fast": 5_000_000, "cyborg": 5_000}
 """Below, one process is done before others would have started."""
 
@@ -39,8 +42,8 @@ STEPS_WORTH_WORKERS = {"fast": 5_000_000, "cyborg": 5_000}
 class Request:
     """What is to be played, complete: results are a function of it."""
 
-    agent: Policy | str
-    """A policy, or the name of a baseline (`baselines.BASELINES`)."""
+    agent: Policy | AgentReference | str
+    """A policy, an agent that others wrote, or the name of a baseline (`baselines.BASELINES`)."""
     game: GameSpec
     """Red agent and number of steps are the scenarios'."""
     scenarios: tuple[Scenario, ...]
@@ -57,7 +60,7 @@ class Request:
     @property
     def action_names(self) -> tuple[str, ...]:
         """Of what the agent chooses from, in order."""
-        return ACTION_NAMES if isinstance(self.agent, str) else self.game.interface.action_names
+        return self.game.interface.action_names if isinstance(self.agent, Policy) else ACTION_NAMES
 
     def tasks(self, scenario: Scenario) -> Iterator[Task]:
         """Yield a scenario's tasks, by ascending index."""
@@ -72,11 +75,15 @@ class Request:
         return math.ceil(self.num_episodes / self._task_size(scenario))
 
     def _task_size(self, scenario: Scenario) -> int:
+        if isinstance(self.agent, AgentReference):
+            return EPISODES_PER_AGENT
         return max(1, STEPS_PER_TASK[self.game.engine] // scenario.num_steps)
 
 
 def useful_workers(request: Request, num_cores: int) -> int:
     """Return how many processes to play a request with, where nobody says."""
+    if isinstance(request.agent, AgentReference):  # which is never played in this process, and may be slow
+        return num_cores
     return num_cores if request.num_steps > STEPS_WORTH_WORKERS[request.game.engine] else 1
 
 
@@ -98,7 +105,10 @@ def prepare(request: Request) -> None:
 
 
 def evaluate(request: Request, note_progress: Callable[[int], None] = lambda _: None) -> tuple[ScenarioResult, ...]:
-    """Play a request in this process. `pooled.evaluate_in_pool` does it with several.
+    """Play a request in this process. `pooled.evaluate_in_pool` does it with others.
+
+    An agent that others wrote is better played there: here it may do to this process what it likes, whose generators
+    (`random`, NumPy's and torch's) are seeded for it.
 
     Args:
         request: What.
@@ -109,6 +119,8 @@ def evaluate(request: Request, note_progress: Callable[[int], None] = lambda _: 
 
     Raises:
         EpisodeFailedError: An episode raised.
+        DefenderFailedError: An agent that others wrote raised, or returned no action.
+        NoSuchAgentError, UnusableAgentError, AgentRaisedError: It could not be made.
     """
     prepare(request)
     results = []

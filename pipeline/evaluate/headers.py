@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from native_buffers.block import SlotBlock
-from native_buffers.layout import Layout
+from native_buffers.layout import Field, Layout
 from native_buffers.segment import SharedSegment
 from pipeline.play.record import HEADER
 
@@ -14,16 +14,26 @@ if TYPE_CHECKING:
 
     from native_buffers.layout import Array
 
+EVALUATION_HEADER = Layout(
+    (
+        *HEADER.fields,
+        # written by a worker that plays an agent that others wrote
+        Field("step", (), "int32", "that it is at, from 0; see `failure`"),
+        Field("stepped_s", (), "float64", "seconds, since when; CLOCK_MONOTONIC of the worker's machine"),
+    ),
+    alignment=8,
+)
+"""As in training, and how far an episode has come: an agent that others wrote may take its time for each step."""
 _NO_RECORD = Layout(())
 """What episodes come to is sent back."""
 
 
 class Headers:
-    """Slots that are headers alone, `record.HEADER`. A context manager."""
+    """Slots that are headers alone, `EVALUATION_HEADER`. A context manager."""
 
     def __init__(self, segment: SharedSegment, num_slots: int) -> None:
         self._segment = segment
-        self._block = SlotBlock(HEADER, _NO_RECORD, segment.buffer, num_slots)
+        self._block = SlotBlock(EVALUATION_HEADER, _NO_RECORD, segment.buffer, num_slots)
         self.name = segment.name
         """By which workers attach."""
 
@@ -34,7 +44,7 @@ class Headers:
         Raises:
             SharedMemoryFull: If they don't fit.
         """
-        size_bytes = num_slots * SlotBlock.slot_bytes_of(HEADER, _NO_RECORD)
+        size_bytes = num_slots * SlotBlock.slot_bytes_of(EVALUATION_HEADER, _NO_RECORD)
         return cls(SharedSegment.create(size_bytes, "headers"), num_slots)
 
     @classmethod

@@ -13,10 +13,12 @@ import numpy as np
 from pipeline import seeding
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.compliance import episode_compliance
+from pipeline.defenders.reference import AgentReference
 from pipeline.errors import PipelineError
+from pipeline.evaluate.headers import EVALUATION_HEADER
 from pipeline.play.baselines import BASELINES
 from pipeline.play.player import Player
-from pipeline.play.record import HEADER, read_failure
+from pipeline.play.record import read_failure
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -55,8 +57,8 @@ class Policy:
 class Task:
     """Episodes of one scenario, a few of them; small enough to be sent to a worker."""
 
-    agent: Policy | str
-    """A policy, or the name of one of the baselines."""
+    agent: Policy | AgentReference | str
+    """A policy, an agent that others wrote, or the name of one of the baselines."""
     game: GameSpec
     """With the scenario's Red agent and number of steps."""
     seed: int
@@ -80,7 +82,7 @@ class Episodes:
     return_tenths: npt.NDArray[np.int64]
     """`[B]`, raw environment reward of the whole episode, in tenths of a point."""
     compliance: npt.NDArray[np.float64] | None
-    """`[B]`, 0 to 1, with the policy's order; None for a baseline, which follows none."""
+    """`[B]`, 0 to 1, with the policy's order; None for others, which follow none."""
     action_counts: npt.NDArray[np.int64]
     """`[A]`, how often each of the agent's actions was taken, over all episodes."""
 
@@ -90,17 +92,20 @@ def play(task: Task, header: dict[str, Array] | None = None) -> Episodes:
 
     Args:
         task: What.
-        header: Views of `record.HEADER`, which tell all the time which episode is being played, by whom, since when;
-            the caller's if it wants to know.
+        header: Views of `EVALUATION_HEADER`, which tell all the time which episode is being played, by whom, since
+            when; the caller's if it wants to know.
 
     Raises:
         EpisodeFailedError: If one can't be played.
+        DefenderFailedError: If an agent that others wrote raised, or returned no action.
     """
-    header = header or _memory(HEADER)
+    header = header or _memory(EVALUATION_HEADER)
     environment, actions = seeding.episode_seeds(task.seed, task.group, task.indices, seeding.Purpose.COMPARISON)
     _begin(header, environment[0], actions[0])  # the building of the environment counts
     if isinstance(task.agent, Policy):
         return _play_policy(task, task.agent, environment, actions, header)
+    if isinstance(task.agent, AgentReference):
+        return _play_defender(task, task.agent, environment, actions, header)
     return _play_baseline(task, task.agent, environment, actions, header)
 
 
@@ -133,6 +138,26 @@ def _play_policy(
         fixes[row] = record["fix"]
         action_counts += np.bincount(record["action"], minlength=len(action_counts))
     return Episodes(return_tenths, episode_compliance(fixes), action_counts)
+
+
+def _play_defender(
+    task: Task,
+    agent: AgentReference,
+    environment: npt.NDArray[np.uint64],
+    actions: npt.NDArray[np.uint64],
+    header: dict[str, Array],
+) -> Episodes:
+    """Have an agent play that others wrote. It is made for each task: what it remembers is a function of the task."""
+    from pipeline.evaluate.defend import Defence  # with gymnasium, which the others have no use for
+
+    return_tenths = np.zeros(task.num_episodes, dtype=np.int64)
+    action_counts = np.zeros(spec.NUM_ACTIONS, dtype=np.int64)
+    defence = Defence(agent, task.game, task.seed, header)
+    for row, index in enumerate(task.indices):
+        _begin(header, environment[row], actions[row])
+        return_tenths[row] = defence.play(index, int(environment[row]), int(actions[row]), action_counts)
+        header["finished_s"][...] = time.monotonic()
+    return Episodes(return_tenths, None, action_counts)
 
 
 def _play_baseline(

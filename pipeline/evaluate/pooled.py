@@ -10,19 +10,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from native_buffers.segment import sweep_stale
 from pipeline.cage2.engine import game_batch
 from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, WorkersKeepDyingError
-from pipeline.collect.deadline import Deadline, Flight
+from pipeline.collect.deadline import FIRST_S, Deadline, Flight
 from pipeline.collect.scheduler import MAX_ATTEMPTS
 from pipeline.collect.watch import Watch
+from pipeline.defenders.reference import AgentReference
 from pipeline.errors import PipelineError
+from pipeline.evaluate.failure import MAKING, DefenderFailedError, where
 from pipeline.evaluate.headers import Headers
 from pipeline.evaluate.play import Policy
 from pipeline.evaluate.results import summarize
-from pipeline.evaluate.worker import initialize, play_in_slot
+from pipeline.evaluate.stacks import stack_in
+from pipeline.evaluate.worker import initialize, make_in_slot, play_in_slot
 from pipeline.workers.birth import START_TIMEOUT_S, WorkersDidNotStartError
 from pipeline.workers.death import WorkersDiedError
 from pipeline.workers.limits import require_open_files
@@ -30,26 +35,33 @@ from pipeline.workers.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from native_buffers.layout import Array
     from pipeline.evaluate.evaluation import Request
     from pipeline.evaluate.play import Episodes, Task
     from pipeline.evaluate.results import ScenarioResult
+    from pipeline.play.game import GameSpec
+
+Answer = TypeVar("Answer")
 
 
 class EpisodeTakesWorkersDownError(PipelineError):
     """A worker died, or had to be killed, each time that it played an episode."""
 
-    def __init__(self, task: Task, header: dict[str, Array], reason: str) -> None:
+    def __init__(self, game: GameSpec, header: dict[str, Array], reason: str) -> None:
         super().__init__(
-            f"an episode of {task.game.num_steps} steps against {task.game.red_agent} failed {MAX_ATTEMPTS} times: "
+            f"an episode of {game.num_steps} steps against {game.red_agent} failed {MAX_ATTEMPTS} times: "
             f"{reason} (environment seed {header['environment_seed']}, actions seed {header['actions_seed']}). "
             "To look into it, play in this process: --workers 1"
         )
 
 
 async def evaluate_in_pool(
-    request: Request, num_workers: int, note_progress: Callable[[int], None] = lambda _: None
+    request: Request,
+    num_workers: int,
+    note_progress: Callable[[int], None] = lambda _: None,
+    note_form: Callable[[str], None] = lambda _: None,
 ) -> tuple[ScenarioResult, ...]:
     """Play a request on worker processes. Cancelling it ends them at once.
 
@@ -57,6 +69,7 @@ async def evaluate_in_pool(
         request: What.
         num_workers: Processes.
         note_progress: Called now and then with the number of episodes that were played since it was called last.
+        note_form: Called with the form of an agent that others wrote, when it has been made for the first time.
 
     Returns:
         A result for each scenario, in order: what `evaluation.evaluate` returns.
@@ -64,6 +77,8 @@ async def evaluate_in_pool(
     Raises:
         EpisodeFailedError: An episode raised.
         EpisodeTakesWorkersDownError: An episode's worker died, or hung, again and again.
+        DefenderFailedError: An agent that others wrote raised, returned no action, hung, or ended its process.
+        NoSuchAgentError, UnusableAgentError, AgentRaisedError: It could not be made.
         WorkersKeepDyingError: No worker lived long enough to play a task.
         WorkersDidNotStartError: None was ready in time.
         ForkserverDiedError: What starts workers died.
@@ -73,11 +88,12 @@ async def evaluate_in_pool(
     require_open_files(num_workers)
     sweep_stale()
     num_slots = 2 * num_workers  # one task being played and one waiting, per worker
-    with Headers.create(num_slots) as headers:
-        pool = Pool(num_workers, initialize, headers.name, num_slots)
+    with tempfile.TemporaryDirectory(prefix="cage2-") as folder, Headers.create(num_slots) as headers:
+        faults = Path(folder) / "faults.log"
+        pool = Pool(num_workers, initialize, headers.name, num_slots, str(faults))
         try:
             await _start(pool)
-            return await _Evaluation(request, pool, headers, num_slots, note_progress).run()
+            return await _Evaluation(request, pool, headers, num_slots, faults, note_progress, note_form).run()
         finally:
             await pool.close()
 
@@ -94,18 +110,29 @@ class _Evaluation:
     """Has a request's tasks played, one after the other in each slot."""
 
     def __init__(
-        self, request: Request, pool: Pool, headers: Headers, num_slots: int, note_progress: Callable[[int], None]
+        self,
+        request: Request,
+        pool: Pool,
+        headers: Headers,
+        num_slots: int,
+        faults: Path,
+        note_progress: Callable[[int], None],
+        note_form: Callable[[str], None],
     ) -> None:
         self._request = request
+        self._other = request.agent if isinstance(request.agent, AgentReference) else None
+        """The agent, if others wrote it."""
         self._pool = pool
         self._headers = headers
         self._num_slots = num_slots
+        self._faults = faults
         self._note_progress = note_progress
+        self._note_form = note_form
         self._tasks = self._all_tasks()
         self._parts: list[dict[int, Episodes]] = [{} for _ in request.scenarios]
         """What came of a scenario's tasks, by their numbers, until all are there."""
         self._results: dict[int, ScenarioResult] = {}
-        self._playing: dict[int, Task] = {}
+        self._playing: dict[int, GameSpec] = {}
         self._in_flight: Watch[int] = Watch(self._flight, self._kill)
         """Slots whose task is in flight."""
         self._deadline = Deadline()
@@ -117,6 +144,8 @@ class _Evaluation:
             async with asyncio.TaskGroup() as group:
                 watch = group.create_task(self._in_flight.run())
                 await self._compile()
+                if self._other:
+                    await self._make(self._other)
                 await asyncio.wait([group.create_task(self._play_on(slot)) for slot in range(self._num_slots)])
                 watch.cancel()
         except ExceptionGroup as failures:
@@ -139,6 +168,11 @@ class _Evaluation:
             except WorkersDiedError as death:
                 self._note_death(death)
 
+    async def _make(self, agent: AgentReference) -> None:
+        """Have one worker make an agent that others wrote: whatever is wrong with it is told before it plays."""
+        game = self._request.game
+        self._note_form(await self._called(0, make_in_slot, game, agent, game, self._request.seed))
+
     async def _play_on(self, slot: int) -> None:
         """Play in a slot what nobody has begun, until there is nothing left."""
         for index, number, task in self._tasks:
@@ -148,31 +182,57 @@ class _Evaluation:
             self._keep(index, number, episodes)
 
     async def _play(self, slot: int, task: Task) -> Episodes:
-        """Play a task, and again when workers died.
+        """Play a task, and again when workers died."""
+        episodes = await self._called(slot, play_in_slot, task.game, task)
+        header = self._headers[slot]
+        # of its last episode, and by the step, for scenarios differ in length
+        self._deadline.note((header["finished_s"] - header["started_s"]).item() / task.game.num_steps)
+        return episodes
+
+    async def _called(self, slot: int, function: Callable[..., Answer], game: GameSpec, *arguments: Any) -> Answer:
+        """Have a worker call a function for a slot, and again when workers died.
 
         A header tells for certain what its worker played when it died: no task is blamed for another one's.
+
+        Args:
+            slot: Its first argument.
+            function: What.
+            game: That is played in it.
+            arguments: Its others.
         """
         header = self._headers[slot]
-        self._playing[slot] = task
+        self._playing[slot] = game
         num_blamed = 0
         while True:
-            header["worker_pid"][...] = 0
-            header["started_s"][...] = header["finished_s"][...] = 0.0
+            header["worker_pid"][...], header["step"][...] = 0, MAKING
+            header["started_s"][...] = header["finished_s"][...] = header["stepped_s"][...] = 0.0
             self._in_flight.submit(slot)
             death: WorkersDiedError | None = None
             try:
-                episodes = await self._pool.call(play_in_slot, slot, task)
+                answer = await self._pool.call(function, slot, *arguments)
             except WorkersDiedError as error:
                 death = error
             hung = self._in_flight.land(slot)
             if death is None:
-                # of its last episode, and by the step, for scenarios differ in length
-                self._deadline.note((header["finished_s"] - header["started_s"]).item() / task.game.num_steps)
-                return episodes
+                return answer
             self._note_death(death)
-            num_blamed += int(header["worker_pid"]) in death.casualties
+            is_blamed = int(header["worker_pid"]) in death.casualties
+            num_blamed += is_blamed
+            if self._other and is_blamed and (hung or num_blamed == MAX_ATTEMPTS):
+                raise self._failure(self._other, game, header, hung)
             if num_blamed == MAX_ATTEMPTS:
-                raise EpisodeTakesWorkersDownError(task, header, hung or "its worker process died")
+                raise EpisodeTakesWorkersDownError(game, header, hung or "its worker process died")
+
+    def _failure(
+        self, agent: AgentReference, game: GameSpec, header: dict[str, Array], hung: str | None
+    ) -> DefenderFailedError:
+        """Return what is told of an agent that hung, or whose process ended again and again."""
+        stack = stack_in(self._faults)
+        told = f"its process ended, {MAX_ATTEMPTS} times: it exits, crashes, or is killed for memory"
+        if hung:
+            told = f"{hung}; --step-timeout is how long it may take for a step"
+        place = where(game, int(header["step"]), int(header["environment_seed"]))
+        return DefenderFailedError(agent.name, place, told + (f". Innermost call first:\n{stack}" if stack else ""))
 
     def _note_death(self, death: WorkersDiedError) -> None:
         self._fruitless.add(death.generation)
@@ -189,11 +249,17 @@ class _Evaluation:
 
     def _flight(self, slot: int, submitted_s: float) -> Flight:
         header = self._headers[slot]
+        is_waiting = not header["worker_pid"]
+        limit_s = self._deadline.limit_s(self._playing[slot].num_steps)
+        if self._other:  # whose steps are told one by one, and who may take long to be made
+            limit_s = self._other.step_timeout_s
+            if is_waiting or header["step"] == MAKING:
+                limit_s = max(limit_s, FIRST_S)
         return Flight(
             submitted_s=submitted_s,
-            heard_s=max(header["started_s"], header["finished_s"]).item(),
-            is_waiting=not header["worker_pid"],
-            limit_s=self._deadline.limit_s(self._playing[slot].game.num_steps),
+            heard_s=max(header["started_s"], header["finished_s"], header["stepped_s"]).item(),
+            is_waiting=is_waiting,
+            limit_s=limit_s,
         )
 
     async def _kill(self, slot: int) -> bool:

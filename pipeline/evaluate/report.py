@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
+from pipeline.evaluate.evaluation import EPISODES_PER_AGENT
 from pipeline.evaluate.results import total_score
 
 if TYPE_CHECKING:
@@ -43,6 +44,14 @@ class AgentDescription:
     """Profile of the game."""
     trained_steps: int | None = None
     """Of an episode."""
+    form: str | None = None
+    """Of an agent that others wrote: one of `forms.FORMS`."""
+    observation: str | None = None
+    """What it is shown: one of `reference.Observation`."""
+    arguments: dict[str, str] | None = None
+    """That it is made with."""
+    sha256: str | None = None
+    """Of the file that it is in, if it is named by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,12 @@ def _headlines(report: Report) -> list[str]:
             f"agent: policy of {agent.run}, {agent.actions} actions",
             f"workflow: {agent.workflow_order} ({agent.chosen})",
             f"trained: {training}, {agent.trained_steps} steps each, profile {agent.trained_on}",
+        ]
+    if agent.form is not None:
+        choice = f", {agent.actions}" if agent.actions else ""
+        made = f"made anew for every {EPISODES_PER_AGENT} episodes"
+        lines = [
+            f"agent: {agent.name}{choice}, by its own code (form: {agent.form}), {made}; it sees: {agent.observation}"
         ]
     played = f"on {report.cyborg}" if report.engine == "cyborg" else f"on the fast engine ({report.cyborg}'s game)"
     return [

@@ -129,7 +129,8 @@ class Defender:
     def _look(self, memory: Memory, observation: Iterable[float]) -> Sequence[int]:
         """Return what the policy sees."""
         try:
-            table = [int(value) if value in (0, 1) else -1 for value in observation]
+            values = observation.tolist() if hasattr(observation, "tolist") else observation  # plain numbers are faster
+            table = [int(value) if value in (0, 1) else -1 for value in values]
         except (TypeError, ValueError):
             table = []
         if len(table) != OBSERVATION_SIZE or -1 in table:

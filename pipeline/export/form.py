@@ -15,6 +15,7 @@ from pipeline.cage2.facts.order_names import NUM_HOST_TYPES
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.export import source
 from pipeline.machine import package_version
+from pipeline.policy.forward import MAX_MEMO
 from pipeline.policy.params import PolicyShape
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _MEANINGS: Final = {
     "IS_SEEN": "whether it sees what is remembered",
     "IS_MERGED": "whether it chooses among the actions of MERGED, or among all",
     "CAUSE": "per choice: the place in what is seen without which it is useless; None: it needs none",
+    "MAX_KNOWN": "distributions that are kept at a time",
     "SPENT": "per choice: the place in what is seen with which it is useless; None: there is none",
 }
 
@@ -105,6 +107,7 @@ def _own_constants(trained: Trained) -> dict[str, Any]:
         "IS_MERGED": config.actions == "merged",
         "CAUSE": shape.mask.cause if shape.mask else none,
         "SPENT": shape.mask.spent if shape.mask else none,
+        "MAX_KNOWN": MAX_MEMO,
     }
 
 

@@ -13,7 +13,6 @@ import importlib.util
 import inspect
 import random
 import sys
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.cage2.cyborg.blue_table import BlueTable
+from pipeline.cage2.cyborg.generator import generator_kept
 from pipeline.cage2.cyborg.placeholders import placeholders
 from pipeline.cage2.cyborg.scenario import cyborg_scenario
 from pipeline.cage2.cyborg.subnets import subnets_listed_once
@@ -30,7 +30,6 @@ from pipeline.cage2.facts.names import Package, require
 from pipeline.errors import SetupError, TravellingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import ModuleType
 
     import numpy.typing as npt
@@ -99,7 +98,7 @@ class CyborgEnv:
         if red_agent not in spec.RED_AGENTS:
             raise UnknownRedAgentError(red_agent)
         cyborg = load_cyborg(package)
-        with _generator_kept():
+        with generator_kept():
             self._main = cyborg.main(cyborg.scenario, "sim", agents={"Red": getattr(cyborg.agents, red_agent)})
         self._controller = self._main.environment_controller
         # A reset describes all of these to Red, which takes its time. Red decides by none of them, but for an address
@@ -109,16 +108,8 @@ class CyborgEnv:
             if host != spec.HOST_NAMES[spec.DEFENDER_INDEX]:
                 del described["Processes"]
         self.red = self._controller.agent_interfaces["Red"]
-        self._monitor = cyborg.actions.Monitor(session=0, agent="Blue")
-        self._actions = [
-            cyborg.actions.Sleep(),
-            self._monitor,
-            *(
-                getattr(cyborg.actions, name)(session=0, agent="Blue", hostname=host)
-                for name in spec.HOST_ACTIONS
-                for host in spec.HOST_NAMES
-            ),
-        ]
+        self._actions = blue_actions(cyborg.actions)
+        self._monitor = self._actions[spec.MONITOR]
         self._corrected = corrected
         self.generator: tuple[Any, ...] | None = None
 
@@ -129,7 +120,7 @@ class CyborgEnv:
             seed: Any int; None lets the generator go on, which starts from the system's own randomness.
             is_new: Whether to draw all that CybORG draws when it is built and wrapped after seeding, before the reset.
         """
-        with _generator_kept(), subnets_listed_once(sys.modules[type(self._controller.state).__module__]):
+        with generator_kept(), subnets_listed_once(sys.modules[type(self._controller.state).__module__]):
             if seed is not None or self.generator is None:
                 random.seed(None if seed is None else int(seed))
             else:
@@ -159,7 +150,7 @@ class CyborgEnv:
             raise ValueError(f"action {action} is not one of Blue's, 0 to {spec.NUM_ACTIONS - 1}")
         if self.generator is None:
             raise EpisodeNotStartedError
-        with _generator_kept():
+        with generator_kept():
             random.setstate(self.generator)
             outcome = self._actions[action].sim_execute(self.simulator).data
             self._play_red()
@@ -219,6 +210,19 @@ class CyborgEnv:
         return -cost
 
 
+def blue_actions(actions: ModuleType) -> list[Any]:
+    """Return CybORG's objects of Blue's 145 actions, in order, made of its module of them."""
+    return [
+        actions.Sleep(),
+        actions.Monitor(session=0, agent="Blue"),
+        *(
+            getattr(actions, name)(session=0, agent="Blue", hostname=host)
+            for name in spec.HOST_ACTIONS
+            for host in spec.HOST_NAMES
+        ),
+    ]
+
+
 def _shows_malware(outcome: dict[str, Any]) -> bool:
     return any(
         file["Density"] >= _MALWARE_DENSITY
@@ -226,16 +230,6 @@ def _shows_malware(outcome: dict[str, Any]) -> bool:
         if host != "success"
         for file in found.get("Files", ())
     )
-
-
-@contextmanager
-def _generator_kept() -> Iterator[None]:
-    """Put the state of `random`'s generator back at the end."""
-    kept = random.getstate()
-    try:
-        yield
-    finally:
-        random.setstate(kept)
 
 
 @dataclass(frozen=True, slots=True)

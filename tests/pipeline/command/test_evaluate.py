@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.command.cli import main
-from pipeline.command.process import INTERRUPTED, OK, USAGE
+from pipeline.command.process import FAILED, INTERRUPTED, OK, USAGE
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import MakeRun
@@ -32,9 +32,12 @@ def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("", "the following arguments are required: RUN|CHECKPOINT|random|sleep|restore"),
+        ("", "the following arguments are required: AGENT"),
         ("randon", "there is no run 'randon': did you mean random?"),
-        ("nowhere", "there is no run 'nowhere': give one like logs/tuesday, or random, sleep, restore"),
+        (
+            "nowhere",
+            "there is no run 'nowhere': give one like logs/tuesday, or random, sleep, restore, or FILE.py:NAME",
+        ),
         (".", ". is not the folder of a run: it has no config.json. Give one like logs/tuesday"),
         ("a" * 5000, f"there is no run '{'a' * 59}: give one"),
         ("random --steps 30,,50", "--steps '': must be a whole number from 1 to 10000"),
@@ -183,3 +186,45 @@ def test_ctrl_c_ends_it_without_a_word(workers: str, tmp_path: Path) -> None:
         out, err = command.communicate(timeout=60)
     assert (command.returncode, out) == (INTERRUPTED, "")
     assert all(line.startswith("playing: ") for line in err.splitlines())
+
+
+PRINTING = """
+import os
+
+class Agent:
+    def get_action(self, observation, action_space):
+        print("hello")
+        os.write(1, b"from below")
+        return 0
+"""
+
+
+def test_an_agent_of_ones_own_is_evaluated_and_may_print(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "my.py").write_text(PRINTING)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "run.py"), "evaluate", "my.py:Agent", *SMALL, "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+        cwd=tmp_path,
+    )
+    report = json.loads(done.stdout)
+    assert done.stderr.count("hello") == done.stderr.count("from below") == 4 * 2 * (5 + 30)
+    agent = report["agent"]
+    assert (agent["name"], agent["form"], agent["observation"]) == ("my.py:Agent", "CybORG's", "stock")
+    assert (agent["arguments"], len(agent["sha256"])) == ({}, 64)
+    assert report["scenarios"] == evaluated(capsys, "sleep", *SMALL)["scenarios"]
+    assert [file.name for file in tmp_path.iterdir()] == ["my.py"]
+
+
+def test_what_is_wrong_with_an_agent_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "my.py"
+    file.write_text("class Agent: ...")
+    assert main(("evaluate", f"{file}:Agent", *SMALL)) == USAGE
+    assert "is no agent. It must have one of the forms" in capsys.readouterr().err
+    file.write_text("class Agent:\n    def __init__(self):\n        raise ValueError('no weights')")
+    assert main(("evaluate", f"{file}:Agent", *SMALL)) == FAILED
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith("ValueError: no weights\n")

@@ -1,0 +1,107 @@
+"""An agent that others wrote, as it plays: made, seeded for each episode, its actions checked, its faults told."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from pipeline import seeding
+from pipeline.defenders.errors import UnusableAgentError, own_traceback
+from pipeline.defenders.forms import SB3, Made, made, require_size
+from pipeline.defenders.module import load
+from pipeline.defenders.randomness import seed_generators
+from pipeline.defenders.shown import WrongActionError, shown_game
+from pipeline.evaluate.failure import BEGINNING, MAKING, DefenderFailedError, where
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from native_buffers.layout import Array
+    from pipeline.defenders.reference import AgentReference
+    from pipeline.defenders.shown import ShownGame
+    from pipeline.play.game import GameSpec
+
+
+def make(agent: AgentReference, game: GameSpec, seed: int) -> tuple[Made, ShownGame]:
+    """Return an agent, and the game as it is shown to it.
+
+    Args:
+        agent: Which.
+        game: What is played.
+        seed: Of the evaluation; the agent is the same each time that it is made.
+
+    Raises:
+        NoSuchAgentError: There is none of this name.
+        UnusableAgentError: It can't be used as asked.
+        AgentRaisedError: Its own code raised.
+    """
+    seed_generators(seeding.agent_seed(seed))
+    ready = made(load(agent.target, dict(agent.arguments)), greedy=agent.greedy)
+    if agent.greedy and ready.form != SB3:
+        raise UnusableAgentError(f"--greedy is for policies and models: {agent.name} decides by itself")
+    shown = shown_game(game, agent.observation, ready.actions)
+    if shown.observation_size is not None:
+        require_size(ready, shown.observation_size)
+    shown.reset(0)  # which compiles what has yet to be
+    return ready, shown
+
+
+class Defence:
+    """One agent and its game, for as many episodes as a task has.
+
+    Args:
+        agent: Who plays.
+        game: What is played.
+        seed: Of the evaluation.
+        header: Views of `EVALUATION_HEADER`, where it is told how far it has come.
+    """
+
+    def __init__(self, agent: AgentReference, game: GameSpec, seed: int, header: dict[str, Array]) -> None:
+        header["step"][...] = MAKING
+        self._agent, self._game = agent, game
+        self._step, self._stepped_s = header["step"], header["stepped_s"]
+        ready, self._shown = make(agent, game, seed)
+        self._defender = ready.defender
+
+    def play(self, index: int, environment_seed: int, actions_seed: int, action_counts: npt.NDArray[np.int64]) -> int:
+        """Play an episode.
+
+        Args:
+            index: The episode's.
+            environment_seed: Of the game.
+            actions_seed: Of what the agent draws from generators that are not its own.
+            action_counts: `[145]`, to which its actions are added.
+
+        Returns:
+            The sum of the rewards, in tenths of a point.
+
+        Raises:
+            DefenderFailedError: The agent raised, or returned what is no action.
+        """
+        try:
+            return self._play(environment_seed, actions_seed, action_counts)
+        except WrongActionError as error:
+            text = str(error)
+        except BaseException as error:  # noqa: BLE001  # sys.exit among them: the code isn't ours
+            text = own_traceback(error)
+        raise DefenderFailedError(
+            self._agent.name, where(self._game, int(self._step), environment_seed, index), text
+        ) from None
+
+    def _play(self, environment_seed: int, actions_seed: int, action_counts: npt.NDArray[np.int64]) -> int:
+        act, step, view = self._defender.act, self._shown.step, self._shown.view
+        num_step, stepped_s, now_s = self._step, self._stepped_s, time.monotonic
+        seed_generators(actions_seed)
+        total = 0
+        num_step[...], stepped_s[...] = BEGINNING, now_s()
+        observation = self._shown.reset(environment_seed)
+        self._defender.begin(self._game.num_steps)
+        for t in range(self._game.num_steps):
+            num_step[...], stepped_s[...] = t, now_s()
+            observation, reward, action = step(act(observation, view))
+            total += reward
+            action_counts[action] += 1
+        num_step[...], stepped_s[...] = self._game.num_steps, now_s()
+        self._defender.end()
+        return total

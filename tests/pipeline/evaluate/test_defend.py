@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pipeline import seeding
+from pipeline.defenders.errors import AgentRaisedError, UnusableAgentError
+from pipeline.evaluate import defend
+from pipeline.evaluate.evaluation import evaluate, useful_workers
+from pipeline.evaluate.failure import DefenderFailedError
+from pipeline.evaluate.headers import EVALUATION_HEADER
+from pipeline.evaluate.play import Task, play
+from tests.pipeline.evaluate.other_agents import GAME, TWO, reference, request, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("agents"))
+
+
+@pytest.fixture(autouse=True)
+def _generators_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    import sys
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    kept, finders = (random.getstate(), np.random.get_state()), list(sys.meta_path)  # noqa: NPY002
+    yield
+    random.setstate(kept[0])
+    np.random.set_state(kept[1])  # noqa: NPY002
+    sys.meta_path[:] = finders
+
+
+def test_an_agent_plays_the_games_that_a_built_in_plays(file: Path) -> None:
+    ours = evaluate(request("restore"))
+    assert evaluate(request(reference(file, "Restore"))) == ours
+    assert evaluate(request(reference(file, "Restore"), engine="cyborg")) == ours
+
+
+def test_it_is_made_anew_for_so_many_episodes_however_many_workers_there_are(file: Path) -> None:
+    asked = request(reference(file, "Restore"), num_episodes=45)
+    assert [task.num_episodes for task in asked.tasks(TWO[0])] == [20, 20, 5]
+    assert asked.num_tasks(TWO[0]) == 3
+    assert useful_workers(request(reference(file, "Restore"), num_episodes=1), 7) == 7
+
+
+def test_what_it_draws_is_a_function_of_the_episode(file: Path) -> None:
+    results = evaluate(request(reference(file, "Mood")))
+    random.seed(99)
+    assert evaluate(request(reference(file, "Mood"))) == results
+    assert evaluate(request(reference(file, "Mood"), engine="cyborg")) == results
+    assert evaluate(replace(request(reference(file, "Mood")), seed=4)) != results
+
+
+def test_a_header_tells_how_far_it_has_come(file: Path) -> None:
+    layout = EVALUATION_HEADER
+    header = layout.views(memoryview(bytearray(layout.size_bytes)))
+    task = Task(reference(file, "Bad", how="raises"), replace(GAME, num_steps=100), 3, 0, 10, 2)
+    with pytest.raises(DefenderFailedError) as error:
+        play(task, header)
+    seed = seeding.episode_seeds(3, 0, [10], seeding.Purpose.COMPARISON)[0][0]
+    assert (header["step"], header["environment_seed"]) == (57, seed)
+    assert header["started_s"] <= header["stepped_s"]
+    first, *trace = str(error.value).splitlines()
+    counted = "100 steps, counted from 0, against B_lineAgent"
+    assert first == f"my.py:Bad failed in step 57 of episode 10 ({counted}; environment seed {seed}):"
+    assert trace[0] == "Traceback (most recent call last):"
+    assert f'File "{file}"' in trace[1]
+    assert trace[-1] == "KeyError: 'missing'"
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("wrong", "it returned 145, of type int: an action is a whole number from 0 to 144"),
+        ("exits", "SystemExit: 3"),
+    ],
+)
+def test_other_ends_of_it(how: str, told: str, file: Path) -> None:
+    with pytest.raises(DefenderFailedError) as error:
+        evaluate(request(reference(file, "Bad", how=how, at="7")))
+    assert "failed in step 7 of episode 0" in str(error.value)
+    assert str(error.value).endswith(told)
+
+
+def test_what_cannot_be_made_is_told_as_such(file: Path) -> None:
+    with pytest.raises(AgentRaisedError, match="no weights"):
+        evaluate(request(reference(file, "Bad", how="init")))
+    with pytest.raises(UnusableAgentError, match=r"--greedy is for policies and models: my\.py:Restore"):
+        defend.make(replace(reference(file, "Restore"), greedy=True), GAME, 0)
+
+
+def test_it_is_the_same_agent_each_time_that_it_is_made(file: Path) -> None:
+    agent = reference(file, "Mood")
+    first = [defend.make(agent, GAME, seed)[0].defender._agent.mood for seed in (0, 0, 1, 2, 3)]  # type: ignore[attr-defined]
+    assert first[0] == first[1]
+    assert len(set(first)) > 1
