@@ -48,7 +48,8 @@ def step(game: Any, lists: Lists, blue_action: int, red_action: int, red_target:
     """Play one step: Blue's action, then Red's. Leaves `observation`, `reward` and all else in the game.
 
     Red's action comes from outside, and then nothing is drawn for the choice, or it is `AGENTS_CHOICE`. What the game's
-    own agent chooses can't be handed in: it is drawn, in CybORG, once Blue's action has drawn what it takes.
+    own agent chooses can't be handed in: it is drawn, in CybORG, once Blue's action has drawn what it takes. Whoever
+    chooses like that outside does so between the halves of a step (`begin_games`, `finish_games`).
 
     Args:
         game: The record.
@@ -57,8 +58,20 @@ def step(game: Any, lists: Lists, blue_action: int, red_action: int, red_target:
         red_action: One of `red.ACTIONS`, by its place, or `AGENTS_CHOICE`.
         red_target: One of the action's `red.TARGETS`; of no matter with `AGENTS_CHOICE`.
     """
+    begin_step(game, lists, blue_action)
+    finish_step(game, lists, red_action, red_target)
+
+
+@compiled
+def begin_step(game: Any, lists: Lists, blue_action: int) -> None:
+    """Play the first half of a step, Blue's action, after which Red chooses."""
     game.num_steps += 1
     blue.act(game, lists, blue_action)
+
+
+@compiled
+def finish_step(game: Any, lists: Lists, red_action: int, red_target: int) -> None:
+    """Play the second half of a step, from Red's choice on."""
     if red_action == AGENTS_CHOICE:
         red_action, red_target = agent.choose(game)
     red.carry_out(game, lists, red_action, red_target)
@@ -139,8 +152,51 @@ def step_games(
         if game.num_steps < 0 or game.num_steps + 1 >= room:
             return index
         step(game, lists[index], moves[index, 0], moves[index, 1], moves[index, 2])
-        for i in range(OBSERVATION_SIZE):
-            observations[index, i] = game.observation[i]
-        rewards[index] = game.reward
-        red_hosts[index] = game.red_hosts
+        tell(game, index, observations, rewards, red_hosts)
     return len(games)
+
+
+@kernel
+def begin_games(games: Games, lists: Lists, first: int, moves: npt.NDArray[np.int64]) -> int:
+    """Play the first half of a step of every game from `first` on; see `step_games`, also for what is returned."""
+    room = lists.shape[3]
+    for index in range(first, len(games)):
+        if not 0 <= moves[index, 0] < NUM_ACTIONS:
+            return -1 - index
+    for index in range(first, len(games)):
+        game = games[index]
+        if game.num_steps < 0 or game.num_steps + 1 >= room:
+            return index
+        begin_step(game, lists[index], moves[index, 0])
+    return len(games)
+
+
+@kernel
+def finish_games(
+    games: Games,
+    lists: Lists,
+    moves: npt.NDArray[np.int64],
+    observations: npt.NDArray[np.int8],
+    rewards: npt.NDArray[np.int64],
+    red_hosts: npt.NDArray[np.int64],
+) -> None:
+    """Play the second half of a step of every game; see `step_games`."""
+    for index in range(len(games)):
+        game = games[index]
+        finish_step(game, lists[index], moves[index, 1], moves[index, 2])
+        tell(game, index, observations, rewards, red_hosts)
+
+
+@compiled
+def tell(
+    game: Any,
+    index: int,
+    observations: npt.NDArray[np.int8],
+    rewards: npt.NDArray[np.int64],
+    red_hosts: npt.NDArray[np.int64],
+) -> None:
+    """Write what came of a game's step into a row of what its batch shows; see `step_games`."""
+    for i in range(OBSERVATION_SIZE):
+        observations[index, i] = game.observation[i]
+    rewards[index] = game.reward
+    red_hosts[index] = game.red_hosts
