@@ -1,7 +1,7 @@
 """What an attacker of one's own is, and how it is asked: made anew for every episode, then asked once a step.
 
-    Make(generator) -> Attacker      an episode begins
-    attacker.choose(knowledge)       Blue has acted; what is returned is Red's action and target
+Make(generator) -> Attacker      an episode begins
+attacker.choose(knowledge)       Blue has acted; what is returned is Red's action and target
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.cage2.attackers.choice import NoChoiceError, require_choice
-from pipeline.cage2.attackers.reference import their_traceback
-from pipeline.errors import PipelineError
+from pipeline.cage2.attackers.errors import AttackerError, failed, who
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,10 +28,6 @@ class Attacker(Protocol):
         Aimed at what Red doesn't know, it is refused, as CybORG does: it fails, and the step is lost.
         """
         ...
-
-
-class AttackerError(PipelineError):
-    """An attacker of one's own failed: the message ends with who, in which step of which episode."""
 
 
 class Generator(random.Random):
@@ -112,15 +107,3 @@ class Asked:
             raise AttackerError(f"{error}: {who(self._name, knowledge.step, self._seed)}") from None
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it is, it is told
             raise failed(self._name, knowledge.step, self._seed, error) from None
-
-
-def failed(name: str, step: int, seed: int | None, error: BaseException) -> AttackerError:
-    """Return what is told of an attacker that raised: its own traceback, then who and when."""
-    return AttackerError(f"{their_traceback(error)}\nraised by {who(name, step, seed)}")
-
-
-def who(name: str, step: int, seed: int | None) -> str:
-    """Return in words which attacker, in which step (0: as it was made) of which episode."""
-    when = f"in step {step}" if step else "before the first step"
-    episode = "an episode without a seed" if seed is None else f"the episode with environment seed {seed}"
-    return f"{name}, {when} of {episode}"

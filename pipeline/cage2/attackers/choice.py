@@ -31,7 +31,7 @@ def require_choice(chosen: object) -> Choice:
     Raises:
         NoChoiceError: It is not.
     """
-    if not (isinstance(chosen, tuple) and len(chosen) == 2):  # noqa: PLR2004  # action and target
+    if not (isinstance(chosen, tuple) and len(chosen) == 2):  # action and target
         raise NoChoiceError(f"returned {chosen!r:.80}, not a tuple of an action and its target")
     action, target = chosen
     if not isinstance(action, str) or action not in TARGETS:

@@ -12,23 +12,16 @@ import importlib
 import importlib.util
 import re
 import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.errors import SetupError
+from pipeline.cage2.attackers.errors import AttackerError, AttackerNotFoundError, their_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 _FILE: Final = ".py"
 _REFERENCE = re.compile(r"[^:,\0]+:[^\W\d]\w*")
-_OURS: Final = (str(Path(__file__).parents[2]), "<frozen importlib", importlib.__file__)
-"""Where frames of a traceback are nobody else's concern: this package, and Python's importing."""
-
-
-class AttackerNotFoundError(SetupError):
-    """There is no attacker of that name, or not the one that a run began with."""
 
 
 def is_reference(name: str) -> bool:
@@ -40,19 +33,19 @@ def load(reference: str) -> Callable[..., Any]:
     """Return the class, or what else can be called, that a reference names. Its module is run for that.
 
     Raises:
-        AttackerNotFoundError: There is no such module or file, nothing of that name in it that can be called, or it
-            raises; then with its own traceback.
+        AttackerNotFoundError: There is no such module or file, or nothing of that name in it that can be called.
+        AttackerError: The module or file raised.
     """
     place, _, name = reference.rpartition(":")
     try:
         module = _run_file(place) if place.endswith(_FILE) else importlib.import_module(place)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it is, it is told
         if isinstance(error, FileNotFoundError) and error.filename == place:
             raise AttackerNotFoundError(f"no attacker {reference!r}: there is no file {place}") from None
         if isinstance(error, ModuleNotFoundError) and error.name in _packages(place):
             told = f"no attacker {reference!r}: there is no module {error.name}. A file is named with its .py"
             raise AttackerNotFoundError(told) from None
-        raise AttackerNotFoundError(f"{their_traceback(error)}\nraised by {place}, to load {reference}") from None
+        raise AttackerError(f"{their_traceback(error)}\nraised by {place}, to load {reference}") from None
     found = getattr(module, name, None)
     if found is None:
         near = difflib.get_close_matches(name, vars(module), n=1)
@@ -61,6 +54,20 @@ def load(reference: str) -> Callable[..., Any]:
     if not callable(found):
         raise AttackerNotFoundError(f"{reference} is {found!r:.80}, not a class or function that makes an attacker")
     return found  # type: ignore[no-any-return]  # callable, as was just seen
+
+
+def load_attacker(reference: str) -> Callable[..., Any]:
+    """Return what makes an attacker that chooses (`attacker.Attacker`); see `load`.
+
+    Raises:
+        AttackerNotFoundError: As said; or it is an agent of CybORG's form.
+    """
+    make = load(reference)
+    if hasattr(make, "get_action") and not hasattr(make, "choose"):
+        raise AttackerNotFoundError(
+            f"{reference} has no choose(knowledge) but get_action, which is CybORG's form: it needs engine 'cyborg'"
+        )
+    return make
 
 
 def source_digests(names: Iterable[str]) -> dict[str, str]:
@@ -88,14 +95,6 @@ def require_same(digests: Mapping[str, str], names: Iterable[str]) -> None:
                 f"{reference.rpartition(':')[0]} has changed since the run against {reference} began (SHA-256 "
                 f"{digests[reference][:12]} then, {digest[:12]} now): put it back, or start another run"
             )
-
-
-def their_traceback(error: BaseException) -> str:
-    """Return an error's traceback from where it leaves this project."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
-        trace = trace.tb_next
-    return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
 
 
 def _run_file(place: str) -> Any:

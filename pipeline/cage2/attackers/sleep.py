@@ -19,6 +19,6 @@ class Sleep:
     def __init__(self, generator: random.Random) -> None:
         """Args: generator: of no use to it."""
 
-    def choose(self, knowledge: Knowledge) -> Choice:  # noqa: ARG002  # as all attackers are asked
+    def choose(self, knowledge: Knowledge) -> Choice:  # as all attackers are asked
         """Sleep."""
         return SLEEP

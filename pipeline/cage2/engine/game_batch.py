@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from pipeline.cage2.attackers.reference import is_reference
 from pipeline.cage2.engine import mersenne
 from pipeline.cage2.engine.game import AGENTS_CHOICE, begin_games, finish_games, reset_games, seed_games, step_games
 from pipeline.cage2.engine.game_state import GameState, read, require_kind, write
-from pipeline.cage2.engine.outsiders import Outsiders
-from pipeline.cage2.engine.red import ACTIONS, NO_TARGET, TARGETS
+from pipeline.cage2.engine.outsiders import Outsiders, check_moves
+from pipeline.cage2.engine.red import NO_TARGET
 from pipeline.cage2.engine.state import Games, Lists, new_games, new_lists
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.names import Observation, Profile, require
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.cage2.engine.mersenne import Seeds
-
-OUTSIDER = len(spec.RED_AGENTS)
-"""In the place of a game's agent: somebody's own, which compiled code knows nothing of."""
 
 
 class GameBatch:
@@ -113,21 +109,8 @@ class GameBatch:
         return [spec.RED_AGENTS[place] for place in self.games["red_agent"][indices]]
 
     def set_red_agents(self, red_agents: Sequence[str], indices: npt.NDArray[np.int64]) -> None:
-        """Set who attacks in some games from their next reset on.
-
-        Args:
-            red_agents: `[n]`, each one of `spec.RED_AGENTS`, or one's own.
-            indices: `[n]`, which games.
-
-        Raises:
-            ValueError: One is none of those.
-            AttackerNotFoundError: There is no such attacker of one's own.
-        """
-        self._outsiders.load(filter(is_reference, red_agents))
-        for name, index in zip(red_agents, indices.tolist(), strict=True):
-            is_own = is_reference(name)
-            self.games["red_agent"][index] = OUTSIDER if is_own else _place(name, spec.RED_AGENTS, "Red agent")
-            self._outsiders.set(index, name if is_own else None)
+        """Set who attacks in `[n]` games from their next reset on; see `Outsiders.set_red_agents`."""
+        self._outsiders.set_red_agents(red_agents, indices.tolist())
 
     def step(
         self,
@@ -154,15 +137,20 @@ class GameBatch:
         if red_actions is not None:
             moves = moves.copy()
             moves[:, 1:] = red_actions
-            _check_red(moves[:, 1:])
+            check_moves(moves[:, 1:])
         elif self._outsiders:
             self._step_outside(moves.copy(), resting)
             return
-        self._play_all(self._play, moves)
+        self._play_all(
+            lambda first: step_games(
+                self.games, self.lists, first, moves, self.observations, self.rewards, self.red_hosts
+            ),
+            moves,
+        )
 
     def _step_outside(self, moves: npt.NDArray[np.int64], resting: npt.NDArray[np.bool_] | None) -> None:
         """Play one step of every game, in some of which Python chooses for Red."""
-        self._play_all(lambda first, moves: begin_games(self.games, self.lists, first, moves), moves)
+        self._play_all(lambda first: begin_games(self.games, self.lists, first, moves), moves)
         try:
             self._outsiders.choose(moves, resting)
         except BaseException:
@@ -170,16 +158,16 @@ class GameBatch:
             raise
         finish_games(self.games, self.lists, moves, self.observations, self.rewards, self.red_hosts)
 
-    def _play_all(self, play: Callable[[int, npt.NDArray[np.int64]], int], moves: npt.NDArray[np.int64]) -> None:
+    def _play_all(self, play: Callable[[int], int], moves: npt.NDArray[np.int64]) -> None:
         """Have all games played from the first on, with more memory where one needs it."""
-        first = play(0, moves)
+        first = play(0)
         if first < 0:
             action = moves[-1 - first, 0]
             raise ValueError(f"action {action} is not one of Blue's, 0 to {spec.NUM_ACTIONS - 1}")
         while first < len(self.games):
             self._require_started([first])
             self._grow()
-            first = play(first, moves)
+            first = play(first)
 
     def generator_state(self, index: int) -> tuple[int, tuple[int, ...], None]:
         """Return the state of a game's generator, as `random.getstate()` would give it."""
@@ -308,9 +296,6 @@ class GameBatch:
             raise ValueError(f"indices of games are [n] integers from 0 to {len(self) - 1}, not {indices!r}")
         return array.astype(np.int64)
 
-    def _play(self, first: int, moves: npt.NDArray[np.int64]) -> int:
-        return step_games(self.games, self.lists, first, moves, self.observations, self.rewards, self.red_hosts)
-
     def _grow(self) -> None:
         num_games, _, _, room = self.lists.shape
         grown = new_lists(num_games, 2 * room)
@@ -328,9 +313,3 @@ def warm_up() -> None:
 def _place(name: str, names: tuple[str, ...], kind: str) -> int:
     require(kind, name, names)
     return names.index(name)
-
-
-def _check_red(actions: npt.NDArray[np.int64]) -> None:
-    for action, target in actions.tolist():
-        if not 0 <= action < len(ACTIONS) or target not in TARGETS[action]:
-            raise ValueError(f"action {action} on {target} is not one of Red's: see red.ACTIONS and red.TARGETS")

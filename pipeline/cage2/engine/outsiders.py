@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from pipeline.cage2.attackers.reference import load
+from pipeline.cage2.attackers.reference import is_reference, load_attacker
+from pipeline.cage2.engine.red import ACTIONS, TARGETS
 from pipeline.cage2.engine.red_side import RedSide
+from pipeline.cage2.facts.names import require
+from pipeline.cage2.facts.spec import RED_AGENTS
 from pipeline.errors import TravellingError
 
 if TYPE_CHECKING:
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.cage2.engine.state import Games
+    from pipeline.cage2.facts.names import RedAgent
+
+OUTSIDER = len(RED_AGENTS)
+"""In the place of a game's agent: somebody's own, which compiled code knows nothing of."""
 
 
 class UnsavedAttackerError(TravellingError, RuntimeError):
@@ -45,22 +52,27 @@ class Outsiders:
         """Return whether a game is being played against one."""
         return bool(self._sides)
 
-    def load(self, references: Iterable[str]) -> None:
-        """Load attackers that may come.
+    def set_red_agents(self, red_agents: Sequence[str], indices: Sequence[int]) -> None:
+        """Set who attacks in some games from their next reset on.
+
+        Args:
+            red_agents: `[n]`, each one of `spec.RED_AGENTS`, or one's own, which is loaded here.
+            indices: `[n]`, which games.
 
         Raises:
-            AttackerNotFoundError: There is none of that name.
+            ValueError: One is none of those.
+            AttackerNotFoundError: There is no such attacker of one's own.
         """
-        for reference in references:
-            if reference not in self._makers:
-                self._makers[reference] = load(reference)
-
-    def set(self, index: int, reference: str | None) -> None:
-        """Set who attacks in a game from its next reset on; None: one of the engine's."""
-        if reference is None:
-            self._names.pop(index, None)
-        else:
-            self._names[index] = reference
+        for name, index in zip(red_agents, indices, strict=True):
+            if is_reference(name):
+                if name not in self._makers:
+                    self._makers[name] = load_attacker(name)
+                self._names[index] = name
+                self._games["red_agent"][index] = OUTSIDER
+            else:
+                require("Red agent", name, RED_AGENTS)
+                self._names.pop(index, None)
+                self._games["red_agent"][index] = RED_AGENTS.index(cast("RedAgent", name))
 
     def reset(self, indices: Iterable[int], seeds: Sequence[int | None]) -> None:
         """Make the attackers of `[n]` games whose episodes have just begun.
@@ -99,3 +111,14 @@ class Outsiders:
         for index in indices:
             if index in self._sides:
                 raise UnsavedAttackerError(self._names[index])
+
+
+def check_moves(moves: npt.NDArray[np.int64]) -> None:
+    """Check that each of `[B, 2]`, an action and its target, is one of Red's.
+
+    Raises:
+        ValueError: One is not.
+    """
+    for action, target in moves.tolist():
+        if not 0 <= action < len(ACTIONS) or target not in TARGETS[action]:
+            raise ValueError(f"action {action} on {target} is not one of Red's: see red.ACTIONS and red.TARGETS")

@@ -14,8 +14,8 @@ from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from pipeline.cage2.cyborg.env import UnknownRedAgentError
 from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.names import UnknownRedAgentError
 from pipeline.cage2.gym import ENV_ID
 from pipeline.cage2.gym.games import OptionError
 from pipeline.cage2.gym.spaces import InvalidActionError
