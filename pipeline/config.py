@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 
 from pipeline.cage2.facts import names
-from pipeline.cage2.facts.names import Actions, Compromised
+from pipeline.cage2.facts.names import Actions, Compromised, UnknownRedAgentError
 from pipeline.cage2.facts.order_names import order_name, parse_order
-from pipeline.cage2.facts.spec import EPISODE_STEPS, MAX_EPISODE_STEPS
+from pipeline.cage2.facts.spec import EPISODE_STEPS, MAX_EPISODE_STEPS, RED_AGENTS
 from pipeline.cage2.mixed_env import MIXED, Mixed, red_agents_of
 from pipeline.hyperparameters import Hyperparameters
 from pipeline.machine import num_cores
@@ -171,7 +171,14 @@ class Config(Table):
     @classmethod
     def _red_agents(cls, text: str) -> str:
         """Check the names, and write several as they are told apart."""
-        return text if text == MIXED else ",".join(red_agents_of(text))
+        try:
+            return text if text == MIXED else ",".join(red_agents_of(text))
+        except UnknownRedAgentError:
+            msg = (
+                f"must be {', '.join(RED_AGENTS)} or {MIXED}, or your own, module:Name or path/to/file.py:Name; "
+                "or several with commas between, each once"
+            )
+            raise ValueError(msg) from None
 
     @field_validator("hidden_sizes", mode="wrap")
     @classmethod

@@ -117,6 +117,11 @@ def test_a_configuration_can_not_be_changed() -> None:
         {"max_episodes_per_workflow": 0},
         {"red_agent": "Nobody"},
         {"red_agent": "b_lineagent"},
+        {"red_agent": "Mixed,SleepAgent"},
+        {"red_agent": "SleepAgent,SleepAgent"},
+        {"red_agent": "SleepAgent,"},
+        {"red_agent": "my.py"},
+        {"red_sha256": {"my.py:Mine": "abc"}},
         {"alignment_lambda": -1},
         {"alignment_lambda": float("inf")},
         {"alignment_lambda": float("nan")},
@@ -231,3 +236,9 @@ def test_the_device_is_chosen_once() -> None:
     """A run that began on one is not gone on with on another because that one is there."""
     assert Config().device == Config(device="auto").device == "cpu"
     assert Config(device="cuda").device == "cuda"
+
+
+def test_attackers_of_ones_own_need_not_be_there_to_be_named() -> None:
+    assert Config(red_agent="nowhere.py:Mine").red_agent == "nowhere.py:Mine"
+    assert Config(red_agent=" B_lineAgent, ../a b.py:Mine").red_agent == "B_lineAgent,../a b.py:Mine"
+    assert Config(red_agent="Mixed").red_agent == "Mixed"

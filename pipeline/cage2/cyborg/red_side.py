@@ -38,7 +38,7 @@ class RedSide:
     def __init__(self, name: str, actions: ModuleType) -> None:
         self._name = name
         self._make = load(name)
-        self._actions = actions
+        self._classes = {name: getattr(actions, name) for name in ("Sleep", *_PARAMETERS)}
 
     def begin(self, controller: Any, seed: int | None) -> None:
         """Make the Red of an episode that has just been reset; with the game's generator in the place of `random`'s.
@@ -50,13 +50,13 @@ class RedSide:
         interface = controller.agent_interfaces["Red"]
         if hasattr(self._make, "choose") or not hasattr(self._make, "get_action"):
             asked = Asked(self._name, self._make, Generator(random.getrandbits), seed)
-            interface.agent = ChoosingAgent(asked, controller, self._actions)
+            interface.agent = ChoosingAgent(asked, controller, self._classes)
             return
         try:
             interface.agent = self._make()
             interface.agent.set_initial_values(
                 action_space=interface.action_space.get_max_action_space(),
-                observation=self._actions.Sleep().sim_execute(None).data,  # that of who was told nothing yet
+                observation=self._classes["Sleep"]().sim_execute(None).data,  # that of who was told nothing yet
             )
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it is, it is told
             raise failed(self._name, 0, seed, error) from None
@@ -87,13 +87,13 @@ class ChoosingAgent:
     Args:
         asked: The attacker.
         controller: What CybORG plays the game with.
-        actions: CybORG's module of actions.
+        classes: CybORG's of Red's actions, by name.
     """
 
-    def __init__(self, asked: Asked, controller: Any, actions: ModuleType) -> None:
+    def __init__(self, asked: Asked, controller: Any, classes: dict[str, Any]) -> None:
         self._asked = asked
         self._controller = controller
-        self._classes = {name: getattr(actions, name) for name in ("Sleep", *_PARAMETERS)}
+        self._classes = classes
         self._deeds = Deeds()
         self._choice: Choice | None = None
 
