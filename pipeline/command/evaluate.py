@@ -44,6 +44,7 @@ examples:
   python run.py evaluate logs/tuesday --greedy
   python run.py evaluate restore --profile leaderboard
   python run.py evaluate random --engine cyborg --episodes 100 --steps 30,100
+  python run.py evaluate restore --red-agents my_red.py:Mine
   python run.py evaluate logs/tuesday --json > tuesday.json
 
 random takes each of the 145 actions alike, sleep none; restore restores the

@@ -152,7 +152,10 @@ def step_games(
         if game.num_steps < 0 or game.num_steps + 1 >= room:
             return index
         step(game, lists[index], moves[index, 0], moves[index, 1], moves[index, 2])
-        tell(game, index, observations, rewards, red_hosts)
+        for i in range(OBSERVATION_SIZE):
+            observations[index, i] = game.observation[i]
+        rewards[index] = game.reward
+        red_hosts[index] = game.red_hosts
     return len(games)
 
 
@@ -172,31 +175,7 @@ def begin_games(games: Games, lists: Lists, first: int, moves: npt.NDArray[np.in
 
 
 @kernel
-def finish_games(
-    games: Games,
-    lists: Lists,
-    moves: npt.NDArray[np.int64],
-    observations: npt.NDArray[np.int8],
-    rewards: npt.NDArray[np.int64],
-    red_hosts: npt.NDArray[np.int64],
-) -> None:
-    """Play the second half of a step of every game; see `step_games`."""
+def finish_games(games: Games, lists: Lists, moves: npt.NDArray[np.int64]) -> None:
+    """Play the second half of a step of every game; see `step_games`. What comes of it is left in the games."""
     for index in range(len(games)):
-        game = games[index]
-        finish_step(game, lists[index], moves[index, 1], moves[index, 2])
-        tell(game, index, observations, rewards, red_hosts)
-
-
-@compiled
-def tell(
-    game: Any,
-    index: int,
-    observations: npt.NDArray[np.int8],
-    rewards: npt.NDArray[np.int64],
-    red_hosts: npt.NDArray[np.int64],
-) -> None:
-    """Write what came of a game's step into a row of what its batch shows; see `step_games`."""
-    for i in range(OBSERVATION_SIZE):
-        observations[index, i] = game.observation[i]
-    rewards[index] = game.reward
-    red_hosts[index] = game.red_hosts
+        finish_step(games[index], lists[index], moves[index, 1], moves[index, 2])

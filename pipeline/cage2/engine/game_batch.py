@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -141,33 +141,29 @@ class GameBatch:
         elif self._outsiders:
             self._step_outside(moves.copy(), resting)
             return
-        self._play_all(
-            lambda first: step_games(
-                self.games, self.lists, first, moves, self.observations, self.rewards, self.red_hosts
-            ),
-            moves,
-        )
+        self._play_all(step_games, moves, self.observations, self.rewards, self.red_hosts)
 
     def _step_outside(self, moves: npt.NDArray[np.int64], resting: npt.NDArray[np.bool_] | None) -> None:
         """Play one step of every game, in some of which Python chooses for Red."""
-        self._play_all(lambda first: begin_games(self.games, self.lists, first, moves), moves)
+        self._play_all(begin_games, moves)
         try:
             self._outsiders.choose(moves, resting)
         except BaseException:
             self.games["num_steps"] = -1  # they stand in the middle of a step
             raise
-        finish_games(self.games, self.lists, moves, self.observations, self.rewards, self.red_hosts)
+        finish_games(self.games, self.lists, moves)
+        self._show(slice(None))
 
-    def _play_all(self, play: Callable[[int], int], moves: npt.NDArray[np.int64]) -> None:
-        """Have all games played from the first on, with more memory where one needs it."""
-        first = play(0)
+    def _play_all(self, play: Callable[..., int], moves: npt.NDArray[np.int64], *shown: npt.NDArray[Any]) -> None:
+        """Have a kernel play all games from the first on, with more memory where one needs it."""
+        first = play(self.games, self.lists, 0, moves, *shown)
         if first < 0:
             action = moves[-1 - first, 0]
             raise ValueError(f"action {action} is not one of Blue's, 0 to {spec.NUM_ACTIONS - 1}")
         while first < len(self.games):
             self._require_started([first])
             self._grow()
-            first = play(first)
+            first = play(self.games, self.lists, first, moves, *shown)
 
     def generator_state(self, index: int) -> tuple[int, tuple[int, ...], None]:
         """Return the state of a game's generator, as `random.getstate()` would give it."""
@@ -231,9 +227,7 @@ class GameBatch:
         self._outsiders.leave(indices.tolist())
         self.games[indices] = games
         self.lists[indices, ..., : lists.shape[3]] = lists
-        self.observations[indices] = games["observation"]
-        self.rewards[indices] = games["reward"]
-        self.red_hosts[indices] = games["red_hosts"]
+        self._show(indices)
 
     def branch(self, num_games: int, reseed: Seeds | None = None, index: int = 0) -> GameBatch:
         """Return a batch of games that all go on from where one of these stands, which is not touched.
@@ -295,6 +289,12 @@ class GameBatch:
         if array.ndim != 1 or array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= len(self):
             raise ValueError(f"indices of games are [n] integers from 0 to {len(self) - 1}, not {indices!r}")
         return array.astype(np.int64)
+
+    def _show(self, indices: slice | npt.NDArray[np.int64]) -> None:
+        """Show some games as they stand."""
+        self.observations[indices] = self.games["observation"][indices]
+        self.rewards[indices] = self.games["reward"][indices]
+        self.red_hosts[indices] = self.games["red_hosts"][indices]
 
     def _grow(self) -> None:
         num_games, _, _, room = self.lists.shape
