@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 AGENTS_CHOICE = int64(-1)
 """In the place of Red's action: what the game's own agent chooses."""
+HAS_ACTED = int64(-1)
+"""In the place of Blue's action: it was played before Red chose (`begin_games`)."""
 
 
 @compiled
@@ -54,24 +56,13 @@ def step(game: Any, lists: Lists, blue_action: int, red_action: int, red_target:
     Args:
         game: The record.
         lists: `[3, 13, room]`.
-        blue_action: 0 to 144.
+        blue_action: 0 to 144, or `HAS_ACTED`.
         red_action: One of `red.ACTIONS`, by its place, or `AGENTS_CHOICE`.
         red_target: One of the action's `red.TARGETS`; of no matter with `AGENTS_CHOICE`.
     """
-    begin_step(game, lists, blue_action)
-    finish_step(game, lists, red_action, red_target)
-
-
-@compiled
-def begin_step(game: Any, lists: Lists, blue_action: int) -> None:
-    """Play the first half of a step, Blue's action, after which Red chooses."""
-    game.num_steps += 1
-    blue.act(game, lists, blue_action)
-
-
-@compiled
-def finish_step(game: Any, lists: Lists, red_action: int, red_target: int) -> None:
-    """Play the second half of a step, from Red's choice on."""
+    if blue_action != HAS_ACTED:
+        game.num_steps += 1
+        blue.act(game, lists, blue_action)
     if red_action == AGENTS_CHOICE:
         red_action, red_target = agent.choose(game)
     red.carry_out(game, lists, red_action, red_target)
@@ -161,7 +152,7 @@ def step_games(
 
 @kernel
 def begin_games(games: Games, lists: Lists, first: int, moves: npt.NDArray[np.int64]) -> int:
-    """Play the first half of a step of every game from `first` on; see `step_games`, also for what is returned."""
+    """Play Blue's half of a step of every game from `first` on; see `step_games`, also for what is returned."""
     room = lists.shape[3]
     for index in range(first, len(games)):
         if not 0 <= moves[index, 0] < NUM_ACTIONS:
@@ -170,12 +161,13 @@ def begin_games(games: Games, lists: Lists, first: int, moves: npt.NDArray[np.in
         game = games[index]
         if game.num_steps < 0 or game.num_steps + 1 >= room:
             return index
-        begin_step(game, lists[index], moves[index, 0])
+        game.num_steps += 1
+        blue.act(game, lists[index], moves[index, 0])
     return len(games)
 
 
 @kernel
 def finish_games(games: Games, lists: Lists, moves: npt.NDArray[np.int64]) -> None:
-    """Play the second half of a step of every game; see `step_games`. What comes of it is left in the games."""
+    """Play the other half of a step of every game, from Red's choice on; see `step_games`. What comes of it is left in the games."""
     for index in range(len(games)):
-        finish_step(games[index], lists[index], moves[index, 1], moves[index, 2])
+        step(games[index], lists[index], HAS_ACTED, moves[index, 1], moves[index, 2])
