@@ -168,6 +168,6 @@ def begin_games(games: Games, lists: Lists, first: int, moves: npt.NDArray[np.in
 
 @kernel
 def finish_games(games: Games, lists: Lists, moves: npt.NDArray[np.int64]) -> None:
-    """Play the other half of a step of every game, from Red's choice on; see `step_games`. What comes of it is left in the games."""
+    """Play the other half of a step of every game, from Red's choice on; what comes of it is left in the games."""
     for index in range(len(games)):
         step(games[index], lists[index], HAS_ACTED, moves[index, 1], moves[index, 2])
