@@ -11,6 +11,9 @@ sampled from an actor with untrained weights, which meets far more distinct obse
 adapter; `fast` is the engine (with a policy: the workers' rollout kernel), `fast-gymnasium` the engine through
 `gymnasium.make` and `gymnasium.make_vec`. `play-out` plays on from saved states, the same ones again and again, which
 the policy comes to know; without a policy it is the baseline `random` that plays.
+
+`fast-own-red` is the engine with the same Red as an attacker of one's own, in Python; with a policy, the episodes are
+played step by step, as workers play them.
 """
 
 from __future__ import annotations
@@ -45,6 +48,12 @@ if TYPE_CHECKING:
     from pipeline.cage2.env import Cage2Env
 
 BATCHES = (64, 1024)
+OWN = {
+    "B_lineAgent": "pipeline.cage2.attackers.b_line:BLine",
+    "RedMeanderAgent": "pipeline.cage2.attackers.meander:Meander",
+    "SleepAgent": "pipeline.cage2.attackers.sleep:Sleep",
+}
+"""The Red agents once more, as attackers of one's own."""
 GYM_ID = "pipeline.cage2.gym:Cage2-v0"
 WORKFLOW_ID = 65
 POOL = 1_000_000
@@ -213,6 +222,8 @@ def rows_of(red_agent: str, seconds: float) -> list[Row]:
         ("cyborg", 1, True, policy_episodes_of(CyborgEnv(red_agent))),
         ("fast", 1, False, episodes_of(FastEnv(red_agent), listed)),
         ("fast", 1, True, rollouts_of(red_agent)),
+        ("fast-own-red", 1, False, episodes_of(FastEnv(OWN[red_agent]), listed)),
+        ("fast-own-red", 1, True, policy_episodes_of(FastEnv(OWN[red_agent]))),
         *(("fast", size, False, batches_of(size, red_agent, actions)) for size in BATCHES),
         ("play-out", BATCHES[0], False, play_outs_of(BATCHES[0], red_agent, "random")),
         ("play-out", BATCHES[0], True, play_outs_of(BATCHES[0], red_agent, policy)),

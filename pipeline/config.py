@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 
 from pipeline.cage2.facts import names
-from pipeline.cage2.facts.names import Actions, Compromised
+from pipeline.cage2.facts.names import Actions, Compromised, UnknownRedAgentError
 from pipeline.cage2.facts.order_names import order_name, parse_order
-from pipeline.cage2.facts.spec import EPISODE_STEPS, MAX_EPISODE_STEPS
-from pipeline.cage2.mixed_env import Mixed
+from pipeline.cage2.facts.spec import EPISODE_STEPS, MAX_EPISODE_STEPS, RED_AGENTS
+from pipeline.cage2.mixed_env import MIXED, Mixed, red_agents_of
 from pipeline.hyperparameters import Hyperparameters
 from pipeline.machine import num_cores
 from pipeline.marks import Effect, Topic
@@ -72,8 +72,13 @@ class Config(Table):
     next one is picked without what is under way. By default 4, or as many as the search has 2,000 episodes for."""
     max_episodes_per_workflow: Annotated[int, Field(ge=1), Topic.SEARCHED] = 10_000
     """Episodes that one workflow may use in the search, over all its visits."""
-    red_agent: Annotated[RedAgent, Topic.ATTACKED] = "B_lineAgent"
-    """Who attacks; `Mixed`: B_lineAgent in one half of the episodes, RedMeanderAgent in the other."""
+    red_agent: Annotated[str, Topic.ATTACKED] = "B_lineAgent"
+    """Who attacks: B_lineAgent, RedMeanderAgent, SleepAgent, or your own, module:Name or path/to/file.py:Name (code,
+    which is run). Several with commas between have an equal share of the episodes each; `Mixed` is B_lineAgent and
+    RedMeanderAgent."""
+    red_sha256: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(default_factory=dict)
+    """Of the sources of Red agents of one's own, by their names: what a run writes down as it starts. Given before,
+    others are refused."""
     alignment_lambda: Annotated[float, Field(ge=0, allow_inf_nan=False), Topic.LEARNED] = 30.0
     """Points that full compliance is worth per episode."""
     compliance_threshold: Annotated[float, Field(ge=0, le=1), Topic.SEARCHED] = 0.95
@@ -161,6 +166,19 @@ class Config(Table):
         """Let the prototype's recipe come with its form of policy, and no finals, where nothing else is asked for."""
         is_prototype = isinstance(values, dict) and values.get("recipe") == "prototype"
         return {**AS_PROTOTYPE, **values} if is_prototype else values
+
+    @field_validator("red_agent")
+    @classmethod
+    def _red_agents(cls, text: str) -> str:
+        """Check the names, and write several as they are told apart."""
+        try:
+            return text if text == MIXED else ",".join(red_agents_of(text))
+        except UnknownRedAgentError:
+            msg = (
+                f"must be {', '.join(RED_AGENTS)} or {MIXED}, or your own, module:Name or path/to/file.py:Name; "
+                "or several with commas between, each once"
+            )
+            raise ValueError(msg) from None
 
     @field_validator("hidden_sizes", mode="wrap")
     @classmethod

@@ -1,11 +1,15 @@
 """Several Red agents in one training: which of them attacks follows from the episode's seed.
 
-A defender that is to stand against any of CAGE-2's Red agents, without being told which, is trained so.
+A defender that is to stand against any of them, without being told which, is trained so.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
+
+from pipeline.cage2.attackers.reference import is_reference
+from pipeline.cage2.facts.names import UnknownRedAgentError
+from pipeline.cage2.facts.spec import RED_AGENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,16 +26,34 @@ MIXED: Final[Mixed] = "Mixed"
 MIXED_AGENTS: Final[tuple[RedAgent, ...]] = ("B_lineAgent", "RedMeanderAgent")
 
 
-def mixed_index(environment_seed: int) -> int:
-    """Return which of `MIXED_AGENTS` attacks in the episode of a seed; half of all seeds have each."""
-    return environment_seed % len(MIXED_AGENTS)
+def red_agents_of(red_agent: str) -> tuple[str, ...]:
+    """Return who may attack where a configuration names a Red agent: one, several with commas between, or `MIXED`.
+
+    Returns:
+        Each one of `spec.RED_AGENTS` or one's own (`attackers.reference`), which need not exist.
+
+    Raises:
+        UnknownRedAgentError: A name is neither, or stands twice.
+    """
+    if red_agent == MIXED:
+        return MIXED_AGENTS
+    names = tuple(name.strip() for name in red_agent.split(","))
+    for place, name in enumerate(names):
+        if not (name in RED_AGENTS or is_reference(name)) or name in names[:place]:
+            raise UnknownRedAgentError(name, (*RED_AGENTS, MIXED))
+    return names
+
+
+def mixed_index(environment_seed: int, num_agents: int = len(MIXED_AGENTS)) -> int:
+    """Return which of several agents attacks in the episode of a seed; each has an equal share of all seeds."""
+    return environment_seed % num_agents
 
 
 class MixedEnv:
-    """A `Cage2Env` for each of `MIXED_AGENTS`, of which the seed chooses one at each reset.
+    """A `Cage2Env` for each of several Red agents, of which the seed chooses one at each reset.
 
     Args:
-        envs: In the order of `MIXED_AGENTS`.
+        envs: One for each of `red_agents_of`, in that order.
     """
 
     def __init__(self, envs: Sequence[Cage2Env]) -> None:
@@ -40,7 +62,7 @@ class MixedEnv:
 
     def reset(self, seed: int) -> npt.NDArray[np.int8]:
         """Start an episode against the agent of its seed; see `Cage2Env.reset`."""
-        self._env = self._envs[mixed_index(seed)]
+        self._env = self._envs[mixed_index(seed, len(self._envs))]
         return self._env.reset(seed)
 
     def step(self, action: int) -> tuple[npt.NDArray[np.int8], int]:

@@ -30,6 +30,7 @@ def game_spec(config: Config) -> GameSpec:
         num_steps=config.episode_steps,
         interface=Interface(config.observation_memory, config.actions),
         hidden_sizes=config.hidden_sizes,
+        red_sha256=config.red_sha256,
     )
 
 

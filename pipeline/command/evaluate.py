@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cage2.attackers.reference import is_reference, load
 from pipeline.cage2.facts.order_names import UnknownOrderError, order_name, parse_order
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.command import agent as agents
@@ -48,6 +49,7 @@ examples:
   python run.py evaluate my_agent.py:Agent --agent-arg depth=3
   python run.py evaluate ppo_model.zip --greedy
   python run.py evaluate random --engine cyborg --episodes 100 --steps 30,100
+  python run.py evaluate restore --red-agents my_red.py:Mine
   python run.py evaluate logs/tuesday --json > tuesday.json
 
 random takes each of the 145 actions alike, sleep none; restore restores the
@@ -74,7 +76,10 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         help="lengths of an episode [30,50,100; of a run with other --episode-steps than 100, those]",
     )
     parser.add_argument(
-        "--red-agents", default=_joined(RED_AGENTS), metavar="NAME,...", help=f"who attacks [{_joined(RED_AGENTS)}]"
+        "--red-agents",
+        default=_joined(RED_AGENTS),
+        metavar="NAME,...",
+        help=f"who attacks: your own too, module:Name or path/to/file.py:Name [{_joined(RED_AGENTS)}]",
     )
     parser.add_argument(
         "--workflow", metavar="ORDER", help="whose policy to take, 'user -> defender -> ...'; by default the run's best"
@@ -191,7 +196,8 @@ def game_config(given: dict[str, Any], trained: Trained | None) -> Config:
     """Return what is played: the run's game, with its interface and its rule of compliance, as far as not told."""
     if trained is None:
         return make_config(given)
-    return make_config({**what_results_depend_on(trained.config), "seed": 0, **given})
+    # who attacked in training needn't be there any more
+    return make_config({**what_results_depend_on(trained.config), "red_sha256": {}, "seed": 0, **given})
 
 
 def describe(agent: Trained | str, *, greedy: bool) -> AgentDescription:
@@ -263,6 +269,9 @@ def number_of(flag: str, text: str, highest: int) -> int:
 
 def _red_agent(name: str) -> str:
     if name in RED_AGENTS:
+        return name
+    if is_reference(name):
+        load(name)  # mistakes are told before anything is played
         return name
     near = difflib.get_close_matches(name, RED_AGENTS, n=1)
     advice = f"did you mean {near[0]}?" if near else f"choose of {', '.join(RED_AGENTS)}"

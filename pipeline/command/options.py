@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-_METAVARS: Final = {"init_from": "RUN", "workflow": "ORDER", "hidden_sizes": "N,N"}
+_METAVARS: Final = {"init_from": "RUN", "workflow": "ORDER", "hidden_sizes": "N,N", "red_agent": "NAME,..."}
 TABLE: Final = "ppo"
 """The value that is a table of values itself: each has an option, `--ppo.NAME`."""
 FIELDS: Final[Mapping[str, FieldInfo]] = {

@@ -9,7 +9,7 @@ from pipeline.command.options import add_options, given_options, make_config
 from pipeline.command.terminal import add_display_options, run_to_end
 from pipeline.values import SPEED_FIELDS, change_speed
 
-OPTIONS: tuple[str, ...] = ("total_episodes", *SPEED_FIELDS)
+OPTIONS: tuple[str, ...] = ("total_episodes", "red_agent", *SPEED_FIELDS)
 
 
 def set_up(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +25,13 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         "--workflow or --policy shared the learning rate, which had come to its end, is again what it is there in a "
         "run of N, and a shared policy's rounds are a tenth of N; with a policy per workflow rates follow each one's "
         "cap, as before",
+    )
+    parser.add_argument(
+        "--red-agent",
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help="the run's own once more: needed if that is code, module:Name or path/to/file.py:Name, which is not run "
+        "by a folder's word",
     )
     add_options(parser, SPEED_FIELDS)
     add_display_options(parser)
@@ -44,9 +51,10 @@ def run(options: argparse.Namespace) -> int:
 
     config = read_config(options.run)
     changes = given_options(options)
+    red_agent = changes.pop("red_agent", None)
     total_episodes = make_config(change_speed(config, changes)).total_episodes
     changes.pop("total_episodes", None)
 
     from pipeline.run.pipeline import Pipeline  # torch takes seconds to import, and mistakes are told before
 
-    return run_to_end(Pipeline.resume(options.run, total_episodes, **changes), options)
+    return run_to_end(Pipeline.resume(options.run, total_episodes, red_agent, **changes), options)

@@ -76,7 +76,7 @@ async def _run_to_end(pipeline: Pipeline, options: argparse.Namespace) -> int:
                     if isinstance(event, WorkflowFinished):
                         last_visit = event
         except (PipelineError, OSError):
-            note(f"go on with: {wording.resume_command(pipeline.run_dir)}")
+            note(f"go on with: {wording.resume_command(pipeline.run_dir, pipeline.config)}")
             raise
         finished = await pipeline.run()
     _print_summary(pipeline, finished, last_visit)

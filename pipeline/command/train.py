@@ -26,6 +26,7 @@ commands (each has a --help of its own):
 
 examples:
   python run.py --total-episodes 2000 --red-agent RedMeanderAgent
+  python run.py --red-agent B_lineAgent,my_red.py:Mine
   python run.py --config my.toml --workers 8 --run-name tuesday
   python run.py --recipe thorough --ppo.learning-rate 3e-4
   python run.py --init-from logs/tuesday --profile leaderboard

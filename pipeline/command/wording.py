@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pipeline.cage2.attackers.reference import is_reference
+from pipeline.cage2.mixed_env import red_agents_of
 from pipeline.command.findings import findings
 from pipeline.machine import num_cores
 from pipeline.printable import printable
@@ -87,14 +89,16 @@ def summary(finished: RunFinished, last_visit: WorkflowFinished | None, config: 
     yield f"digest: {finished.digest}"
     yield f"record: {printable(str(run_dir))}"
     if finished.reason == "stopped":
-        yield f"go on with: {printable(resume_command(run_dir))}"
+        yield f"go on with: {printable(resume_command(run_dir, config))}"
 
 
-def resume_command(run_dir: Path) -> str:
+def resume_command(run_dir: Path, config: Config) -> str:
     """Return what to type to go on with a run, in a shell, in the folder that this was started in."""
     installed = Path(sys.argv[0]).name == "cage2-pipeline"
     program = "cage2-pipeline" if installed else f"python {shlex.quote(sys.argv[0])}"
-    return f"{program} resume {shlex.quote(str(run_dir))}"
+    is_code = any(map(is_reference, red_agents_of(config.red_agent)))
+    code = f" --red-agent {shlex.quote(config.red_agent)}" if is_code else ""
+    return f"{program} resume {shlex.quote(str(run_dir))}{code}"
 
 
 def _no_best(finished: RunFinished, config: Config, last_visit: WorkflowFinished | None) -> str:

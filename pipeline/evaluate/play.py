@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline import seeding
+from pipeline.cage2.attackers.errors import told
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.compliance import episode_compliance
 from pipeline.defenders.reference import AgentReference
@@ -180,8 +180,8 @@ def _play_baseline(
                 observation, reward = env.step(action)
                 return_tenths[row] += reward
                 action_counts[action] += 1
-        except Exception:  # noqa: BLE001  # whatever it is, it can be pickled then
-            raise EpisodeFailedError(task, index, traceback.format_exc()) from None
+        except Exception as error:  # noqa: BLE001  # whatever it is, it can be pickled then
+            raise EpisodeFailedError(task, index, told(error)) from None
         header["finished_s"][...] = time.monotonic()
     return Episodes(return_tenths, None, action_counts)
 

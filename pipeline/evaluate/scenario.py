@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 from pipeline.cage2.facts.spec import RED_AGENTS
@@ -15,7 +16,7 @@ class Scenario:
     """Episodes of one length against one Red agent."""
 
     red_agent: str
-    """One of `spec.RED_AGENTS`."""
+    """One of `spec.RED_AGENTS`, or one's own (`attackers.reference`)."""
     num_steps: int
 
     @property
@@ -23,9 +24,12 @@ class Scenario:
         """The scenario's number in the seeds of a comparison, whatever it is played along with.
 
         Each has episodes of its own: those of 30 steps are not the beginnings of those of 100, so that the nine means
-        are independent and the error of their sum follows from theirs.
+        are independent and the error of their sum follows from theirs. Those against one's own Red depend on its name.
         """
-        return self.num_steps * len(RED_AGENTS) + RED_AGENTS.index(self.red_agent)
+        if self.red_agent in RED_AGENTS:
+            return self.num_steps * len(RED_AGENTS) + RED_AGENTS.index(self.red_agent)
+        name = self.red_agent.rpartition(":")[2]  # wherever the file is
+        return (1 + zlib.crc32(name.encode())) << 32 | self.num_steps
 
 
 PROTOCOL = tuple(Scenario(red_agent, num_steps) for num_steps in LENGTHS for red_agent in RED_AGENTS)

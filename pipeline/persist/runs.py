@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 INITIAL: Final = "initial.safetensors"
 """In the folder of a run that started from another one's policies: these (`persist.initial`)."""
+
+MAX_NAME: Final = 100
+"""Characters of a folder's name that say who attacks."""
 
 
 class RunFolderError(SetupError):
@@ -141,7 +145,8 @@ def _make_folder(config: Config) -> Path:
             raise RunFolderError(msg) from None
         return path
     now = datetime.now(UTC).astimezone()
-    name = f"{now:%Y%m%d-%H%M%S}-{config.red_agent}-seed{config.seed}"
+    red_agent = re.sub(r"[^A-Za-z0-9._-]+", "-", config.red_agent)[:MAX_NAME]
+    name = f"{now:%Y%m%d-%H%M%S}-{red_agent}-seed{config.seed}"
     path, number = config.log_dir / name, 1
     while True:
         try:

@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.cage2.facts.compliance import Verdicts
 from pipeline.cage2.facts.orders import ORDERS
-from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS
+from pipeline.cage2.facts.spec import RED_AGENTS
 from pipeline.machine import EPISODE_PACKAGES, package_version, processor
 from pipeline.numerics.sources import source_digest
 from pipeline.play.record import HEADER
@@ -92,7 +92,8 @@ def _reference_episode(game: GameSpec) -> str:
     # uniform numbers are exact everywhere; NumPy's normal ones would go through the C library's log
     weights = np.random.default_rng(_SEED).uniform(-0.5, 0.5, game.shape.actor.num_values).astype(np.float32)
     actor = Actor(weights, game.shape)
-    red_agent = MIXED_AGENTS[0] if game.red_agent == MIXED else game.red_agent
+    # whoever attacks: an attacker of one's own is not the engine's
+    red_agent = next((name for name in game.red_agents if name in RED_AGENTS), RED_AGENTS[0])
     EnginePlayer(red_agent, game.profile, game.interface, game.num_steps).play(
         actor,
         Verdicts(ORDERS[_WORKFLOW_ID].tolist(), game.compromised),

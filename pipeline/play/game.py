@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
+from pipeline.cage2.attackers.reference import is_reference, require_same
 from pipeline.cage2.blue.memory import Memory
 from pipeline.cage2.cyborg.env import CyborgEnv, load_cyborg
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts.names import Compromised, Engine, Package, Profile, require
-from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS, MixedEnv, mixed_index
+from pipeline.cage2.mixed_env import MixedEnv, mixed_index, red_agents_of
 from pipeline.play import episode, rollout
 from pipeline.play.record import record_layout
 from pipeline.policy.params import HIDDEN_SIZES, PolicyShape
@@ -56,7 +57,7 @@ class GameSpec:
     """
 
     red_agent: str
-    """One of `spec.RED_AGENTS`, or `mixed_env.MIXED`."""
+    """Who attacks, as `mixed_env.red_agents_of` takes it."""
     engine: Engine
     profile: Profile
     cyborg: Package
@@ -65,6 +66,8 @@ class GameSpec:
     interface: Interface
     hidden_sizes: HiddenSizes = HIDDEN_SIZES
     """Of the policies that play it."""
+    red_sha256: Mapping[str, str] = field(default_factory=dict)
+    """Of the sources of attackers of one's own, by reference: others are refused. What isn't named is not checked."""
 
     def __post_init__(self) -> None:
         for what, name, names in (
@@ -88,36 +91,51 @@ class GameSpec:
         """What an episode of it is in memory."""
         return record_layout(self.num_steps, self.interface.observation_size)
 
+    @property
+    def red_agents(self) -> tuple[str, ...]:
+        """All that may attack."""
+        return red_agents_of(self.red_agent)
+
     def prepare(self) -> None:
         """Import and compile what takes long, so that building the environment doesn't."""
-        if self.engine == "fast":
-            rollout.warm_up()
-        else:
+        if self.engine == "cyborg":
             load_cyborg(self.cyborg)
+        elif not all(map(is_reference, self.red_agents)):
+            rollout.warm_up()
+        if self.engine == "cyborg" or any(map(is_reference, self.red_agents)):
             episode.warm_up()
 
     def env(self) -> Cage2Env:
-        """Build the environment, to be played step by step."""
-        if self.red_agent == MIXED:
-            return MixedEnv([replace(self, red_agent=agent).env() for agent in MIXED_AGENTS])
+        """Build the environment, to be played step by step.
+
+        Raises:
+            AttackerNotFoundError: There is no such attacker of one's own, or its source is another one.
+        """
+        if len(self.red_agents) > 1:
+            return MixedEnv([replace(self, red_agent=agent).env() for agent in self.red_agents])
+        require_same(self.red_sha256, self.red_agents)
         if self.engine == "fast":
-            return FastEnv(self.red_agent, self.profile)
-        return CyborgEnv(self.red_agent, self.cyborg)
+            return FastEnv(self.red_agents[0], self.profile)
+        return CyborgEnv(self.red_agents[0], self.cyborg)
 
     def play_episode(self) -> PlayEpisode:
-        """Build the environment; return what plays whole episodes in it."""
-        if self.red_agent == MIXED:
-            return _mixed([replace(self, red_agent=agent).play_episode() for agent in MIXED_AGENTS])
-        if self.engine == "fast":
-            return rollout.EnginePlayer(self.red_agent, self.profile, self.interface, self.num_steps).play
+        """Build the environment; return what plays whole episodes in it.
+
+        Raises:
+            AttackerNotFoundError: There is no such attacker of one's own, or its source is another one.
+        """
+        if len(self.red_agents) > 1:
+            return _mixed([replace(self, red_agent=agent).play_episode() for agent in self.red_agents])
+        if self.engine == "fast" and not is_reference(self.red_agents[0]):
+            return rollout.EnginePlayer(self.red_agents[0], self.profile, self.interface, self.num_steps).play
         episode.warm_up()  # of the workers that start, one compiles it, before any has an episode to play
         return partial(episode.play_episode, self.env(), Memory(self.interface))
 
 
 def _mixed(players: list[PlayEpisode]) -> PlayEpisode:
-    """Return what plays an episode against the agent of its seed; `players` are in the order of `MIXED_AGENTS`."""
+    """Return what plays an episode against the agent of its seed; there is one of `players` for each."""
 
     def play(actor: Actor, verdicts: Verdicts, *, environment_seed: int, **rest: Any) -> None:
-        players[mixed_index(environment_seed)](actor, verdicts, environment_seed=environment_seed, **rest)
+        players[mixed_index(environment_seed, len(players))](actor, verdicts, environment_seed=environment_seed, **rest)
 
     return play

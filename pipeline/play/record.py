@@ -6,10 +6,10 @@ Whoever plays neither logs nor raises: what goes wrong with an episode is writte
 from __future__ import annotations
 
 import contextlib
-import traceback
 from typing import TYPE_CHECKING
 
 from native_buffers.layout import Field, Layout
+from pipeline.cage2.attackers.errors import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -94,5 +94,5 @@ def failure_told(
     """
     try:
         yield
-    except errors:
-        write_failure(header, traceback.format_exc())
+    except errors as error:
+        write_failure(header, told(error))

@@ -36,6 +36,7 @@ from pipeline.persist.runs import RunFolder
 from pipeline.play.record import HEADER
 from pipeline.policy.store import PolicyStore
 from pipeline.ppo.update import learning_device
+from pipeline.run.attackers import with_attackers
 from pipeline.run.checkpoint_writer import CheckpointWriter
 from pipeline.run.clock import Clock
 from pipeline.run.place import Place
@@ -96,6 +97,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         SharedMemoryFull: If the segments don't fit.
     """
     clock = Clock()
+    config = with_attackers(config)
     if config.engine == "cyborg":
         require_cyborg(config.cyborg)
     if config.tensorboard:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 from pipeline.persist.budget import with_budget
 from pipeline.persist.runs import RunFolderError, read_config
 from pipeline.ppo.recipe import recipe_of
+from pipeline.run.attackers import require_told
 from pipeline.run.run import Run
 from pipeline.values import SPEED_FIELDS, change_speed
 
@@ -60,16 +61,20 @@ class Pipeline:
         self._final_statistics: PipelineStatistics | None = None
 
     @classmethod
-    def resume(cls, run_dir: Path, total_episodes: int | None = None, **speed: object) -> Self:
+    def resume(
+        cls, run_dir: Path, total_episodes: int | None = None, red_agent: str | None = None, **speed: object
+    ) -> Self:
         """Return a pipeline that goes on with a run where its last checkpoint left it.
 
         Args:
             run_dir: The run's folder.
             total_episodes: A larger budget, for a run that has used its own up; by default it stays.
+            red_agent: The run's own once more, which has to be given if it is code.
             **speed: Changed values, of `config.SPEED_FIELDS` only: results don't depend on them.
 
         Raises:
-            RunFolderError: If there is no run, or it was on a Ray cluster whose address isn't given now.
+            RunFolderError: If there is no run, it was on a Ray cluster whose address isn't given now, or its Red agent
+                is code and isn't given, or is another one.
             SmallerBudgetError: If the run has more episodes than it is given now.
             RecipeError: If the run's hyper-parameters don't go together.
             TypeError: If a value would change the results.
@@ -86,6 +91,7 @@ class Pipeline:
                 f"folder's word: give --ray-address {config.ray_address}, or --collector executor to go on here"
             )
             raise RunFolderError(msg)
+        require_told(run_dir, config, red_agent)
         config = config.model_validate(change_speed(config, speed))
         pipeline = cls(config if total_episodes is None else with_budget(config, total_episodes))
         pipeline._resume_dir = run_dir
@@ -96,6 +102,7 @@ class Pipeline:
 
         Raises:
             RuntimeError: If the pipeline was entered before.
+            AttackerNotFoundError: If there is no such Red agent of one's own, or not the one that the run began with.
             CyborgNotInstalledError: If the CybORG that was asked for can't be had.
             TensorBoardMissingError: If TensorBoard was asked for and can't be had.
             RayMissingError: If Ray was asked for and can't be had.

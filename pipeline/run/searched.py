@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.workflows.search import Search
 
 AFRESH_EPISODES = 20_000
-"""From so many for the winner on, finalists are trained from the beginning, and thoroughly; with fewer, their policies are
+"""From so many for the winner on, finalists are trained from the beginning, and thoroughly; with fewer, they are
 trained on."""
 FINAL_EVALUATIONS = 5
 """By how many times as many episodes finalists are evaluated: they are close to one another."""
@@ -41,8 +41,7 @@ class Searched:
     def begin(
         self, store: PolicyStore, remaining: int, under_way: Sequence[Visit] = (), num_free: int = 1
     ) -> Visit | None:
-        """See `Curriculum.begin`. Finalists begin anew in their heats if they can: one that is trained on stays where
-        it was.
+        """See `Curriculum.begin`. Finalists begin anew if they can: one that is trained on stays where it was.
 
         A visit has a budget from the start, whatever the others come to; what it doesn't use goes to those that begin
         later. No more begin than have enough for a visit each. The finals wait for all visits of the search.

@@ -6,9 +6,10 @@ it to whoever gives it something to do.
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+from pipeline.cage2.attackers.errors import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,7 @@ class StartFailure:
     """Stands in for what could not be built."""
 
     reason: str
-    """A traceback."""
+    """A traceback, or the message of an attacker of one's own."""
 
 
 NOT_INITIALIZED = StartFailure("the worker was not initialized")
@@ -31,5 +32,5 @@ def build_or_keep_why(build: Callable[[], _Built]) -> _Built | StartFailure:
     """Return what `build` makes, or why it raised."""
     try:
         return build()
-    except Exception:  # noqa: BLE001  # told by whoever wanted it
-        return StartFailure(traceback.format_exc())
+    except Exception as error:  # noqa: BLE001  # told by whoever wanted it
+        return StartFailure(told(error))

@@ -51,7 +51,7 @@ def test_a_notebook_trains_in_its_own_loop(tmp_path: Path) -> None:
     """With `await` at top level: cells run in the loop of a real kernel."""
     cells = [
         "from pathlib import Path\nfrom pipeline import Config, Pipeline",
-        "size = dict(total_episodes=24, episodes_per_update=12, evaluation_episodes=4)\n"
+        "size = dict(total_episodes=24, episodes_per_update=12, evaluation_episodes=4)",
         f"config = Config(**size, workers=2, log_dir=Path({str(tmp_path)!r}))",
         "async with Pipeline(config) as pipeline:\n    finished = await pipeline.run()",
         "finished.episodes",
@@ -73,7 +73,7 @@ def test_a_program_without_a_home_trains(become: Callable[[], None] | None, tmp_
     tmp_path.chmod(0o777)
     places = {name: value for name, value in os.environ.items() if name not in {"HOME", "XDG_CACHE_HOME", "USER"}}
     try:
-        subprocess.run([sys.executable, "-c", ""], check=True, preexec_fn=become)  # noqa: PLW1509
+        subprocess.run([sys.executable, "-c", ""], check=True, preexec_fn=become)
     except (subprocess.SubprocessError, PermissionError):
         pytest.skip("only root may become another user, whom this Python has to be open to")
     done = subprocess.run(
@@ -84,7 +84,7 @@ def test_a_program_without_a_home_trains(become: Callable[[], None] | None, tmp_
         timeout=150,
         cwd=tmp_path,
         env={**places, "TMPDIR": str(tmp_path)},
-        preexec_fn=become,  # noqa: PLW1509
+        preexec_fn=become,
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr

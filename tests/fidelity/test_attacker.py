@@ -6,14 +6,39 @@ So what the built-in agents never do is compared too, such as escalating on a ho
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from pipeline.cage2.attackers.choice import TARGETS, Choice
+from pipeline.cage2.attackers.knowledge import Knowledge, is_known
+from pipeline.cage2.cyborg.env import CyborgEnv
 from pipeline.cage2.engine import red
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts import spec
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    import pytest
+
+ANYTHING = f"{__name__}:Anything"
+"""The attacker below, by name."""
+
+
+class Anything:
+    """Chooses anything, now and then on what it doesn't know, and keeps what it was told."""
+
+    told: ClassVar[list[Knowledge]] = []
+
+    def __init__(self, generator: random.Random) -> None:
+        self._generator = generator
+
+    def choose(self, knowledge: Knowledge) -> Choice:
+        self.told.append(knowledge)
+        rng = self._generator
+        known = {action: [t for t in TARGETS[action] if is_known(knowledge, (action, t))] for action in TARGETS}
+        [action] = rng.choices(list(TARGETS), [1, 2, 10, 15, 10, 3])
+        return action, rng.choice((rng.random() > 0.1 and known[action]) or TARGETS[action])
 
 
 class Obedient:
@@ -87,3 +112,27 @@ def test_the_engine_carries_out_what_cyborg_does(fidelity: ModuleType) -> None:
             assert (reward, red_hosts) == (fast.batch.rewards[0], fast.red_hosts())
             assert cyborg.generator_state() == fast.batch.generator_state(0)
     assert num_choices, "an escalation had several sessions to choose from"
+
+
+def test_an_attacker_is_told_the_same_on_either_engine(fidelity: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Anything.__module__])
+    fast, cyborg = FastEnv(ANYTHING), CyborgEnv(ANYTHING)
+    told = Anything.told
+    num_refused = num_names = 0
+    for seed, policy in enumerate(("random", "reactive", "decoy", "sleep") * 3):
+        rng = random.Random(seed)  # noqa: S311 - a game, no secret
+        observation = fast.reset(seed)
+        assert observation.tolist() == cyborg.reset(seed).tolist()
+        for step in range(spec.EPISODE_STEPS):
+            action = fidelity.POLICIES[policy](rng, observation)
+            (observation, reward), (expected, expected_reward) = fast.step(action), cyborg.step(action)
+            assert told[-2] == told[-1], "on the engine, and on CybORG"
+            assert told[-1].step == step + 1
+            assert observation.tolist() == expected.tolist()
+            assert (reward, fast.red_hosts()) == (expected_reward, cyborg.red_hosts())
+            assert fast.batch.generator_state(0) == cyborg.generator
+            num_refused += not is_known(told[-1], told[-1].last)
+        num_names += len(told[-1].names)
+        told.clear()
+    assert num_refused > 50
+    assert num_names > 40, "Red gets somewhere"

@@ -92,7 +92,8 @@ def test_every_value_says_what_it_is() -> None:
 
 
 def test_every_value_has_a_topic_but_what_runs_note_themselves() -> None:
-    assert {name for name in Config.model_fields if topic_of(name) is None} == {"earlier_budgets", "init_sha256"}
+    noted = {name for name in Config.model_fields if topic_of(name) is None}
+    assert noted == {"earlier_budgets", "init_sha256", "red_sha256"}
 
 
 @pytest.mark.parametrize("sizes", ["128,64", [128, 64], (128, 64)])
@@ -117,6 +118,11 @@ def test_a_configuration_can_not_be_changed() -> None:
         {"max_episodes_per_workflow": 0},
         {"red_agent": "Nobody"},
         {"red_agent": "b_lineagent"},
+        {"red_agent": "Mixed,SleepAgent"},
+        {"red_agent": "SleepAgent,SleepAgent"},
+        {"red_agent": "SleepAgent,"},
+        {"red_agent": "my.py"},
+        {"red_sha256": {"my.py:Mine": "abc"}},
         {"alignment_lambda": -1},
         {"alignment_lambda": float("inf")},
         {"alignment_lambda": float("nan")},
@@ -231,3 +237,9 @@ def test_the_device_is_chosen_once() -> None:
     """A run that began on one is not gone on with on another because that one is there."""
     assert Config().device == Config(device="auto").device == "cpu"
     assert Config(device="cuda").device == "cuda"
+
+
+def test_attackers_of_ones_own_need_not_be_there_to_be_named() -> None:
+    assert Config(red_agent="nowhere.py:Mine").red_agent == "nowhere.py:Mine"
+    assert Config(red_agent=" B_lineAgent, ../a b.py:Mine").red_agent == "B_lineAgent,../a b.py:Mine"
+    assert Config(red_agent="Mixed").red_agent == "Mixed"

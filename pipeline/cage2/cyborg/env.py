@@ -19,14 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.cage2.attackers.reference import is_reference
 from pipeline.cage2.cyborg.blue_table import BlueTable
 from pipeline.cage2.cyborg.generator import generator_kept
 from pipeline.cage2.cyborg.placeholders import placeholders
+from pipeline.cage2.cyborg.red_side import RedSide
 from pipeline.cage2.cyborg.scenario import cyborg_scenario
 from pipeline.cage2.cyborg.subnets import subnets_listed_once
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.images import OT_SERVICE, PRIVILEGED_USERS
-from pipeline.cage2.facts.names import Package, require
+from pipeline.cage2.facts.names import Package, UnknownRedAgentError, require
 from pipeline.errors import SetupError, TravellingError
 
 if TYPE_CHECKING:
@@ -43,13 +45,6 @@ _PLACEHOLDERS = ("stable_baselines3", "paramiko")
 _HOST_INDEX = {name: index for index, name in enumerate(spec.HOST_NAMES)}
 _MALWARE_DENSITY = 0.9
 """Density from which on a file counts as malware in what Analyse finds."""
-
-
-class UnknownRedAgentError(TravellingError, ValueError):
-    """There is no such Red agent in the game."""
-
-    def __init__(self, red_agent: str, known: tuple[str, ...] = spec.RED_AGENTS) -> None:
-        super().__init__(f"unknown Red agent {red_agent!r}: choose one of {', '.join(known)}")
 
 
 class CyborgNotInstalledError(SetupError):
@@ -78,13 +73,14 @@ class CyborgEnv:
     them are untouched. There is one such generator for all threads: play in one thread at a time.
 
     Args:
-        red_agent: One of `spec.RED_AGENTS`.
+        red_agent: One of `spec.RED_AGENTS`, or one's own (`red_side.RedSide`), which is loaded here.
         package: Which CybORG. `csle` plays the scenario made of `spec`. `upstream` plays its own Scenario 2; it is
             written to upstream's published interface and has been run on a stand-in with csle's game behind it.
         corrected: Whether Blue's table is the corrected one (`blue_table.activity`).
 
     Raises:
         UnknownRedAgentError: It is none of the three.
+        AttackerNotFoundError: There is no such Red of one's own.
         CyborgNotInstalledError: The package is not there.
 
     Attributes:
@@ -95,19 +91,23 @@ class CyborgEnv:
     """
 
     def __init__(self, red_agent: str, package: Package = "csle", *, corrected: bool = False) -> None:
-        if red_agent not in spec.RED_AGENTS:
-            raise UnknownRedAgentError(red_agent)
+        is_own = is_reference(red_agent)
+        if not (is_own or red_agent in spec.RED_AGENTS):
+            raise UnknownRedAgentError(red_agent, spec.RED_AGENTS)
         cyborg = load_cyborg(package)
+        self._own = RedSide(red_agent, cyborg.actions) if is_own else None
+        agent = getattr(cyborg.agents, "SleepAgent" if is_own else red_agent)
         with generator_kept():
-            self._main = cyborg.main(cyborg.scenario, "sim", agents={"Red": getattr(cyborg.agents, red_agent)})
+            self._main = cyborg.main(cyborg.scenario, "sim", agents={"Red": agent})
         self._controller = self._main.environment_controller
-        # A reset describes all of these to Red, which takes its time. Red decides by none of them, but for an address
-        # that a process of Defender has (`network.draw_addresses`).
-        for host, described in self._controller.INFO_DICT["True"].items():
+        # A reset describes all of these to Red, which takes its time. CybORG's own agents decide by none of them, but
+        # for an address that a process of Defender has (`network.draw_addresses`).
+        for host, described in self._controller.INFO_DICT["True"].items() if not is_own else ():
             del described["User info"]
             if host != spec.HOST_NAMES[spec.DEFENDER_INDEX]:
                 del described["Processes"]
         self.red = self._controller.agent_interfaces["Red"]
+        self._refused = cyborg.actions.Sleep(), cyborg.actions.InvalidAction(None)
         self._actions = blue_actions(cyborg.actions)
         self._monitor = self._actions[spec.MONITOR]
         self._corrected = corrected
@@ -119,6 +119,9 @@ class CyborgEnv:
         Args:
             seed: Any int; None lets the generator go on, which starts from the system's own randomness.
             is_new: Whether to draw all that CybORG draws when it is built and wrapped after seeding, before the reset.
+
+        Raises:
+            AttackerError: Red is one's own and can't be made.
         """
         with generator_kept(), subnets_listed_once(sys.modules[type(self._controller.state).__module__]):
             if seed is not None or self.generator is None:
@@ -127,6 +130,8 @@ class CyborgEnv:
                 random.setstate(self.generator)
             for _ in range(spec.NETWORKS_OF_NEW if is_new else spec.NETWORKS_OF_RESET):
                 self._main.reset("Blue")
+            if self._own is not None:
+                self._own.begin(self._controller, seed)
             self.generator = random.getstate()
         self.simulator = self._controller.state
         self._hosts = [self.simulator.hosts[name] for name in spec.HOST_NAMES]
@@ -145,6 +150,7 @@ class CyborgEnv:
         Raises:
             ValueError: `action` is none of the 145.
             EpisodeNotStartedError: There has been no `reset`.
+            AttackerError: Red is one's own and failed; the game has to be reset.
         """
         if not 0 <= action < spec.NUM_ACTIONS:
             raise ValueError(f"action {action} is not one of Blue's, 0 to {spec.NUM_ACTIONS - 1}")
@@ -152,6 +158,7 @@ class CyborgEnv:
             raise EpisodeNotStartedError
         with generator_kept():
             random.setstate(self.generator)
+            self.generator = None  # should Red fail, the game stands in the middle of a step
             outcome = self._actions[action].sim_execute(self.simulator).data
             self._play_red()
             self.generator = random.getstate()
@@ -168,7 +175,7 @@ class CyborgEnv:
         return self._red_hosts
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what copies and pickles are made of. Signatures of actions become dictionaries, which can be copied."""
+        """Return what copies and pickles are made of. Signatures of actions become dictionaries: those can be copied."""
         for interface in self._controller.agent_interfaces.values():
             action_params = interface.action_space.action_params
             action_params.update({action: dict(parameters) for action, parameters in action_params.items()})
@@ -176,8 +183,12 @@ class CyborgEnv:
 
     def _play_red(self) -> None:
         """Let Red choose, act, and learn what came of it."""
-        self.red_action = self.red.get_action(self._red_observation)
-        observation = self.red_action.sim_execute(self.simulator)
+        if self._own is None:
+            self.red_action = action = self.red.get_action(self._red_observation)
+        else:
+            action, is_taken = self._own.get_action(self._red_observation)
+            self.red_action, action = (action, action) if is_taken else self._refused
+        observation = action.sim_execute(self.simulator)
         observation.filter_addresses(ips=self._addresses, cidrs=self._subnets, include_localhost=False)
         self.red.update(observation)
         self._red_observation = observation

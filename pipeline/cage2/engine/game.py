@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 AGENTS_CHOICE = int64(-1)
 """In the place of Red's action: what the game's own agent chooses."""
+HAS_ACTED = int64(-1)
+"""In the place of Blue's action: it was played before Red chose (`begin_games`)."""
 
 
 @compiled
@@ -48,17 +50,19 @@ def step(game: Any, lists: Lists, blue_action: int, red_action: int, red_target:
     """Play one step: Blue's action, then Red's. Leaves `observation`, `reward` and all else in the game.
 
     Red's action comes from outside, and then nothing is drawn for the choice, or it is `AGENTS_CHOICE`. What the game's
-    own agent chooses can't be handed in: it is drawn, in CybORG, once Blue's action has drawn what it takes.
+    own agent chooses can't be handed in: it is drawn, in CybORG, once Blue's action has drawn what it takes. Whoever
+    chooses like that outside does so between the halves of a step (`begin_games`, `finish_games`).
 
     Args:
         game: The record.
         lists: `[3, 13, room]`.
-        blue_action: 0 to 144.
+        blue_action: 0 to 144, or `HAS_ACTED`.
         red_action: One of `red.ACTIONS`, by its place, or `AGENTS_CHOICE`.
         red_target: One of the action's `red.TARGETS`; of no matter with `AGENTS_CHOICE`.
     """
-    game.num_steps += 1
-    blue.act(game, lists, blue_action)
+    if blue_action != HAS_ACTED:
+        game.num_steps += 1
+        blue.act(game, lists, blue_action)
     if red_action == AGENTS_CHOICE:
         red_action, red_target = agent.choose(game)
     red.carry_out(game, lists, red_action, red_target)
@@ -144,3 +148,26 @@ def step_games(
         rewards[index] = game.reward
         red_hosts[index] = game.red_hosts
     return len(games)
+
+
+@kernel
+def begin_games(games: Games, lists: Lists, first: int, moves: npt.NDArray[np.int64]) -> int:
+    """Play Blue's half of a step of every game from `first` on; see `step_games`, also for what is returned."""
+    room = lists.shape[3]
+    for index in range(first, len(games)):
+        if not 0 <= moves[index, 0] < NUM_ACTIONS:
+            return -1 - index
+    for index in range(first, len(games)):
+        game = games[index]
+        if game.num_steps < 0 or game.num_steps + 1 >= room:
+            return index
+        game.num_steps += 1
+        blue.act(game, lists[index], moves[index, 0])
+    return len(games)
+
+
+@kernel
+def finish_games(games: Games, lists: Lists, moves: npt.NDArray[np.int64]) -> None:
+    """Play the other half of a step of every game, from Red's choice on; what comes of it is left in the games."""
+    for index in range(len(games)):
+        step(games[index], lists[index], HAS_ACTED, moves[index, 1], moves[index, 2])

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from pipeline.cage2.engine import mersenne
-from pipeline.cage2.engine.game import AGENTS_CHOICE, reset_games, seed_games, step_games
+from pipeline.cage2.engine.game import AGENTS_CHOICE, begin_games, finish_games, reset_games, seed_games, step_games
 from pipeline.cage2.engine.game_state import GameState, read, require_kind, write
-from pipeline.cage2.engine.red import ACTIONS, NO_TARGET, TARGETS
+from pipeline.cage2.engine.outsiders import Outsiders, check_moves
+from pipeline.cage2.engine.red import NO_TARGET
 from pipeline.cage2.engine.state import Games, Lists, new_games, new_lists
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.names import Observation, Profile, require
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     import numpy.typing as npt
 
@@ -28,13 +29,14 @@ class GameBatch:
 
     Args:
         num_games: `B`, 1 or more.
-        red_agent: One of `spec.RED_AGENTS`.
+        red_agent: One of `spec.RED_AGENTS`, or one's own (`attackers.reference`), which is loaded here.
         profile: Which state of the game is played.
         observation: How Blue is shown it.
         room: Steps of an episode to have memory for at first. An episode may be longer: memory then doubles.
 
     Raises:
         ValueError: An argument is none of those.
+        AttackerNotFoundError: There is no such attacker of one's own.
 
     Attributes:
         games: `[B]` of `state.GAME`: all that there is of each game but for its lists.
@@ -59,13 +61,14 @@ class GameBatch:
         self.observations = np.zeros((num_games, spec.OBSERVATION_SIZE), dtype=np.int8)
         self.rewards = np.zeros(num_games, dtype=np.int64)
         self.red_hosts = np.zeros(num_games, dtype=np.int64)
-        self.games["red_agent"] = _place(red_agent, spec.RED_AGENTS, "Red agent")
         self.games["profile"] = _place(profile, get_args(Profile), "profile")
         self.games["table_kind"] = _place(observation, get_args(Observation), "observation")
         self.games["num_steps"] = -1
         entropy = os.urandom(self.games["words"].nbytes)
         self.games["words"] = np.frombuffer(entropy, dtype=np.uint32).reshape(num_games, -1)
         self.games["word_index"] = mersenne.NUM_WORDS
+        self._outsiders = Outsiders(self.games)
+        self.set_red_agents([red_agent] * num_games, np.arange(num_games))
         self._moves = np.full((num_games, 3), (spec.SLEEP, AGENTS_CHOICE, NO_TARGET), dtype=np.int64)
 
     def __len__(self) -> int:
@@ -90,32 +93,31 @@ class GameBatch:
 
         Raises:
             ValueError: There is not one seed for each game, or an index is of no game; nothing was started.
+            AttackerError: An attacker of one's own can't be made.
         """
         indices = self.places(indices)
-        keys, key_lengths = _keys(seeds, len(indices))
+        keys, key_lengths = mersenne.keys_of(seeds, len(indices))
         num_networks = spec.NETWORKS_OF_NEW if is_new else spec.NETWORKS_OF_RESET
         reset_games(self.games, self.lists, indices, keys, key_lengths, num_networks)
         self.observations[indices] = 0
         self.rewards[indices] = 0
         self.red_hosts[indices] = 1 << spec.RED_FOOTHOLD_INDEX
+        self._outsiders.reset(indices.tolist(), list(seeds))
 
     def red_agents(self, indices: npt.NDArray[np.int64]) -> list[str]:
-        """Return who attacks in `[n]` games."""
+        """Return who attacks in `[n]` games, none of them somebody's own."""
         return [spec.RED_AGENTS[place] for place in self.games["red_agent"][indices]]
 
     def set_red_agents(self, red_agents: Sequence[str], indices: npt.NDArray[np.int64]) -> None:
-        """Set who attacks in some games from their next reset on.
+        """Set who attacks in `[n]` games from their next reset on; see `Outsiders.set_red_agents`."""
+        self._outsiders.set_red_agents(red_agents, indices.tolist())
 
-        Args:
-            red_agents: `[n]`, each one of `spec.RED_AGENTS`.
-            indices: `[n]`, which games.
-
-        Raises:
-            ValueError: One is none of those.
-        """
-        self.games["red_agent"][indices] = [_place(name, spec.RED_AGENTS, "Red agent") for name in red_agents]
-
-    def step(self, actions: npt.ArrayLike, red_actions: npt.ArrayLike | None = None) -> None:
+    def step(
+        self,
+        actions: npt.ArrayLike,
+        red_actions: npt.ArrayLike | None = None,
+        resting: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
         """Play one step of every game; what comes of it is in `observations`, `rewards` and `red_hosts`.
 
         Args:
@@ -123,25 +125,45 @@ class GameBatch:
             red_actions: `[B, 2]` integers, for an attacker from outside: what Red does in place of what its agent would
                 choose, an action by its place in `red.ACTIONS` and one of its `red.TARGETS`. Whether Red knows the
                 target is not asked.
+            resting: `[B]`, games whose step is of no account: attackers of one's own are not asked there.
 
         Raises:
             ValueError: There is no such action; no game was played.
             RuntimeError: A game has not been reset yet; the games before it were played.
+            AttackerError: An attacker of one's own failed; all games have to be reset.
         """
         moves = self._moves
         moves[:, 0] = actions
         if red_actions is not None:
             moves = moves.copy()
             moves[:, 1:] = red_actions
-            _check_red(moves[:, 1:])
-        first = self._play(0, moves)
+            check_moves(moves[:, 1:])
+        elif self._outsiders:
+            self._step_outside(moves.copy(), resting)
+            return
+        self._play_all(step_games, moves, self.observations, self.rewards, self.red_hosts)
+
+    def _step_outside(self, moves: npt.NDArray[np.int64], resting: npt.NDArray[np.bool_] | None) -> None:
+        """Play one step of every game, in some of which Python chooses for Red."""
+        self._play_all(begin_games, moves)
+        try:
+            self._outsiders.choose(moves, resting)
+        except BaseException:
+            self.games["num_steps"] = -1  # they stand in the middle of a step
+            raise
+        finish_games(self.games, self.lists, moves)
+        self._show(slice(None))
+
+    def _play_all(self, play: Callable[..., int], moves: npt.NDArray[np.int64], *shown: npt.NDArray[Any]) -> None:
+        """Have a kernel play all games from the first on, with more memory where one needs it."""
+        first = play(self.games, self.lists, 0, moves, *shown)
         if first < 0:
             action = moves[-1 - first, 0]
             raise ValueError(f"action {action} is not one of Blue's, 0 to {spec.NUM_ACTIONS - 1}")
         while first < len(self.games):
             self._require_started([first])
             self._grow()
-            first = self._play(first, moves)
+            first = play(self.games, self.lists, first, moves, *shown)
 
     def generator_state(self, index: int) -> tuple[int, tuple[int, ...], None]:
         """Return the state of a game's generator, as `random.getstate()` would give it."""
@@ -165,8 +187,10 @@ class GameBatch:
         Raises:
             ValueError: An index is of no game.
             RuntimeError: A game has not been reset yet.
+            UnsavedAttackerError: One has an attacker of one's own.
         """
         self._require_started(places := self.places(indices))
+        self._outsiders.require_none(places.tolist())
         return write(self.games, self.lists, places)
 
     def set_state(self, state: GameState, index: int = 0) -> None:
@@ -200,11 +224,10 @@ class GameBatch:
         require_kind(games, red_agents, *(self.games[name][0] for name in ("profile", "table_kind")))
         while self.lists.shape[3] < lists.shape[3]:
             self._grow()
+        self._outsiders.leave(indices.tolist())
         self.games[indices] = games
         self.lists[indices, ..., : lists.shape[3]] = lists
-        self.observations[indices] = games["observation"]
-        self.rewards[indices] = games["reward"]
-        self.red_hosts[indices] = games["red_hosts"]
+        self._show(indices)
 
     def branch(self, num_games: int, reseed: Seeds | None = None, index: int = 0) -> GameBatch:
         """Return a batch of games that all go on from where one of these stands, which is not touched.
@@ -217,9 +240,11 @@ class GameBatch:
         Raises:
             ValueError: There is not one seed for each game, there are to be none, or the index is of no game.
             RuntimeError: The game has not been reset yet.
+            UnsavedAttackerError: It has an attacker of one's own.
         """
         (place,) = self.places([index])
         self._require_started([place])
+        self._outsiders.require_none([int(place)])
         game = self.games[place]
         room = self.lists.shape[3]
         profile, observation = get_args(Profile)[game["profile"]], get_args(Observation)[game["table_kind"]]
@@ -244,7 +269,7 @@ class GameBatch:
             ValueError: There is not one seed for each game, or an index is of no game.
         """
         indices = self.places(indices)
-        seed_games(self.games, indices, *_keys(seeds, len(indices)))
+        seed_games(self.games, indices, *mersenne.keys_of(seeds, len(indices)))
 
     def _require_started(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> None:
         for index in np.asarray(indices)[self.games["num_steps"][indices] < 0]:
@@ -265,8 +290,11 @@ class GameBatch:
             raise ValueError(f"indices of games are [n] integers from 0 to {len(self) - 1}, not {indices!r}")
         return array.astype(np.int64)
 
-    def _play(self, first: int, moves: npt.NDArray[np.int64]) -> int:
-        return step_games(self.games, self.lists, first, moves, self.observations, self.rewards, self.red_hosts)
+    def _show(self, indices: slice | npt.NDArray[np.int64]) -> None:
+        """Show some games as they stand."""
+        self.observations[indices] = self.games["observation"][indices]
+        self.rewards[indices] = self.games["reward"][indices]
+        self.red_hosts[indices] = self.games["red_hosts"][indices]
 
     def _grow(self) -> None:
         num_games, _, _, room = self.lists.shape
@@ -285,15 +313,3 @@ def warm_up() -> None:
 def _place(name: str, names: tuple[str, ...], kind: str) -> int:
     require(kind, name, names)
     return names.index(name)
-
-
-def _check_red(actions: npt.NDArray[np.int64]) -> None:
-    for action, target in actions.tolist():
-        if not 0 <= action < len(ACTIONS) or target not in TARGETS[action]:
-            raise ValueError(f"action {action} on {target} is not one of Red's: see red.ACTIONS and red.TARGETS")
-
-
-def _keys(seeds: Seeds, num_games: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-    if len(seeds) != num_games:
-        raise ValueError(f"{len(seeds)} seeds for {num_games} games: give one for each")
-    return mersenne.seed_keys(seeds)

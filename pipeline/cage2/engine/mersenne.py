@@ -74,6 +74,17 @@ def seed_keys(seeds: Seeds) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int6
     return keys, lengths
 
 
+def keys_of(seeds: Seeds, num_games: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    """Return `seed_keys` of the seeds of so many games.
+
+    Raises:
+        ValueError: There is not one seed for each.
+    """
+    if len(seeds) != num_games:
+        raise ValueError(f"{len(seeds)} seeds for {num_games} games: give one for each")
+    return seed_keys(seeds)
+
+
 @compiled
 def seed_generator(game: Any, key: npt.NDArray[np.uint32]) -> None:
     """Seed as `random.seed` does by the key of a seed (`seed_key`), which is CPython's `init_by_array`."""

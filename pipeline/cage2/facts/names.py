@@ -44,6 +44,16 @@ class UnknownNameError(TravellingError, ValueError):
         super().__init__(f"unknown {what} {name!r}: choose one of {', '.join(names)}")
 
 
+class UnknownRedAgentError(TravellingError, ValueError):
+    """There is no such Red agent in the game."""
+
+    def __init__(self, red_agent: object, known: Collection[str]) -> None:
+        super().__init__(
+            f"unknown Red agent {red_agent!r}: choose one of {', '.join(known)}, or name your own, "
+            "module:Name or path/to/file.py:Name"
+        )
+
+
 def require(what: str, name: object, names: Collection[str]) -> None:
     """Check that a name is one of those that there are.
 

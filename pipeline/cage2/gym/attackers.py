@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS, mixed_index
+from pipeline.cage2.mixed_env import mixed_index, red_agents_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,19 +13,22 @@ if TYPE_CHECKING:
 class Attackers:
     """Names the Red agent of each episode.
 
-    With `mixed_env.MIXED` that follows from the episode's seed as it does in training; an episode without a seed has
-    the agent that the game's last one had not.
+    Where there are several, that follows from the episode's seed as it does in training; an episode without a seed has
+    the agent after that of the game's last one.
 
     Args:
-        red_agent: One of `spec.RED_AGENTS`, or `MIXED`.
+        red_agent: Who attacks, as `mixed_env.red_agents_of` takes it.
         num_games: `B`.
+
+    Raises:
+        UnknownRedAgentError: It is none of those.
 
     Attributes:
         names: All that may attack.
     """
 
     def __init__(self, red_agent: str, num_games: int) -> None:
-        self.names = MIXED_AGENTS if red_agent == MIXED else (red_agent,)
+        self.names = red_agents_of(red_agent)
         self._last = [-1] * num_games
 
     def next(self, indices: Sequence[int], seeds: Sequence[int | None]) -> list[str]:
@@ -36,7 +39,7 @@ class Attackers:
             seeds: `[n]`, their seeds, of either sign; None where the generator goes on.
         """
         for index, seed in zip(indices, seeds, strict=True):
-            chosen = self._last[index] + 1 if seed is None else mixed_index(abs(seed))
+            chosen = self._last[index] + 1 if seed is None else mixed_index(abs(seed), len(self.names))
             self._last[index] = chosen % len(self.names)
         return [self.names[self._last[index]] for index in indices]
 

@@ -43,8 +43,9 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         action_mask  [145] int8  0 for decoys that can't be placed now (`pipeline.cage2.gym.shown`), 1 for all others
 
     Args:
-        red_agent: One of `spec.RED_AGENTS`, or `mixed_env.MIXED`: one of two, by the episode's seed as in training;
-            without a seed, the one that had not the last episode.
+        red_agent: One of `spec.RED_AGENTS`, or one's own, `module:Name` or `path/to/file.py:Name`. Of several with
+            commas between, or of `mixed_env.MIXED`, one attacks by the episode's seed as in training; without a seed,
+            the one after that of the last episode.
         engine: `fast`, or `cyborg` for CybORG itself.
         profile: `head`, the game as it is today, or `leaderboard`, as on the contest's final day.
         observation: `stock`, or `corrected`: a new decoy does not hide a scan of the same step.
@@ -56,6 +57,7 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
 
     Raises:
         UnknownRedAgentError: There is no such Red agent.
+        AttackerNotFoundError: There is none of one's own of that name.
         OptionError: Another argument is none of those.
         CyborgNotInstalledError: CybORG is asked for and not there.
     """
@@ -149,6 +151,7 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         Raises:
             gymnasium.error.ResetNeeded: There has been no `reset`.
             UnsavedGameError: CybORG plays it.
+            UnsavedAttackerError: Red is one's own.
         """
         parts = self._game.parts(self._blue)
         if not self._started:

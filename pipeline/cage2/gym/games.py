@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 import numpy as np
 
 from pipeline.cage2.blue.interface import Interface
-from pipeline.cage2.cyborg.env import CyborgEnv, UnknownRedAgentError
+from pipeline.cage2.cyborg.env import CyborgEnv
 from pipeline.cage2.cyborg.view import cyborg_view, listening_ports
 from pipeline.cage2.engine.game import step_games
 from pipeline.cage2.engine.game_batch import GameBatch
@@ -20,7 +20,7 @@ from pipeline.cage2.facts.names import Actions, Engine, Observation, Profile
 from pipeline.cage2.gym.attackers import Attackers
 from pipeline.cage2.gym.env_state import Parts
 from pipeline.cage2.gym.shown import Shown, show
-from pipeline.cage2.mixed_env import MIXED
+from pipeline.cage2.mixed_env import red_agents_of
 from pipeline.cage2.show.fast_view import Origins, fast_view
 from pipeline.cage2.show.render import RenderMode
 from pipeline.errors import TravellingError
@@ -68,8 +68,7 @@ class Options:
     render_mode: RenderMode | None
 
     def __post_init__(self) -> None:
-        if self.red_agent not in (*spec.RED_AGENTS, MIXED):
-            raise UnknownRedAgentError(self.red_agent, (*spec.RED_AGENTS, MIXED))
+        red_agents_of(self.red_agent)
         choices: dict[str, tuple[object, ...]] = {
             "engine": get_args(Engine),
             "profile": get_args(Profile),

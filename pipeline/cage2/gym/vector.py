@@ -61,6 +61,7 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
 
     Raises:
         UnknownRedAgentError: There is no such Red agent.
+        AttackerNotFoundError: There is none of one's own of that name.
         OptionError: Another argument is none of those.
     """
 
@@ -179,7 +180,7 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
                 raise error.ResetNeeded("games have ended: call reset(options={'reset_mask': ended})")
             self._step_others(array, self._ended.copy())
         else:
-            self._play(array, np.arange(self.num_envs))
+            self._play(array)
             self._num_steps += 1
         truncations = self._num_steps >= self._max_steps
         rewards = self._batch.rewards / 10
@@ -262,12 +263,13 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
             return None
         return tuple(render(self.view(index), self.render_mode) for index in range(self.num_envs))
 
-    def _play(self, choices: npt.NDArray[np.integer[Any]], indices: npt.NDArray[np.int64]) -> None:
-        """Play a step of the whole batch, of which some games count."""
+    def _play(self, choices: npt.NDArray[np.integer[Any]], resting: Bools | None = None) -> None:
+        """Play a step of the whole batch, of which the games that rest don't count."""
         if self._blue is None:
-            self._batch.step(choices)
+            self._batch.step(choices, resting=resting)
         else:
-            self._batch.step(self._blue.act(indices, choices.astype(np.int64)))
+            indices = np.arange(self.num_envs) if resting is None else np.flatnonzero(~resting)
+            self._batch.step(self._blue.act(indices, choices.astype(np.int64)), resting=resting)
             self._blue.see(indices, self._batch.observations)
 
     def _reset(self, mask: Bools, seeds: Sequence[int | None]) -> None:
@@ -285,7 +287,7 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
         games = self._batch.games
         if not ended.all():  # the batch plays all: what an ended game draws in that step is taken back
             words, word_index = games["words"][ended], games["word_index"][ended]
-            self._play(np.where(ended, 0, actions), np.flatnonzero(~ended))
+            self._play(np.where(ended, 0, actions), resting=ended)
             games["words"][ended], games["word_index"][ended] = words, word_index
             self._num_steps[~ended] += 1
         self._reset(ended, [None] * self.num_envs)

@@ -5,7 +5,8 @@ import pytest
 
 from pipeline.cage2.cyborg.env import CyborgEnv
 from pipeline.cage2.engine.fast_env import FastEnv
-from pipeline.cage2.mixed_env import MIXED_AGENTS, MixedEnv, mixed_index
+from pipeline.cage2.facts.names import UnknownRedAgentError
+from pipeline.cage2.mixed_env import MIXED, MIXED_AGENTS, MixedEnv, mixed_index, red_agents_of
 
 ACTIONS = [0, 2, 17, 133, 54, 0, 139, 9, 0, 0, 28, 141]
 
@@ -32,3 +33,24 @@ def test_the_agents_are_told_apart() -> None:
 def test_half_of_the_seeds_has_each() -> None:
     indices = np.array([mixed_index(seed) for seed in range(1000)])
     assert [int((indices == i).sum()) for i in range(len(MIXED_AGENTS))] == [500, 500]
+
+
+def test_a_list_of_any_length_has_equal_shares() -> None:
+    indices = np.array([mixed_index(seed, 5) for seed in range(1000)])
+    assert [int((indices == i).sum()) for i in range(5)] == [200] * 5
+    envs = [FastEnv("SleepAgent"), FastEnv("B_lineAgent"), FastEnv("RedMeanderAgent")]
+    for seed in (3, 4, 5):
+        expected = FastEnv(("SleepAgent", "B_lineAgent", "RedMeanderAgent")[seed % 3])
+        assert play(MixedEnv(envs), seed) == play(expected, seed)
+
+
+def test_who_may_attack() -> None:
+    assert red_agents_of(MIXED) == MIXED_AGENTS == red_agents_of("B_lineAgent,RedMeanderAgent")
+    assert red_agents_of("SleepAgent") == ("SleepAgent",)
+    assert red_agents_of("SleepAgent, my.py:Mine ,a.b:C") == ("SleepAgent", "my.py:Mine", "a.b:C")
+
+
+@pytest.mark.parametrize("name", ["", "Pink", "SleepAgent,", "Mixed,SleepAgent", "a:B,a:B", "a:B:C"])
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(UnknownRedAgentError, match="choose one of B_lineAgent, RedMeanderAgent, SleepAgent, Mixed, or"):
+        red_agents_of(name)

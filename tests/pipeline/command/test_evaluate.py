@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.cage2.attackers import meander
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.command.cli import main
 from pipeline.command.process import FAILED, INTERRUPTED, OK, USAGE
@@ -122,6 +123,32 @@ def test_a_policy_is_evaluated_as_it_was_trained(make_run: MakeRun, capsys: pyte
     assert steps(short) == {7}
     assert steps(short, "--steps", "5,30") == {5, 30}
     assert steps(make_run({3: 900}, name="usual")) == {30, 50, 100}
+
+
+def test_attackers_of_ones_own_are_evaluated_against(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "red.py"
+    path.write_text(Path(meander.__file__).read_text())
+    small = ("restore", "--episodes", "6", "--steps", "20", "--red-agents", f"{path}:Meander,SleepAgent")
+    report = evaluated(capsys, *small)
+    assert [each["red_agent"] for each in report["scenarios"]] == [f"{path}:Meander", "SleepAgent"]
+    on_cyborg = evaluated(capsys, *small, "--engine", "cyborg", "--workers", "2")
+    assert on_cyborg["scenarios"] == report["scenarios"]
+    assert mistake(capsys, "restore", "--red-agents", f"{path}:Meandre").startswith(
+        f"no attacker '{path}:Meandre': there is no Meandre in {path}: did you mean Meander?"
+    )
+
+
+def test_what_an_attacker_raises_is_told_with_step_and_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "red.py"
+    path.write_text("class Mine:\n    def __init__(self, _): ...\n    def choose(self, knowledge): return 1 / 0")
+    for agent in ("restore", "random"):
+        for workers in ("1", "2"):
+            arguments = ("--episodes", "2", "--steps", "5", "--red-agents", f"{path}:Mine", "--workers", workers)
+            assert main(("evaluate", agent, *arguments)) == FAILED
+            told = capsys.readouterr().err
+            assert "ZeroDivisionError: division by zero\nraised by" in told
+            assert f"raised by {path}:Mine, in step 1 of the episode with environment seed" in told
+            assert "pipeline/" not in told
 
 
 def test_engine_and_workers_change_nothing(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,7 +47,9 @@ def test_the_command_that_goes_on_can_be_pasted(
     program: str, folder: str, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", [program, "--workers", "2"])
-    assert resume_command(Path(folder)) == command
+    assert resume_command(Path(folder), Config()) == command
+    own = Config(red_agent="B_lineAgent,my red.py:Mine")
+    assert resume_command(Path(folder), own) == f"{command} --red-agent 'B_lineAgent,my red.py:Mine'"
 
 
 FINISHED: dict[str, Any] = {

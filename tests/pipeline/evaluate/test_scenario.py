@@ -23,3 +23,10 @@ def test_scenarios_share_no_seeds(one: Scenario, other: Scenario) -> None:
 
 def test_a_scenario_keeps_its_seeds_for_ever() -> None:
     assert [scenario.group for scenario in PROTOCOL] == [90, 91, 92, 150, 151, 152, 300, 301, 302]
+
+
+def test_games_against_ones_own_are_apart_from_all_others() -> None:
+    names = ["a.py:Mine", "b.py:Yours", "a:Theirs", *RED_AGENTS]
+    groups = [Scenario(name, steps).group for name in names for steps in (30, 10_000)]
+    assert len(set(groups)) == len(groups)
+    assert Scenario("a.py:Mine", 30).group == Scenario("elsewhere/a.py:Mine", 30).group >= 0

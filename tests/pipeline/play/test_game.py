@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
 
+from pipeline.cage2.attackers.errors import AttackerNotFoundError
+from pipeline.cage2.attackers.reference import source_digests
 from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.cyborg.env import CyborgEnv
 from pipeline.cage2.engine.fast_env import FastEnv
@@ -17,6 +19,9 @@ from pipeline.play.game import GameSpec
 from pipeline.play.player import Player
 from pipeline.play.record import HEADER
 from pipeline.policy.forward import Actor
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def game(engine: Literal["fast", "cyborg"]) -> GameSpec:
@@ -87,3 +92,36 @@ def test_a_mixed_game_is_the_same_on_both_engines() -> None:
             player(actor, verdicts, workflow_id=0, environment_seed=seed, actions_seed=seed, record=record)
             played.append(bytes(image))
     assert played[:3] == played[3:]
+
+
+def played(spec: GameSpec, seeds: range = range(6)) -> list[bytes]:
+    player, verdicts = spec.play_episode(), Verdicts(range(5), Compromised.FIXABLE)
+    actor = Actor(np.linspace(-0.5, 0.5, spec.shape.actor.num_values, dtype=np.float32), spec.shape)
+    images = []
+    for seed in seeds:
+        images.append(bytearray(spec.record.size_bytes))
+        record = spec.record.views(memoryview(images[-1]))
+        player(actor, verdicts, workflow_id=0, environment_seed=seed, actions_seed=seed, record=record)
+    return [bytes(image) for image in images]
+
+
+@pytest.mark.parametrize("interface", [Interface(), Interface(True, "merged")])
+def test_attackers_of_ones_own_play_the_same_episodes(interface: Interface) -> None:
+    """The kernel against the compiled agents, and step by step against the same in Python."""
+    compiled = replace(game("fast"), red_agent="RedMeanderAgent,B_lineAgent,SleepAgent", interface=interface)
+    own = "pipeline.cage2.attackers.meander:Meander,B_lineAgent,pipeline.cage2.attackers.sleep:Sleep"
+    assert played(replace(compiled, red_agent=own)) == played(compiled)
+
+
+def test_an_attacker_whose_source_has_changed_is_not_played_against(tmp_path: Path) -> None:
+    path = tmp_path / "red.py"
+    path.write_text("class Mine:\n    def __init__(self, _): ...")
+    name = f"{path}:Mine"
+    spec = replace(game("fast"), red_agent=f"B_lineAgent,{name}", red_sha256=source_digests([name]))
+    spec.prepare()
+    spec.env()
+    path.write_text("class Mine: ...")
+    for build in (spec.env, spec.play_episode):
+        with pytest.raises(AttackerNotFoundError, match="has changed since"):
+            build()
+    replace(spec, red_agent="B_lineAgent").env()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import inspect
 import json
 import shutil
 from dataclasses import replace
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import Pipeline
+from pipeline.cage2.attackers import meander
+from pipeline.cage2.attackers.errors import AttackerNotFoundError
+from pipeline.cage2.attackers.reference import source_digests
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.hyperparameters import Hyperparameters
 from pipeline.persist.budget import BudgetLeftError, record_budget, with_budget
@@ -165,6 +169,32 @@ async def test_leaving_early_keeps_the_last_update(when: type, make_config: Make
     left = Pipeline.resume(tmp_path / "left")
     async with left:
         assert (await left.run()).digest == whole.digest
+
+
+async def test_a_run_against_attackers_of_ones_own_is_a_function_of_its_configuration(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    async with Pipeline(make_config(red_agent="B_lineAgent,RedMeanderAgent")) as pipeline:
+        built_in = await pipeline.run()
+    source = inspect.getsource(meander)
+    (tmp_path / "red.py").write_text(source)
+    red_agent = f"B_lineAgent,{tmp_path}/red.py:Meander"
+    async with Pipeline(make_config(red_agent=red_agent, run_name="parts")) as pipeline:
+        async for event in pipeline.events():
+            if isinstance(event, UpdateResult):
+                pipeline.stop()
+        assert (await pipeline.run()).reason == "stopped"
+    run_dir = tmp_path / "parts"
+    assert read_config(run_dir).red_sha256 == source_digests([f"{tmp_path}/red.py:Meander"])
+    with pytest.raises(RunFolderError, match="not run by a folder's word"):
+        Pipeline.resume(run_dir)
+    (tmp_path / "red.py").write_text(f"{source}\n")
+    with pytest.raises(AttackerNotFoundError, match="has changed since the run"):
+        async with Pipeline.resume(run_dir, red_agent=red_agent):
+            pass
+    (tmp_path / "red.py").write_text(source)
+    async with Pipeline.resume(run_dir, red_agent=red_agent) as pipeline:
+        assert (await pipeline.run()).digest == built_in.digest
 
 
 async def test_cancelling_the_embedding_task_cleans_up(make_config: MakeConfig, tmp_path: Path) -> None:

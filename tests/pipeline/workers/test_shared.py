@@ -152,7 +152,7 @@ def test_ctrl_c_is_for_the_parent_to_decide(stage: Stage, start: Any) -> None:
     ("wrong", "reason"),
     [
         ({"red_agent": "PinkAgent"}, "UnknownRedAgentError: unknown Red agent 'PinkAgent'"),
-        ({"red_agent": "PinkAgent", "engine": "fast"}, "UnknownNameError: unknown Red agent 'PinkAgent'"),
+        ({"red_agent": "PinkAgent", "engine": "fast"}, "UnknownRedAgentError: unknown Red agent 'PinkAgent'"),
         ({"cyborg": "upstream"}, "CyborgNotInstalledError: CybORG is not installed"),
     ],
 )

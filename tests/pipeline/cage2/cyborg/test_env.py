@@ -12,14 +12,13 @@ from pipeline.cage2.cyborg.env import (
     CyborgEnv,
     CyborgNotInstalledError,
     EpisodeNotStartedError,
-    UnknownRedAgentError,
     load_cyborg,
     require_cyborg,
 )
 from pipeline.cage2.env import Cage2Env
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.images import RECORDED_ADDRESS
-from pipeline.cage2.facts.names import UnknownNameError
+from pipeline.cage2.facts.names import UnknownNameError, UnknownRedAgentError
 
 Policy = Callable[[random.Random, Any], int]
 

@@ -31,3 +31,11 @@ def test_after_a_game_goes_on_from_elsewhere_the_turn_is_the_other_s() -> None:
     attackers.next([0, 1], [0, 0])
     attackers.resume([1, 0], MIXED_AGENTS)
     assert attackers.next([0, 1], [None, None]) == [MIXED_AGENTS[0], MIXED_AGENTS[1]]
+
+
+def test_any_number_attacks_by_turns_and_by_seed() -> None:
+    names = ("SleepAgent", "a.py:Mine", "B_lineAgent")
+    attackers = Attackers(",".join(names), 1)
+    assert attackers.names == names
+    assert [attackers.next([0], [seed])[0] for seed in (0, 1, 2, 3, -5)] == [names[i] for i in (0, 1, 2, 0, 2)]
+    assert [attackers.next([0], [None])[0] for _ in range(3)] == list(names)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import pickle
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -14,6 +15,7 @@ from gymnasium.utils.env_checker import data_equivalence as same
 from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
 
 from pipeline.cage2.cyborg.env import load_cyborg
+from pipeline.cage2.engine.outsiders import UnsavedAttackerError
 from pipeline.cage2.facts import spec
 from pipeline.cage2.gym import ENV_ID
 from pipeline.cage2.gym.env import Cage2GymEnv
@@ -234,6 +236,8 @@ def _generator_kept() -> Iterator[None]:
 OPTIONS: list[dict[str, Any]] = [
     {"red_agent": "RedMeanderAgent"},
     {"red_agent": "Mixed", "observation_memory": True, "actions": "merged"},
+    {"red_agent": "RedMeanderAgent,pipeline.cage2.attackers.b_line:BLine", "actions": "merged"},
+    {"red_agent": f"{Path(__file__).parents[4]}/examples/my_red.py:Mine"},
     {"red_agent": "Mixed", "actions": "merged"},
     {"observation_memory": True, "episode_steps": 60, "max_episode_steps": 60},
 ]
@@ -269,11 +273,19 @@ def test_a_mixture_has_the_agents_of_training() -> None:
             assert same(mixed.step(action), alone.step(action), exact=True)
 
 
+def test_a_game_against_ones_own_is_not_saved() -> None:
+    env = Cage2GymEnv("pipeline.cage2.attackers.sleep:Sleep")
+    env.reset(seed=0)
+    for save in (env.state, lambda: env.branch(2)):
+        with pytest.raises(UnsavedAttackerError, match=r"copy\.deepcopy"):
+            save()
+
+
 def through_pickle(env: Any) -> Any:
     return pickle.loads(pickle.dumps(env))  # noqa: S301 - our own
 
 
-@pytest.mark.parametrize("options", OPTIONS[:2], ids=str)
+@pytest.mark.parametrize("options", OPTIONS[:3], ids=str)
 @pytest.mark.parametrize(
     ("engine", "copied"),
     [

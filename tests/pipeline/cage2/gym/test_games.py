@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from pipeline.cage2.cyborg.env import UnknownRedAgentError
+from pipeline.cage2.facts.names import UnknownRedAgentError
 from pipeline.cage2.gym import ENV_ID
 from pipeline.cage2.gym.env import Cage2GymEnv
 from pipeline.cage2.gym.games import OptionError

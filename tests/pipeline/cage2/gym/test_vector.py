@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -14,13 +15,15 @@ from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from pipeline.cage2.cyborg.env import UnknownRedAgentError
 from pipeline.cage2.facts import spec
+from pipeline.cage2.facts.names import UnknownRedAgentError
 from pipeline.cage2.gym import ENV_ID
 from pipeline.cage2.gym.games import OptionError
 from pipeline.cage2.gym.spaces import InvalidActionError
 from pipeline.cage2.gym.vector import Cage2VectorEnv
 
+MEANDER = "pipeline.cage2.attackers.meander:Meander"
+MY_RED = f"{Path(__file__).parents[4]}/examples/my_red.py:Mine"
 MODES = tuple(AutoresetMode)
 NUM_ENVS = 5
 
@@ -63,6 +66,7 @@ def actions(rng: np.random.Generator, num_actions: int = spec.NUM_ACTIONS) -> An
         {"red_agent": "Mixed", "max_episode_steps": 9, "observation_memory": True, "episode_steps": 9},
         {"red_agent": "Mixed", "max_episode_steps": 30, "observation_memory": True, "actions": "merged"},
         {"max_episode_steps": 150, "actions": "merged"},
+        {"red_agent": f"{MEANDER},B_lineAgent,{MY_RED}", "max_episode_steps": 9},
     ],
 )
 def test_it_is_gymnasium_s_own_vector_of_single_games(mode: AutoresetMode, options: dict[str, Any]) -> None:
@@ -77,10 +81,11 @@ def test_it_is_gymnasium_s_own_vector_of_single_games(mode: AutoresetMode, optio
             assert_same(vector.reset(), single.reset(), step)
 
 
+@pytest.mark.parametrize("red_agent", ["RedMeanderAgent", f"{MEANDER},SleepAgent"])
 @pytest.mark.parametrize("mode", MODES)
-def test_games_out_of_step_with_one_another(mode: AutoresetMode) -> None:
+def test_games_out_of_step_with_one_another(mode: AutoresetMode, red_agent: str) -> None:
     """Some are reset in mid-episode, with seeds or without, so that they end at different times from then on."""
-    vector, single = make_both(mode, max_episode_steps=9, red_agent="RedMeanderAgent")
+    vector, single = make_both(mode, max_episode_steps=9, red_agent=red_agent)
     rng = np.random.default_rng(1)
     assert_same(vector.reset(seed=[1, 2, 3, 2**40, -5]), single.reset(seed=[1, 2, 3, 2**40, -5]))
     num_partial = 0

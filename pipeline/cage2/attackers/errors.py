@@ -1,0 +1,48 @@
+"""What is told of an attacker of one's own that can't be had, or fails: its own traceback, then who and when."""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from pathlib import Path
+from typing import Final
+
+from pipeline.errors import PipelineError, SetupError
+
+_OURS: Final = (str(Path(__file__).parents[2]), "<frozen importlib", importlib.__file__)
+"""Where frames of a traceback are nobody else's concern: this package, and Python's importing."""
+
+
+class AttackerNotFoundError(SetupError):
+    """There is no attacker of that name, or not the one that a run began with."""
+
+
+class AttackerError(PipelineError):
+    """An attacker of one's own failed: the message ends with who, in which step of which episode."""
+
+
+def failed(name: str, step: int, seed: int | None, error: BaseException) -> AttackerError:
+    """Return what is told of an attacker that raised."""
+    return AttackerError(f"{their_traceback(error)}\nraised by {who(name, step, seed)}")
+
+
+def who(name: str, step: int, seed: int | None) -> str:
+    """Return in words which attacker, in which step (0: as it was made) of which episode."""
+    when = f"in step {step}" if step else "before the first step"
+    episode = "an episode without a seed" if seed is None else f"the episode with environment seed {seed}"
+    return f"{name}, {when} of {episode}"
+
+
+def their_traceback(error: BaseException) -> str:
+    """Return an error's traceback from where it leaves this project."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+
+
+def told(error: BaseException) -> str:
+    """Return what a worker tells of an error: of one's own attacker the message alone, of all others the traceback."""
+    if isinstance(error, AttackerError | AttackerNotFoundError):
+        return str(error)
+    return "".join(traceback.format_exception(error))
