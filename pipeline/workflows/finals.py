@@ -83,7 +83,7 @@ class Finals:
 
     @property
     def ranking(self) -> list[tuple[int, Score]]:
-        """Finalists that count, each with its latest score: the highest greedy env reward first, equals in their order."""
+        """Finalists that count, by its latest score: the highest greedy env reward first, equals in their order."""
         scores = [(w, self._scores.get(w)) for w in self._finalists]
         return sorted(((w, score) for w, score in scores if score is not None), key=lambda each: -_greedy(each[1]))
 

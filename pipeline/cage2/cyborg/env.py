@@ -175,7 +175,7 @@ class CyborgEnv:
         return self._red_hosts
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what copies and pickles are made of. Signatures of actions become dictionaries: those can be copied."""
+        """Return what copies and pickles are made of. Actions' signatures become dictionaries, which can be copied."""
         for interface in self._controller.agent_interfaces.values():
             action_params = interface.action_space.action_params
             action_params.update({action: dict(parameters) for action, parameters in action_params.items()})
