@@ -6,7 +6,7 @@ begin -> Visit -> updates on `orders`, until `limits` -> `evaluation_plan`: fres
 
 | curriculum | a visit is | its orders |
 | --- | --- | --- |
-| `searched.Searched` | a stay with the workflow that GP-UCB picked; a finalist's heat; the winner's training | that one |
+| `searched.Searched` | a stay with the workflow that GP-UCB picked; a finalist's heat; the winner's training | its |
 | `searched.Single` | the whole run, or what a larger budget adds | the one asked for |
 | `shared.Shared` | a tenth of the run, of one policy for all orders | drawn by the search |
 
