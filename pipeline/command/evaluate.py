@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cage2.facts.order_names import UnknownOrderError, order_name, parse_order
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
+from pipeline.command import contest
 from pipeline.command.options import UsageError, given_options, make_config
 from pipeline.command.process import OK, loop_factory
+from pipeline.contest.baselines import CONTEST_BASELINES
 from pipeline.evaluate.scenario import LENGTHS, Scenario
 from pipeline.machine import num_cores, package_version
 from pipeline.play.baselines import BASELINES
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
     from pipeline.evaluate.trained import Trained
 
 OPTIONS: tuple[str, ...] = (
-    *("episodes", "steps", "red_agents", "workflow", "greedy", "sampled", "json"),
+    *("protocol", "episodes", "steps", "red_agents", "workflow", "greedy", "sampled", "json"),
     *("engine", "profile", "cyborg", "seed", "workers"),  # a run's too, and checked as such
 )
+_NAMES = (*BASELINES, *CONTEST_BASELINES)
 MAX_EPISODES, MAX_STEPS = 1_000_000, 10_000
 NOT_INSTALLED = "(not installed)"
 DESCRIPTION = """\
@@ -44,10 +47,15 @@ examples:
   python run.py evaluate restore --profile leaderboard
   python run.py evaluate random --engine cyborg --episodes 100 --steps 30,100
   python run.py evaluate logs/tuesday --json > tuesday.json
+  python run.py evaluate BlueReactRestore --protocol contest --seed 153 --profile leaderboard
 
 random takes each of the 145 actions alike, sleep none; restore restores the
-first host whose state in Blue's table isn't clean. It is not the leaderboard's
-"Blue React Restore" (-823.89), which sees less: docs/evaluation.md.
+first host whose state in Blue's table isn't clean. BlueReactRestore,
+BlueReactRemove, Sleep and Random are the contest's own, as they were run for its
+leaderboard (BlueReactRestore, blindly, for -823.89): docs/evaluation.md.
+
+--protocol contest prints what CAGE-2's evaluation.py prints after
+random.seed(--seed), digit by digit: docs/referee.md.
 
 The same arguments give the same numbers, to the bit, on either engine and with
 any number of workers.
@@ -60,10 +68,11 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "agent",
-        metavar="RUN|CHECKPOINT|random|sleep|restore",
+        metavar="|".join(("RUN", "CHECKPOINT", *_NAMES)),
         help="a run's folder, e.g. logs/tuesday, its checkpoint, or one of the agents that learn nothing "
         "(a folder of such a name: ./random)",
     )
+    contest.set_up(parser)
     parser.add_argument("--episodes", default="1000", metavar="N", help="episodes of each scenario [1000]")
     parser.add_argument(
         "--steps",
@@ -110,15 +119,25 @@ def run(options: argparse.Namespace) -> int:
     make_config(given)  # mistakes are told before anything is imported
     _check_agent(options)
 
+    if options.protocol == "contest":
+        contest.check(options)
+
     trained = None
-    if options.agent not in BASELINES:
+    if options.agent not in _NAMES:
         from pipeline.evaluate.trained import load_trained
 
         trained = load_trained(Path(options.agent), workflow_id)
         if options.steps is None and trained.config.episode_steps != EPISODE_STEPS:
             lengths = [trained.config.episode_steps]
-    scenarios = tuple(Scenario(red_agent, steps) for steps in lengths for red_agent in red_agents)
-    _print(_play(options, game_config(given, trained), trained, scenarios, num_episodes), as_json=options.json)
+    config = game_config(given, trained)
+    if options.protocol == "contest":
+        results = contest.play(options, config, trained, num_episodes)
+    else:
+        scenarios = tuple(Scenario(red_agent, steps) for steps in lengths for red_agent in red_agents)
+        results = _play(options, config, trained, scenarios, num_episodes)
+    agent = describe(options.agent, trained, greedy=options.greedy)
+    report = make_report(agent, config, num_episodes, results, options.protocol)
+    _print(report, as_json=options.json)
     return OK
 
 
@@ -128,7 +147,7 @@ def _play(
     trained: Trained | None,
     scenarios: tuple[Scenario, ...],
     num_episodes: int,
-) -> Report:
+) -> tuple[ScenarioResult, ...]:
     from pipeline.cage2.cyborg.env import require_cyborg
     from pipeline.collect.methods import game_spec
     from pipeline.evaluate.evaluation import Request, evaluate, must_compile, useful_workers
@@ -149,15 +168,17 @@ def _play(
         sys.stderr.write("note: compiling first, once, about 10 s\n")
     with progress(num_episodes * len(scenarios)) as note_progress:
         if num_workers == 1:
-            results = evaluate(request, note_progress)  # without a loop: Ctrl-C ends the episode that is being played
-        else:
-            with asyncio.Runner(loop_factory=loop_factory()) as runner:  # which Ctrl-C cancels
-                results = runner.run(evaluate_in_pool(request, num_workers, note_progress))
-    return make_report(describe(options.agent, trained, greedy=options.greedy), config, num_episodes, results)
+            return evaluate(request, note_progress)  # without a loop: Ctrl-C ends the episode that is being played
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:  # which Ctrl-C cancels
+            return runner.run(evaluate_in_pool(request, num_workers, note_progress))
 
 
 def make_report(
-    agent: AgentDescription, config: Config, num_episodes: int, results: tuple[ScenarioResult, ...]
+    agent: AgentDescription,
+    config: Config,
+    num_episodes: int,
+    results: tuple[ScenarioResult, ...],
+    protocol: str = "seeded",
 ) -> Report:
     """Return what is told of an evaluation: who played what, with which versions, and what came of it."""
     from pipeline.evaluate.report import Report
@@ -171,6 +192,7 @@ def make_report(
         seed=config.seed,
         num_episodes=num_episodes,
         results=results,
+        protocol=protocol,
     )
 
 
@@ -215,13 +237,13 @@ def _print(report: Report, *, as_json: bool) -> None:
 
 
 def _check_agent(options: argparse.Namespace) -> None:
-    if options.agent in BASELINES:
+    if options.agent in _NAMES:
         given = [f"--{name}" for name in ("workflow", "greedy", "sampled") if getattr(options, name)]
         if given:
             raise UsageError(f"{given[0]} is for policies: leave it out, {options.agent} has no use for it")
     elif not _exists(Path(options.agent)):
-        near = difflib.get_close_matches(options.agent, BASELINES, n=1)
-        advice = f"did you mean {near[0]}?" if near else f"give one like logs/tuesday, or {', '.join(BASELINES)}"
+        near = difflib.get_close_matches(options.agent, _NAMES, n=1)
+        advice = f"did you mean {near[0]}?" if near else f"give one like logs/tuesday, or {', '.join(_NAMES)}"
         raise UsageError(f"there is no run {options.agent!r:.60}: {advice}")
 
 
