@@ -47,12 +47,12 @@ examples:
   python run.py evaluate restore --profile leaderboard
   python run.py evaluate random --engine cyborg --episodes 100 --steps 30,100
   python run.py evaluate logs/tuesday --json > tuesday.json
-  python run.py evaluate BlueReactRestore --protocol contest --seed 153 --profile leaderboard
+  python run.py evaluate Sleep --protocol contest --seed 153
 
 random takes each of the 145 actions alike, sleep none; restore restores the
 first host whose state in Blue's table isn't clean. BlueReactRestore,
-BlueReactRemove, Sleep and Random are the contest's own, as they were run for its
-leaderboard (BlueReactRestore, blindly, for -823.89): docs/evaluation.md.
+BlueReactRemove, Sleep and Random are the contest's own, as they were run for
+its leaderboard (BlueReactRestore, blindly, for -823.89): docs/evaluation.md.
 
 --protocol contest prints what CAGE-2's evaluation.py prints after
 random.seed(--seed), digit by digit: docs/referee.md.
@@ -68,9 +68,9 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "agent",
-        metavar="|".join(("RUN", "CHECKPOINT", *_NAMES)),
-        help="a run's folder, e.g. logs/tuesday, its checkpoint, or one of the agents that learn nothing "
-        "(a folder of such a name: ./random)",
+        metavar="AGENT",
+        help="a run's folder, e.g. logs/tuesday, its checkpoint, or one of the agents that learn nothing: "
+        f"{', '.join(_NAMES)} (a folder of such a name: ./random)",
     )
     contest.set_up(parser)
     parser.add_argument("--episodes", default="1000", metavar="N", help="episodes of each scenario [1000]")
