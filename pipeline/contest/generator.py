@@ -43,30 +43,33 @@ class OnRandom:
 
     def __init__(self, game: Game) -> None:
         self._game = game
-        self._left: Any = None
+        self._words: Any = None
+        """Where the game has left the generator."""
 
     def reset(self, seed: int | None = None, *, is_new: bool = False) -> npt.NDArray[np.int8]:
         """Start an episode; see `FastEnv.reset`."""
-        self._take()
+        variate = self._take()
         observation = self._game.reset(seed, is_new=is_new)
-        self._leave()
+        self._leave(variate if seed is None else None)
         return observation
 
     def step(self, action: int) -> tuple[npt.NDArray[np.int8], int]:
         """Play Blue's action, then Red's; see `Cage2Env.step`."""
-        self._take()
+        variate = self._take()
         outcome = self._game.step(action)
-        self._leave()
+        self._leave(variate)
         return outcome
 
-    def _take(self) -> None:
-        state = random.getstate()
-        if state != self._left:  # somebody has drawn, which is seldom, and dearer than to look
+    def _take(self) -> float | None:
+        """Let the game go on from where the generator stands; return what `random.gauss` keeps back and games don't."""
+        _, words, variate = state = random.getstate()
+        if words != self._words:  # somebody has drawn, which is seldom, and dearer than to look
             self._game.generator = state
+        return variate  # type: ignore[no-any-return]  # a float or None
 
-    def _leave(self) -> None:
-        self._left = self._game.generator
-        random.setstate(self._left)
+    def _leave(self, variate: float | None) -> None:
+        version, self._words, _ = self._game.generator
+        random.setstate((version, self._words, variate))
 
 
 @contextmanager

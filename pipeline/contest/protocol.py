@@ -105,7 +105,8 @@ def play(
             own.generator = random.getstate()
             shared = OnRandom(own) if entry.draws else own
             results.append(_play_scenario(entry, shared, red_agent, num_steps, num_episodes, note_progress))
-            random.setstate(own.generator)
+            if not entry.draws:
+                random.setstate(own.generator)
     return tuple(results)
 
 
