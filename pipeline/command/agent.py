@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
 from pipeline.command.options import UsageError
+from pipeline.contest.baselines import CONTEST_BASELINES
 from pipeline.defenders.reference import AgentReference, Observation, target_of
 from pipeline.play.baselines import BASELINES
 from pipeline.printable import shown
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from pipeline.evaluate.report import AgentDescription
 
+BUILT_IN: Final = (*BASELINES, *CONTEST_BASELINES)
+"""Agents that learn nothing, by name: this project's and the contest's."""
 OBSERVATIONS: Final = get_args(Observation)
 STEP_TIMEOUT_S: Final = 60.0
 _FOR_POLICIES: Final = ("workflow", "greedy", "sampled")
@@ -29,9 +32,10 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "agent",
         metavar="AGENT",
-        help="a run's folder, e.g. logs/tuesday, or its checkpoint; random, sleep or restore (a folder of such a name: "
-        "./random); module:NAME or FILE.py:NAME, a class or function that makes an agent; a model that "
-        "Stable-Baselines3 has saved, FILE.zip; an exported agent's folder. The last three are code, which is run",
+        help="a run's folder, e.g. logs/tuesday, or its checkpoint; one of the agents that learn nothing, "
+        f"{', '.join(BUILT_IN)} (a folder of such a name: ./random); module:NAME or FILE.py:NAME, a class or function "
+        "that makes an agent; a model that Stable-Baselines3 has saved, FILE.zip; an exported agent's folder. The last "
+        "three are code, which is run",
     )
     others = parser.add_argument_group("agents of your own (docs/referee.md)")
     others.add_argument(
@@ -66,14 +70,14 @@ def reference_of(options: argparse.Namespace, engine: str) -> AgentReference | N
         NoSuchAgentError: There is no such file.
     """
     name = options.agent
-    if name in BASELINES:
+    if name in BUILT_IN:
         _refuse(options, (*_FOR_POLICIES, *_FOR_OTHERS), f"leave it out, {name} has no use for it")
         return None
     target = None if _is_of_run(Path(name)) else target_of(name)
     if target is None:
         if not _exists(Path(name)):
-            near = difflib.get_close_matches(name, BASELINES, n=1)
-            advice = f"did you mean {near[0]}?" if near else f"give one like logs/tuesday, or {', '.join(BASELINES)}"
+            near = difflib.get_close_matches(name, BUILT_IN, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"give one like logs/tuesday, or {', '.join(BUILT_IN)}"
             raise UsageError(f"there is no run {name!r:.60}: {advice}, or FILE.py:NAME (run.py evaluate --help)")
         _refuse(options, _FOR_OTHERS, "leave it out, a run's policy sees what it was trained with")
         return None
@@ -88,7 +92,7 @@ def reference_of(options: argparse.Namespace, engine: str) -> AgentReference | N
     )
 
 
-def describe(agent: AgentReference, form: str) -> AgentDescription:
+def describe(agent: AgentReference, form: str | None) -> AgentDescription:
     """Return who plays, for the record: an agent that others wrote, of this form."""
     from pipeline.defenders.forms import SB3
     from pipeline.evaluate.report import AgentDescription

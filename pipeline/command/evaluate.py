@@ -14,12 +14,12 @@ from pipeline.cage2.attackers.reference import is_reference, load
 from pipeline.cage2.facts.order_names import UnknownOrderError, order_name, parse_order
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.command import agent as agents
+from pipeline.command import contest
 from pipeline.command.options import UsageError, given_options, make_config
 from pipeline.command.process import OK, loop_factory
 from pipeline.defenders.reference import AgentReference
 from pipeline.evaluate.scenario import LENGTHS, Scenario
 from pipeline.machine import num_cores, package_version
-from pipeline.play.baselines import BASELINES
 from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipeline.evaluate.trained import Trained
 
 OPTIONS: tuple[str, ...] = (
-    *("episodes", "steps", "red_agents", "workflow", "greedy", "sampled", "json"),
+    *("protocol", "episodes", "steps", "red_agents", "workflow", "greedy", "sampled", "json"),
     *("observation", "agent_arg", "step_timeout"),
     *("engine", "profile", "cyborg", "seed", "workers"),  # a run's too, and checked as such
 )
@@ -51,10 +51,15 @@ examples:
   python run.py evaluate random --engine cyborg --episodes 100 --steps 30,100
   python run.py evaluate restore --red-agents my_red.py:Mine
   python run.py evaluate logs/tuesday --json > tuesday.json
+  python run.py evaluate Sleep --protocol contest --seed 153
 
 random takes each of the 145 actions alike, sleep none; restore restores the
-first host whose state in Blue's table isn't clean. It is not the leaderboard's
-"Blue React Restore" (-823.89), which sees less: docs/evaluation.md.
+first host whose state in Blue's table isn't clean. BlueReactRestore,
+BlueReactRemove, Sleep and Random are the contest's own, as they were run for
+its leaderboard (BlueReactRestore, blindly, for -823.89): docs/evaluation.md.
+
+--protocol contest prints what CAGE-2's evaluation.py prints after
+random.seed(--seed), digit by digit: docs/referee.md.
 
 An agent's file is code, and a model's zip file holds pickled objects: both are
 run, with your rights. docs/referee.md says what forms an agent may have.
@@ -69,6 +74,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     agents.set_up(parser)
+    contest.set_up(parser)
     parser.add_argument("--episodes", default="1000", metavar="N", help="episodes of each scenario [1000]")
     parser.add_argument(
         "--steps",
@@ -118,16 +124,24 @@ def run(options: argparse.Namespace) -> int:
     config = make_config(given)  # mistakes are told before anything is imported
     reference = agents.reference_of(options, config.engine)
 
+    if options.protocol == "contest":
+        contest.check(options)
+
     trained = None
-    if reference is None and options.agent not in BASELINES:
+    if reference is None and options.agent not in agents.BUILT_IN:
         from pipeline.evaluate.trained import load_trained
 
         trained = load_trained(Path(options.agent), workflow_id)
         if options.steps is None and trained.config.episode_steps != EPISODE_STEPS:
             lengths = [trained.config.episode_steps]
-    scenarios = tuple(Scenario(red_agent, steps) for steps in lengths for red_agent in red_agents)
-    agent = reference or trained or options.agent
-    _print(_play(options, game_config(given, trained), agent, scenarios, num_episodes), as_json=options.json)
+    config, agent = game_config(given, trained), reference or trained or options.agent
+    if options.protocol == "contest":
+        results, form = contest.play(options, config, agent, num_episodes)
+    else:
+        scenarios = tuple(Scenario(red_agent, steps) for steps in lengths for red_agent in red_agents)
+        results, form = _play(options, config, agent, scenarios, num_episodes)
+    told = agents.describe(reference, form) if reference else describe(trained or options.agent, greedy=options.greedy)
+    _print(make_report(told, config, num_episodes, results, options.protocol), as_json=options.json)
     return OK
 
 
@@ -137,7 +151,8 @@ def _play(
     agent: Trained | AgentReference | str,
     scenarios: tuple[Scenario, ...],
     num_episodes: int,
-) -> Report:
+) -> tuple[tuple[ScenarioResult, ...], str | None]:
+    """Return what came of each scenario, and which form the agent has that others wrote."""
     from pipeline.cage2.cyborg.env import require_cyborg
     from pipeline.collect.methods import game_spec
     from pipeline.evaluate.evaluation import Request, evaluate, must_compile, useful_workers
@@ -167,15 +182,15 @@ def _play(
         else:
             with asyncio.Runner(loop_factory=loop_factory()) as runner:  # which Ctrl-C cancels
                 results = runner.run(evaluate_in_pool(request, num_workers, note_progress, forms.append))
-    if isinstance(agent, AgentReference):
-        description = agents.describe(agent, forms[0])
-    else:
-        description = describe(agent, greedy=options.greedy)
-    return make_report(description, config, num_episodes, results)
+    return results, next(iter(forms), None)
 
 
 def make_report(
-    agent: AgentDescription, config: Config, num_episodes: int, results: tuple[ScenarioResult, ...]
+    agent: AgentDescription,
+    config: Config,
+    num_episodes: int,
+    results: tuple[ScenarioResult, ...],
+    protocol: str = "seeded",
 ) -> Report:
     """Return what is told of an evaluation: who played what, with which versions, and what came of it."""
     from pipeline.evaluate.report import Report
@@ -189,6 +204,7 @@ def make_report(
         seed=config.seed,
         num_episodes=num_episodes,
         results=results,
+        protocol=protocol,
     )
 
 

@@ -51,7 +51,10 @@ class NoTableError(TravellingError, RuntimeError):
     """A table is asked for where there is none."""
 
     def __init__(self) -> None:
-        super().__init__("with raw observations there is neither table nor mask: ask for --observation table, say")
+        super().__init__(
+            "there is neither table nor mask with raw observations, nor in the contest's script: ask for --observation "
+            "table, say"
+        )
 
 
 class ShownGame(Protocol):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from pipeline import seeding
 from pipeline.cage2.attackers.errors import told
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.compliance import episode_compliance
+from pipeline.contest.baselines import CONTEST_BASELINES
+from pipeline.contest.generator import OnRandom, random_kept
 from pipeline.defenders.reference import AgentReference
 from pipeline.errors import PipelineError
 from pipeline.evaluate.headers import EVALUATION_HEADER
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from native_buffers.layout import Array
+    from pipeline.contest.entry import Entry
+    from pipeline.contest.generator import Game
     from pipeline.play.game import GameSpec
 
 
@@ -106,6 +111,8 @@ def play(task: Task, header: dict[str, Array] | None = None) -> Episodes:
         return _play_policy(task, task.agent, environment, actions, header)
     if isinstance(task.agent, AgentReference):
         return _play_defender(task, task.agent, environment, actions, header)
+    if task.agent in CONTEST_BASELINES:
+        return _play_entry(task, CONTEST_BASELINES[task.agent](), environment, actions, header)
     return _play_baseline(task, task.agent, environment, actions, header)
 
 
@@ -183,6 +190,36 @@ def _play_baseline(
         except Exception as error:  # noqa: BLE001  # whatever it is, it can be pickled then
             raise EpisodeFailedError(task, index, told(error)) from None
         header["finished_s"][...] = time.monotonic()
+    return Episodes(return_tenths, None, action_counts)
+
+
+def _play_entry(
+    task: Task,
+    entry: Entry,
+    environment: npt.NDArray[np.uint64],
+    actions: npt.NDArray[np.uint64],
+    header: dict[str, Array],
+) -> Episodes:
+    """Have one of the contest's baselines play. What it draws, it draws from the game's generator, as in CybORG."""
+    env = cast("Game", task.game.env())
+    game = OnRandom(env) if entry.draws else env
+    return_tenths = np.zeros(task.num_episodes, dtype=np.int64)
+    action_counts = np.zeros(spec.NUM_ACTIONS, dtype=np.int64)
+    with random_kept():
+        for row, index in enumerate(task.indices):
+            _begin(header, environment[row], actions[row])
+            try:
+                entry.agent.begin(task.game.num_steps)
+                observation = game.reset(int(environment[row]))
+                for _ in range(task.game.num_steps):
+                    action = entry.agent.act(observation.astype(np.int64), None)
+                    observation, reward = game.step(action)
+                    return_tenths[row] += reward
+                    action_counts[action] += 1
+                entry.agent.end()
+            except Exception:  # noqa: BLE001  # whatever it is, it can be pickled then
+                raise EpisodeFailedError(task, index, traceback.format_exc()) from None
+            header["finished_s"][...] = time.monotonic()
     return Episodes(return_tenths, None, action_counts)
 
 

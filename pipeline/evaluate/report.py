@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
+from pipeline.contest.baselines import CONTEST_BASELINES
 from pipeline.evaluate.evaluation import EPISODES_PER_AGENT
 from pipeline.evaluate.results import total_score
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from pipeline.types import Estimate
 
 
-_OTHERS: Final = {"restore": " (not the leaderboard's Blue React Restore: docs/evaluation.md)"}
+_OTHERS: Final = {
+    "restore": " (not the leaderboard's Blue React Restore: docs/evaluation.md)",
+    **dict.fromkeys(CONTEST_BASELINES, " (the contest's own: docs/evaluation.md)"),
+}
 """What a baseline could be taken for."""
 _NUM_ACTIONS: Final = 3
 """Actions of a scenario that are shown to people."""
@@ -69,6 +73,8 @@ class Report:
     num_episodes: int
     """Of each scenario."""
     results: tuple[ScenarioResult, ...]
+    protocol: str = "seeded"
+    """`seeded`: each episode from a seed of its own; `contest`: all on one generator, by the contest's script."""
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -78,6 +84,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "agent": {name: value for name, value in asdict(report.agent).items() if value is not None},
         "game": {"engine": report.engine, "profile": report.profile, "cyborg": report.cyborg},
         "version": report.version,
+        "protocol": report.protocol,
         "seed": report.seed,
         "episodes": report.num_episodes,
         "scenarios": [
@@ -100,8 +107,12 @@ def print_report(report: Report, console: Console) -> None:
     """Print a report for people."""
     for line in _headlines(report):
         console.print(line)
-    console.print(_table(report))
-    console.print(_actions(report))
+    if report.protocol == "contest":
+        for result in report.results:
+            console.print(_as_the_script(result))
+    else:
+        console.print(_table(report))
+        console.print(_actions(report))
     score = total_score(report.results)
     if score is None:
         console.print("no total score: that is the sum of all nine means, and not all were played")
@@ -126,10 +137,21 @@ def _headlines(report: Report) -> list[str]:
             f"agent: {agent.name}{choice}, by its own code (form: {agent.form}), {made}; it sees: {agent.observation}"
         ]
     played = f"on {report.cyborg}" if report.engine == "cyborg" else f"on the fast engine ({report.cyborg}'s game)"
+    if report.protocol == "contest":
+        lines.append("protocol: the contest's script, on one generator from the first step to the last")
     return [
         *lines,
         f"game: profile {report.profile}, {played}; {report.num_episodes:,} episodes each, seed {report.seed}",
     ]
+
+
+def _as_the_script(result: ScenarioResult) -> str:
+    """Return the line that the contest's script prints of a scenario."""
+    scenario = result.scenario
+    return (
+        f"Average reward for red agent {scenario.red_agent} and steps {scenario.num_steps} is: "
+        f"{result.env_reward.mean} with a standard deviation of {result.std}"
+    )
 
 
 def _table(report: Report) -> Table:

@@ -50,15 +50,28 @@ def summarize(scenario: Scenario, action_names: Sequence[str], parts: Sequence[E
     std = sample_std(tenths / TENTHS)
     shares = [part.compliance for part in parts if part.compliance is not None]
     action_counts: npt.NDArray[np.int64] = np.sum([part.action_counts for part in parts], axis=0)  # [A]
-    taken = sorted(enumerate(action_counts.tolist()), key=lambda action_and_count: -action_and_count[1])
     return ScenarioResult(
         scenario=scenario,
         num_episodes=len(tenths),
         env_reward=Estimate(estimate_of_tenths(tenths).mean, std / math.sqrt(len(tenths))),
         std=std,
         compliance=estimate(np.concatenate(shares)) if shares else None,
-        actions={action_names[action]: count / len(tenths) for action, count in taken if count},
+        actions=by_frequency(action_counts, action_names, len(tenths)),
     )
+
+
+def by_frequency(
+    action_counts: npt.NDArray[np.int64], action_names: Sequence[str], num_episodes: int
+) -> dict[str, float]:
+    """Return how often each action was taken, per episode; see `ScenarioResult.actions`.
+
+    Args:
+        action_counts: `[A]`, over all episodes.
+        action_names: `[A]`.
+        num_episodes: How many these were.
+    """
+    taken = sorted(enumerate(action_counts.tolist()), key=lambda action_and_count: -action_and_count[1])
+    return {action_names[action]: count / num_episodes for action, count in taken if count}
 
 
 def total_score(results: Sequence[ScenarioResult]) -> Estimate | None:

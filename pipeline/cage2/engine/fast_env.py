@@ -51,6 +51,15 @@ class FastEnv:
         batch.step(action)
         return np.copy(batch.observations[0]), int(batch.rewards[0])
 
+    @property
+    def generator(self) -> tuple[int, tuple[int, ...], object]:
+        """Where the game's generator stands, as `random.getstate()` has it; it may be set to such a state."""
+        return self.batch.generator_state(0)
+
+    @generator.setter
+    def generator(self, state: tuple[int, tuple[int, ...], object]) -> None:
+        self.batch.set_generator_state(0, state)
+
     def red_hosts(self) -> int:
         """Return the hosts on which Red holds a session; see `Cage2Env.red_hosts`."""
         return int(self.batch.red_hosts[0])

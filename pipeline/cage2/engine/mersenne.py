@@ -222,7 +222,7 @@ def shuffle_hosts(game: Any, order: int) -> int:
 
 def get_state(game: Any) -> tuple[int, tuple[int, ...], None]:
     """Return the generator's state as `random.getstate()` gives it, when no normal variate is kept back."""
-    return STATE_VERSION, (*(int(word) for word in game["words"]), int(game["word_index"])), None
+    return STATE_VERSION, (*game["words"].tolist(), int(game["word_index"])), None
 
 
 def set_state(game: Any, state: tuple[int, tuple[int, ...], object]) -> None:

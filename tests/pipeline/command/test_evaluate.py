@@ -35,9 +35,10 @@ def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     [
         ("", "the following arguments are required: AGENT"),
         ("randon", "there is no run 'randon': did you mean random?"),
+        ("bluereactrestore", "there is no run 'bluereactrestore': did you mean BlueReactRestore?"),
         (
             "nowhere",
-            "there is no run 'nowhere': give one like logs/tuesday, or random, sleep, restore, or FILE.py:NAME",
+            "there is no run 'nowhere': give one like logs/tuesday, or random, sleep, restore, BlueReactRestore, BlueRe",
         ),
         (".", ". is not the folder of a run: it has no config.json. Give one like logs/tuesday"),
         ("a" * 5000, f"there is no run '{'a' * 59}: give one"),
@@ -56,6 +57,7 @@ def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("random --workerz 2", "unknown option --workerz: did you mean --workers?"),
         ("random --total-episodes 2", "unknown option --total-episodes"),
         ("random --greedy --sampled", "argument --sampled: not allowed with argument --greedy"),
+        ("Sleep --greedy", "--greedy is for policies: leave it out, Sleep has no use for it"),
         ("sleep --sampled", "--sampled is for policies: leave it out, sleep has no use for it"),
         ("restore --workflow x", "--workflow 'x' is no workflow: write each of the 5 host types once"),
     ],

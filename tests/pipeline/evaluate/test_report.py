@@ -39,7 +39,7 @@ BASELINE = replace(
 
 
 def printed(report: Report) -> list[str]:
-    console = Console(file=io.StringIO(), width=100, highlight=False, markup=False)
+    console = Console(file=io.StringIO(), width=120, highlight=False, markup=False)
     print_report(report, console)
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined]  # a StringIO
 
@@ -55,6 +55,20 @@ def test_the_table_says_who_played_what() -> None:
         "agent: restore (not the leaderboard's Blue React Restore: docs/evaluation.md)",
         "game: profile head, on csle-cyborg 0.0.3; 1,000 episodes each, seed 7",
     ]
+
+
+def test_of_the_contest_it_prints_what_the_contests_script_prints() -> None:
+    lines = printed(replace(REPORT, agent=AgentDescription("Sleep"), protocol="contest"))
+    assert lines[:2] == [
+        "agent: Sleep (the contest's own: docs/evaluation.md)",
+        "protocol: the contest's script, on one generator from the first step to the last",
+    ]
+    mean_and_std = "-0.0009765625 with a standard deviation of 15.8"
+    assert lines[3:-1] == [
+        f"Average reward for red agent {scenario.red_agent} and steps {scenario.num_steps} is: {mean_and_std}"
+        for scenario in PROTOCOL
+    ]
+    assert lines[-1] == "total score: 0.0 ± 1.5 (the sum of the nine means)"
 
 
 def test_the_table_has_a_row_for_each_scenario() -> None:
@@ -92,6 +106,7 @@ def test_the_json_is_complete_and_valid() -> None:
         },
         "game": {"engine": "fast", "profile": "head", "cyborg": "csle-cyborg 0.0.3"},
         "version": "0.1.0",
+        "protocol": "seeded",
         "seed": 7,
         "episodes": 1000,
         "scenarios": [
