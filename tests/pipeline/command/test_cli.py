@@ -27,7 +27,10 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("--red-agent Nobody", "--red-agent Nobody: must be 'B_lineAgent', 'RedMeanderAgent', 'SleepAgent' or 'Mixed'"),
+        (
+            "--red-agent Nobody",
+            "--red-agent Nobody: must be B_lineAgent, RedMeanderAgent, SleepAgent or Mixed, or your own",
+        ),
         ("--workers 0", "--workers 0: must be greater than or equal to 1"),
         ("--workers -1", "--workers -1: must be greater than or equal to 1"),
         ("--workers x", "--workers x: must be a valid integer"),
@@ -51,7 +54,7 @@ ROOT = Path(__file__).parents[3]
         ("resume /dev/null", "/dev/null is not the folder of a run"),
         (
             "resume x --seed 3",
-            "--seed can't change when a run is resumed, only --total-episodes, --workers",
+            "--seed can't change when a run is resumed, only --total-episodes, --red-agent, --workers",
         ),
         ("info --workers 0", "--workers 0: must be greater than or equal to 1"),
         ("info --quiet", "unknown option --quiet"),
@@ -114,7 +117,7 @@ def test_a_mistake_costs_no_time_and_no_traceback(tmp_path: Path) -> None:
     done = run_py("--red-agent", "Nobody", python=("-X", "importtime"))
     *imports, told = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (USAGE, "")
-    assert told == "error: --red-agent Nobody: must be 'B_lineAgent', 'RedMeanderAgent', 'SleepAgent' or 'Mixed'"
+    assert told.startswith("error: --red-agent Nobody: must be B_lineAgent, RedMeanderAgent, SleepAgent or Mixed, or")
     assert not [line for line in imports if line.rpartition("|")[2].strip() in {"torch", "numba"}]
     assert not list(tmp_path.iterdir())
 
