@@ -22,10 +22,6 @@ def run(code: str, folder: Path) -> str:
 
 
 SAME = """
-import csle_cyborg.agents, csle_cyborg.main, csle_cyborg.shared.actions
-from csle_cyborg.agents.wrappers.challenge_wrapper import ChallengeWrapper as csle_wrapper
-from csle_cyborg.shared.results import Results as csle_results
-
 from CybORG import CybORG
 from CybORG.CybORG import CybORG as by_module
 from CybORG.Agents import BaseAgent, B_lineAgent, BlueReactRestoreAgent
@@ -36,6 +32,10 @@ from CybORG.Agents.Wrappers.ChallengeWrapper import ChallengeWrapper
 from CybORG.Agents.Wrappers import BlueTableWrapper, ChallengeWrapper as by_package
 from CybORG.Shared import Results
 from CybORG.Shared.Actions import *
+
+import csle_cyborg.agents, csle_cyborg.main, csle_cyborg.shared.actions
+from csle_cyborg.agents.wrappers.challenge_wrapper import ChallengeWrapper as csle_wrapper
+from csle_cyborg.shared.results import Results as csle_results
 
 assert CybORG is by_module is csle_cyborg.main.Main
 assert BaseAgent is base_by_module is csle_cyborg.agents.BaseAgent
