@@ -38,7 +38,7 @@ def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("bluereactrestore", "there is no run 'bluereactrestore': did you mean BlueReactRestore?"),
         (
             "nowhere",
-            "there is no run 'nowhere': give one like logs/tuesday, or random, sleep, restore, BlueReactRestore, BlueRe",
+            "there is no run 'nowhere': give one like logs/tuesday, or random, sleep, restore, BlueReactRestore, Bl",
         ),
         (".", ". is not the folder of a run: it has no config.json. Give one like logs/tuesday"),
         ("a" * 5000, f"there is no run '{'a' * 59}: give one"),
