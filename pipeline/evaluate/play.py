@@ -17,6 +17,9 @@ from pipeline.errors import PipelineError
 from pipeline.play.baselines import BASELINES
 from pipeline.play.player import Player
 from pipeline.play.record import HEADER, read_failure
+from pipeline.trace.blue import BaselineBlue, PolicyBlue
+from pipeline.trace.recorder import Recorder
+from pipeline.trace.trace import as_line
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -66,6 +69,8 @@ class Task:
     first: int
     """Index of the first episode."""
     num_episodes: int
+    is_traced: bool = False
+    """Whether traces are wanted, which takes a hundred times as long."""
 
     @property
     def indices(self) -> range:
@@ -83,6 +88,8 @@ class Episodes:
     """`[B]`, 0 to 1, with the policy's order; None for a baseline, which follows none."""
     action_counts: npt.NDArray[np.int64]
     """`[A]`, how often each of the agent's actions was taken, over all episodes."""
+    traces: str = ""
+    """A line for each, if the task is traced."""
 
 
 def play(task: Task, header: dict[str, Array] | None = None) -> Episodes:
@@ -99,6 +106,8 @@ def play(task: Task, header: dict[str, Array] | None = None) -> Episodes:
     header = header or _memory(HEADER)
     environment, actions = seeding.episode_seeds(task.seed, task.group, task.indices, seeding.Purpose.COMPARISON)
     _begin(header, environment[0], actions[0])  # the building of the environment counts
+    if task.is_traced:
+        return _play_traced(task, environment, actions, header)
     if isinstance(task.agent, Policy):
         return _play_policy(task, task.agent, environment, actions, header)
     return _play_baseline(task, task.agent, environment, actions, header)
@@ -159,6 +168,40 @@ def _play_baseline(
             raise EpisodeFailedError(task, index, traceback.format_exc()) from None
         header["finished_s"][...] = time.monotonic()
     return Episodes(return_tenths, None, action_counts)
+
+
+def _play_traced(
+    task: Task, environment: npt.NDArray[np.uint64], actions: npt.NDArray[np.uint64], header: dict[str, Array]
+) -> Episodes:
+    """Play the same episodes step by step, whoever plays, and write down each."""
+    policy = task.agent if isinstance(task.agent, Policy) else None
+    names = task.game.interface.action_names if policy else spec.ACTION_NAMES
+    return_tenths = np.empty(task.num_episodes, dtype=np.int64)
+    compliance = np.empty(task.num_episodes) if policy else None
+    action_counts = np.zeros(len(names), dtype=np.int64)
+    lines = []
+    for row, index in enumerate(task.indices):
+        _begin(header, environment[row], actions[row])
+        try:
+            if not row:
+                recorder = Recorder(task.game, _blue(task))
+            trace = recorder.play(task.group, index, int(environment[row]), int(actions[row]))
+        except Exception:  # noqa: BLE001  # whatever it is, it can be pickled then
+            raise EpisodeFailedError(task, index, traceback.format_exc()) from None
+        header["finished_s"][...] = time.monotonic()
+        return_tenths[row] = round(10 * trace.total_reward)
+        if compliance is not None:
+            compliance[row] = trace.compliance
+        for step in trace.steps:
+            action_counts[names.index(step.blue.choice)] += 1
+        lines.append(as_line(trace))
+    return Episodes(return_tenths, compliance, action_counts, "".join(lines))
+
+
+def _blue(task: Task) -> PolicyBlue | BaselineBlue:
+    if isinstance(task.agent, Policy):
+        return PolicyBlue(task.agent.weights, task.agent.workflow_id, task.game, greedy=task.agent.greedy)
+    return BaselineBlue(task.agent)
 
 
 def _memory(layout: Any) -> dict[str, npt.NDArray[Any]]:

@@ -10,16 +10,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 from native_buffers.segment import sweep_stale
-from pipeline.cage2.engine import game_batch
 from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, WorkersKeepDyingError
 from pipeline.collect.deadline import Deadline, Flight
 from pipeline.collect.scheduler import MAX_ATTEMPTS
 from pipeline.collect.watch import Watch
 from pipeline.errors import PipelineError
+from pipeline.evaluate.evaluation import prepare
 from pipeline.evaluate.headers import Headers
+from pipeline.evaluate.in_order import InOrder
 from pipeline.evaluate.play import Policy
 from pipeline.evaluate.results import summarize
 from pipeline.evaluate.worker import initialize, play_in_slot
@@ -49,7 +52,10 @@ class EpisodeTakesWorkersDownError(PipelineError):
 
 
 async def evaluate_in_pool(
-    request: Request, num_workers: int, note_progress: Callable[[int], None] = lambda _: None
+    request: Request,
+    num_workers: int,
+    note_progress: Callable[[int], None] = lambda _: None,
+    write_traces: Callable[[str], None] = lambda _: None,
 ) -> tuple[ScenarioResult, ...]:
     """Play a request on worker processes. Cancelling it ends them at once.
 
@@ -57,6 +63,7 @@ async def evaluate_in_pool(
         request: What.
         num_workers: Processes.
         note_progress: Called now and then with the number of episodes that were played since it was called last.
+        write_traces: See `evaluation.evaluate`.
 
     Returns:
         A result for each scenario, in order: what `evaluation.evaluate` returns.
@@ -77,7 +84,7 @@ async def evaluate_in_pool(
         pool = Pool(num_workers, initialize, headers.name, num_slots)
         try:
             await _start(pool)
-            return await _Evaluation(request, pool, headers, num_slots, note_progress).run()
+            return await _Evaluation(request, pool, headers, num_slots, note_progress, InOrder(write_traces)).run()
         finally:
             await pool.close()
 
@@ -94,13 +101,20 @@ class _Evaluation:
     """Has a request's tasks played, one after the other in each slot."""
 
     def __init__(
-        self, request: Request, pool: Pool, headers: Headers, num_slots: int, note_progress: Callable[[int], None]
+        self,
+        request: Request,
+        pool: Pool,
+        headers: Headers,
+        num_slots: int,
+        note_progress: Callable[[int], None],
+        traces: InOrder,
     ) -> None:
         self._request = request
         self._pool = pool
         self._headers = headers
         self._num_slots = num_slots
         self._note_progress = note_progress
+        self._traces = traces
         self._tasks = self._all_tasks()
         self._parts: list[dict[int, Episodes]] = [{} for _ in request.scenarios]
         """What came of a scenario's tasks, by their numbers, until all are there."""
@@ -123,29 +137,32 @@ class _Evaluation:
             raise failures.exceptions[0] from None
         return tuple(self._results[index] for index in range(len(self._request.scenarios)))
 
-    def _all_tasks(self) -> Iterator[tuple[int, int, Task]]:
-        """Yield all tasks in order, each with its scenario's index and its number there."""
+    def _all_tasks(self) -> Iterator[tuple[int, int, int, Task]]:
+        """Yield all tasks in order, each with its place, its scenario's index and its number there."""
+        place = count()
         for index, scenario in enumerate(self._request.scenarios):
             for number, task in enumerate(self._request.tasks(scenario)):
-                yield index, number, task
+                yield next(place), index, number, task
 
     async def _compile(self) -> None:
         """Have one worker compile what the forkserver has not: the others would wait for it, and be taken for hung."""
-        if self._request.game.engine != "fast" or isinstance(self._request.agent, Policy):
+        request = self._request
+        if not request.is_traced and (request.game.engine != "fast" or isinstance(request.agent, Policy)):
             return None
         while True:
             try:
-                return await self._pool.call(game_batch.warm_up)
+                return await self._pool.call(prepare, request)
             except WorkersDiedError as death:
                 self._note_death(death)
 
     async def _play_on(self, slot: int) -> None:
         """Play in a slot what nobody has begun, until there is nothing left."""
-        for index, number, task in self._tasks:
+        for place, index, number, task in self._tasks:
             episodes = await self._play(slot, task)
             self._fruitless.clear()
+            self._traces.put(place, episodes.traces)
             self._note_progress(task.num_episodes)
-            self._keep(index, number, episodes)
+            self._keep(index, number, replace(episodes, traces=""))
 
     async def _play(self, slot: int, task: Task) -> Episodes:
         """Play a task, and again when workers died.

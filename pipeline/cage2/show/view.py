@@ -99,7 +99,7 @@ class View:
     blue_action: int | None
     """Id of Blue's last action; None after a reset."""
     blue_success: bool | None
-    """Whether it succeeded, as CybORG reports it; None if it reports neither, which it does of Sleep, or after a reset."""
+    """Whether it succeeded, as CybORG reports it; None if it reports neither (of Sleep), and after a reset."""
     red_action: str | None
     """CybORG's name for the kind of Red's last action; None after a reset."""
     red_target: str | None
