@@ -165,6 +165,10 @@ def _visit(options: argparse.Namespace) -> int:
 def _check_purpose(options: argparse.Namespace, given: dict[str, Any]) -> None:
     """Check that nothing is changed about episodes that a run has played itself."""
     if options.purpose == "comparison":
+        if given.get("red_agent") == MIXED:
+            raise UsageError(
+                f"--red-agent {MIXED}: an episode of an evaluation has one: choose of {', '.join(RED_AGENTS)}"
+            )
         return
     if options.agent in BASELINES:
         raise UsageError(f"--purpose {options.purpose} is for runs: leave it out, {options.agent} has none")

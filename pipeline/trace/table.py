@@ -77,8 +77,7 @@ def _news(before: Seen | None, now: Seen) -> str:
 
 
 def _done(blue: BlueMove) -> str:
-    text = blue.action if blue.choice == blue.action else f"{blue.action} ({blue.choice})"
-    return _marked(text, blue.success) + (", not compliant" if blue.verdict == "not_compliant" else "")
+    return _marked(blue.action, blue.success) + (", not compliant" if blue.verdict == "not_compliant" else "")
 
 
 def _aimed(red: RedMove) -> str:
