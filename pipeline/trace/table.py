@@ -10,8 +10,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from pipeline.trace.trace import BlueMove, Header, RedMove, Seen, Trace
 
-WIDTH: Final = 150
-"""Columns where there is no terminal, which has a width of its own: no row is broken then."""
+WIDTH: Final = 1000
+"""Columns, at most, where there is no terminal, which has a width of its own: no row needs as many."""
 
 
 def headlines(header: Header) -> list[str]:
