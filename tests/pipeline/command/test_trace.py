@@ -91,7 +91,7 @@ SCENARIO = ("--steps", "30", "--red-agent", "RedMeanderAgent", "--seed", "4")
 def test_an_episode_is_that_of_an_evaluation(
     choice: str, make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = make_run({3: 900, 17: 100}, best=17, observation_memory=True, actions="merged")
+    run = make_run({3: 900, 17: 100}, best=17)
     asked = ("--steps", "30", "--seed", "4", choice, "--episodes", "4", "--json")
     assert main(("evaluate", str(run), *asked, "--red-agents", "RedMeanderAgent")) == OK
     (evaluated,) = json.loads(capsys.readouterr().out)["scenarios"]
