@@ -137,6 +137,27 @@ def num_deaths(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("agent", [REQUEST.agent, "random"], ids=["policy", "random"])
+async def test_traces_come_in_order_though_workers_die(agent: Policy | str) -> None:
+    request = replace(REQUEST, agent=agent, is_traced=True)
+    expected: list[str] = []
+    assert evaluate(request, write_traces=expected.append) == undisturbed(agent)
+    written: list[str] = []
+    killed: list[int] = []
+
+    def write(lines: str) -> None:
+        written.append(lines)
+        for worker in workers()[:1] if len(written) in (2, 5) else ():
+            killed.append(worker.pid)
+            worker.kill()
+
+    async with asyncio.timeout(TIMEOUT_S):
+        assert await evaluate_in_pool(request, 2, write_traces=write) == undisturbed(agent)
+    assert killed
+    assert written == expected
+    assert workers() == []
+
+
+@pytest.mark.parametrize("agent", [REQUEST.agent, "random"], ids=["policy", "random"])
 async def test_the_number_of_processes_changes_nothing(agent: Policy | str) -> None:
     request = replace(REQUEST, agent=agent)
     noted: list[int] = []
