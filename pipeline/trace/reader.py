@@ -52,6 +52,8 @@ class Traces:
                 number += 1
 
     def _open(self) -> BinaryIO:
+        if self._path.exists() and not self._path.is_file():  # a pipe would be waited for
+            raise TraceFileError(f"can't read {self._path}: not a plain file")
         try:
             return self._path.open("rb")
         except OSError as error:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -112,5 +113,8 @@ def test_a_line_is_not_read_for_ever(line: str, tmp_path: Path, monkeypatch: pyt
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(TraceFileError, match=r"can't read .*x: No such file or directory"):
         read_traces(tmp_path / "x")
-    with pytest.raises(TraceFileError, match=r"can't read .*: Is a directory"):
+    with pytest.raises(TraceFileError, match=r"can't read .*: not a plain file"):
         read_traces(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(TraceFileError, match=r"can't read .*pipe: not a plain file"):  # and nobody waits
+        read_traces(tmp_path / "pipe")
