@@ -25,7 +25,6 @@ from pipeline.command.process import OK
 from pipeline.command.terminal import tell
 from pipeline.evaluate.scenario import Scenario
 from pipeline.play.baselines import BASELINES
-from pipeline.seeding import Purpose, episode_seeds
 from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
@@ -33,15 +32,15 @@ if TYPE_CHECKING:
 
     from pipeline.config import Config
     from pipeline.evaluate.trained import Trained
+    from pipeline.seeding import Purpose
     from pipeline.trace.trace import Header, Trace
 
 OPTIONS: tuple[str, ...] = (
     *("episode", "episodes", "steps", "purpose", "visit", "workflow", "greedy", "sampled", "json", "to"),
     *("seed", "red_agent", "engine", "profile", "cyborg"),  # a run's too, and checked as such
 )
-PURPOSES: Final = {
-    purpose.name.lower(): purpose for purpose in (Purpose.COMPARISON, Purpose.EVALUATION, Purpose.TRAINING)
-}
+PURPOSES: Final = ("comparison", "evaluation", "training")
+"""`seeding.Purpose`, by name in lower case."""
 DESCRIPTION = """\
 Play episodes step by step and show what Blue saw, what it did and how likely
 that was, whether it worked, what Red did, what it cost, and which hosts are
@@ -148,7 +147,7 @@ def run(options: argparse.Namespace) -> int:
     if trained is None or options.purpose == "comparison":
         episodes = _compared(game_config(given, trained), num_steps, indices)
     else:
-        episodes = _of_the_run(trained, given, PURPOSES[options.purpose], indices, visit)
+        episodes = _of_the_run(trained, given, options.purpose, indices, visit)
     agent = describe(options.agent, trained, greedy=options.greedy)
     _write(options, trace_header(agent, episodes.config, episodes.purpose), _play(options, trained, episodes))
     return OK
@@ -172,7 +171,7 @@ def _check_purpose(options: argparse.Namespace, given: dict[str, Any]) -> None:
         return
     if options.agent in BASELINES:
         raise UsageError(f"--purpose {options.purpose} is for runs: leave it out, {options.agent} has none")
-    others = [name for name in ("red_agent", "profile", "seed") if name in given]
+    others: list[str] = [name for name in ("red_agent", "profile", "seed") if name in given]
     if options.steps is not None:
         others.append("steps")
     if others:
@@ -182,19 +181,22 @@ def _check_purpose(options: argparse.Namespace, given: dict[str, Any]) -> None:
 
 def _compared(config: Config, num_steps: int | None, indices: range) -> _Episodes:
     """Return episodes as `run.py evaluate` plays them."""
+    from pipeline.seeding import Purpose
+
     if config.red_agent == MIXED:
         config = config.model_copy(update={"red_agent": RED_AGENTS[0]})  # a scenario has one
     num_steps = num_steps or config.episode_steps
     return _Episodes(config, num_steps, Purpose.COMPARISON, Scenario(config.red_agent, num_steps).group, indices)
 
 
-def _of_the_run(trained: Trained, given: dict[str, Any], purpose: Purpose, indices: range, visit: int) -> _Episodes:
+def _of_the_run(trained: Trained, given: dict[str, Any], purpose: str, indices: range, visit: int) -> _Episodes:
     """Return episodes that the run has played."""
     from pipeline.learn.evaluation import STRIDE
+    from pipeline.seeding import Purpose
 
     config = make_config({**what_results_depend_on(trained.config), **given})
     indices = range(indices.start + visit * STRIDE, indices.stop + visit * STRIDE)
-    return _Episodes(config, config.episode_steps, purpose, trained.workflow_id, indices)
+    return _Episodes(config, config.episode_steps, Purpose[purpose.upper()], trained.workflow_id, indices)
 
 
 def _play(options: argparse.Namespace, trained: Trained | None, episodes: _Episodes) -> Iterator[Trace]:
@@ -202,6 +204,7 @@ def _play(options: argparse.Namespace, trained: Trained | None, episodes: _Episo
     from pipeline.cage2.cyborg.env import require_cyborg
     from pipeline.collect.methods import game_spec
     from pipeline.numerics.subnormals import subnormals_flushed
+    from pipeline.seeding import episode_seeds
     from pipeline.trace.blue import BaselineBlue, PolicyBlue
     from pipeline.trace.recorder import Recorder, must_compile
 
