@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import difflib
 import json
 import sys
@@ -22,7 +21,7 @@ from pipeline.play.baselines import BASELINES
 from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
 
     from pipeline.config import Config
     from pipeline.evaluate.report import AgentDescription, Report
@@ -149,6 +148,7 @@ def _play(
     from pipeline.evaluate.progress import progress
     from pipeline.numerics.cache import why_not_kept
     from pipeline.seeding import Purpose
+    from pipeline.trace.file import written_to
 
     agent_description = describe(options.agent, trained, greedy=options.greedy)
     if reason := why_not_kept():
@@ -162,7 +162,7 @@ def _play(
     if must_compile(request):
         sys.stderr.write("note: compiling first, once, about 10 s\n")
     header = trace_header(agent_description, config, Purpose.COMPARISON)
-    with _traces(options.trace, header) as write_traces, progress(num_episodes * len(scenarios)) as note_progress:
+    with written_to(options.trace, header) as write_traces, progress(num_episodes * len(scenarios)) as note_progress:
         if num_workers == 1:
             # without a loop: Ctrl-C ends the episode that is being played
             results = evaluate(request, note_progress, write_traces)
@@ -170,18 +170,6 @@ def _play(
             with asyncio.Runner(loop_factory=loop_factory()) as runner:  # which Ctrl-C cancels
                 results = runner.run(evaluate_in_pool(request, num_workers, note_progress, write_traces))
     return make_report(agent_description, config, num_episodes, results)
-
-
-@contextlib.contextmanager
-def _traces(path: Path | None, header: Header) -> Iterator[Callable[[str], None]]:
-    """Yield what writes traces down, if they are wanted."""
-    if path is None:
-        yield lambda _: None
-        return
-    from pipeline.trace.file import TraceFile
-
-    with TraceFile(path, header) as file:
-        yield file.write
 
 
 def make_report(

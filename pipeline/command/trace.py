@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from pipeline.command.evaluate import (
     workflow_id_of,
 )
 from pipeline.command.options import UsageError, given_options, make_config
-from pipeline.command.process import OK
+from pipeline.command.process import FAILED, OK
 from pipeline.command.terminal import tell
 from pipeline.evaluate.scenario import Scenario
 from pipeline.play.baselines import BASELINES
@@ -50,7 +51,7 @@ examples:
   python run.py trace logs/tuesday
   python run.py trace logs/tuesday --red-agent RedMeanderAgent --steps 30 --episode 417
   python run.py trace restore --seed 3 --episodes 10 --to restore.jsonl
-  python run.py trace logs/tuesday --json | jq .steps[].blue.action
+  python run.py trace logs/tuesday --json | jq '.steps[]?.blue.action'
   python run.py trace logs/tuesday --purpose evaluation --visit 12 --greedy
 
 By default an episode is the one of that number of `run.py evaluate` with the
@@ -123,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
     """Play what the options ask for, and show it.
 
     Returns:
-        The exit code, 0.
+        The exit code: 0, or 1 if nobody reads on.
 
     Raises:
         SetupError: There is no such agent, an option doesn't fit, or the file can't be written.
@@ -149,7 +150,12 @@ def run(options: argparse.Namespace) -> int:
     else:
         episodes = _of_the_run(trained, given, options.purpose, indices, visit)
     agent = describe(options.agent, trained, greedy=options.greedy)
-    _write(options, trace_header(agent, episodes.config, episodes.purpose), _play(options, trained, episodes))
+    try:
+        _write(options, trace_header(agent, episodes.config, episodes.purpose), _play(options, trained, episodes))
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has seen enough; Python would complain of what is left once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     return OK
 
 

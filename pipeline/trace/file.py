@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.persist.files import Log, WriteError, open_plain
@@ -10,6 +11,7 @@ from pipeline.trace.errors import TraceFileError
 from pipeline.trace.trace import as_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Self
 
@@ -64,3 +66,13 @@ class TraceFile:
 
     def __exit__(self, *_: object) -> None:
         self._log.close()
+
+
+@contextmanager
+def written_to(path: Path | None, header: Header) -> Iterator[Callable[[str], None]]:
+    """Yield what takes lines: into a new file, or nowhere if there is to be none; see `TraceFile`."""
+    if path is None:
+        yield lambda _: None
+        return
+    with TraceFile(path, header) as file:
+        yield file.write

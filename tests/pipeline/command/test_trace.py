@@ -16,7 +16,7 @@ import pytest
 from pipeline import read_traces, seeding
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.command.cli import main
-from pipeline.command.process import INTERRUPTED, OK, USAGE
+from pipeline.command.process import FAILED, INTERRUPTED, OK, USAGE
 from pipeline.persist.runs import read_config
 
 if TYPE_CHECKING:
@@ -167,6 +167,19 @@ def test_a_training_episode_is_its_game_with_the_policy_of_today(trained: Path, 
     environment, actions = seeding.episode_seeds(config.seed, workflow_id, [5])
     assert (trace.environment_seed, trace.actions_seed) == (int(environment[0]), int(actions[0]))
     assert (trace.group, trace.index, len(trace.steps)) == (workflow_id, 5, 20)
+
+
+@pytest.mark.parametrize("form", [["--json"], []], ids=["json", "table"])
+def test_who_has_seen_enough_may_go(form: list[str], tmp_path: Path) -> None:
+    """As `head` does."""
+    command = [sys.executable, str(ROOT / "run.py"), "trace", "sleep", "--episodes", "1000", *form]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as playing:
+        assert playing.stdout is not None
+        assert playing.stderr is not None
+        playing.stdout.readline()
+        playing.stdout.close()
+        assert playing.stderr.read() == b""
+        assert playing.wait(60) == FAILED
 
 
 def test_ctrl_c_leaves_whole_lines(tmp_path: Path) -> None:

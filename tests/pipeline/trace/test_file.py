@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.trace.errors import TraceFileError
-from pipeline.trace.file import TraceFile
+from pipeline.trace.file import TraceFile, written_to
 from pipeline.trace.reader import read_traces
 from pipeline.trace.trace import as_line
 from tests.pipeline.trace.conftest import HEADER
@@ -75,3 +75,12 @@ def test_a_header_that_does_not_fit_leaves_nothing(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_written_where_no_file_is_wanted(tmp_path: Path, traces: list[Trace]) -> None:
+    with written_to(None, HEADER) as write:
+        write(as_line(traces[0]))
+    path = tmp_path / "games.jsonl"
+    with written_to(path, HEADER) as write:
+        write(as_line(traces[0]))
+    assert list(read_traces(path)) == traces[:1]
