@@ -52,8 +52,10 @@ class Stock:
         return str(self.wrapper.env.env.env.get_table(which))
 
     def success(self, agent: str) -> bool | None:
-        told = self.main.environment_controller.observation[agent].data["success"].name
-        return {"TRUE": True, "FALSE": False, "UNKNOWN": None}[told]
+        told = self.main.environment_controller.observation[agent].data.get("success")
+        if agent == "Blue":  # its table has taken it out
+            told = self.wrapper.env.env.env.success
+        return {"TRUE": True, "FALSE": False, "UNKNOWN": None}[told.name]
 
     def red_sessions(self) -> dict[str, list[tuple[int, bool]]]:
         state = self.main.environment_controller.state
