@@ -35,8 +35,8 @@ from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.methods import game_spec
 from pipeline.command.options import Parser, UsageError
 from pipeline.evaluate.evaluation import Request, evaluate
-from pipeline.evaluate.play import Policy
 from pipeline.evaluate.scenario import Scenario
+from pipeline.evaluate.task import Policy
 from pipeline.evaluate.trained import NoPolicyError, load_trained
 from pipeline.machine import num_cores
 

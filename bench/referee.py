@@ -19,7 +19,8 @@ from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts.names import Compromised
 from pipeline.defenders.module import load
 from pipeline.defenders.reference import AgentReference
-from pipeline.evaluate.play import Task, play
+from pipeline.evaluate.play import play
+from pipeline.evaluate.task import Task
 from pipeline.machine import processor
 from pipeline.play.game import GameSpec
 

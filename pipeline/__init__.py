@@ -8,7 +8,8 @@ async with Pipeline(Config(total_episodes=1000)) as pipeline:
         ...
 ```
 
-A run's policy plays anywhere: `load_agent("logs/tuesday")`.
+A run's policy plays anywhere: `load_agent("logs/tuesday")`. Episodes that were written down step by step are read by
+`read_traces("games.jsonl")`.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
     from pipeline.config import Config as Config
     from pipeline.export.agent import load_agent as load_agent
     from pipeline.run.pipeline import Pipeline as Pipeline
+    from pipeline.trace.reader import read_traces as read_traces
 
-__all__ = ["Config", "Pipeline", "load_agent"]
+__all__ = ["Config", "Pipeline", "load_agent", "read_traces"]
 
 _HOMES = {
     "Config": "pipeline.config",
     "Pipeline": "pipeline.run.pipeline",
     "load_agent": "pipeline.export.agent",
+    "read_traces": "pipeline.trace.reader",
 }
 
 

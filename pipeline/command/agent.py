@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pipeline.evaluate.report import AgentDescription
 
 BUILT_IN: Final = (*BASELINES, *CONTEST_BASELINES)
 """Agents that learn nothing, by name: this project's and the contest's."""
@@ -58,12 +57,13 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def reference_of(options: argparse.Namespace, engine: str) -> AgentReference | None:
+def reference_of(options: argparse.Namespace, engine: str, *, is_traced: bool) -> AgentReference | None:
     """Return the agent that the options ask for if others wrote it; None for a run or a built-in.
 
     Args:
         options: Those of `set_up`, `greedy`, `sampled` and `workflow`.
         engine: That is played on.
+        is_traced: Whether it is played step by step, to be written down.
 
     Raises:
         UsageError: There is no such agent, or an option is for others.
@@ -71,6 +71,8 @@ def reference_of(options: argparse.Namespace, engine: str) -> AgentReference | N
     """
     name = options.agent
     if name in BUILT_IN:
+        if is_traced and name in CONTEST_BASELINES and CONTEST_BASELINES[name]().draws:
+            raise UsageError(f"{name} draws from the game's own generator, and can't be traced: random can")
         _refuse(options, (*_FOR_POLICIES, *_FOR_OTHERS), f"leave it out, {name} has no use for it")
         return None
     target = None if _is_of_run(Path(name)) else target_of(name)
@@ -89,21 +91,6 @@ def reference_of(options: argparse.Namespace, engine: str) -> AgentReference | N
         observation=_observation(options.observation, engine),
         greedy=options.greedy,
         step_timeout_s=_seconds(options.step_timeout),
-    )
-
-
-def describe(agent: AgentReference, form: str | None) -> AgentDescription:
-    """Return who plays, for the record: an agent that others wrote, of this form."""
-    from pipeline.defenders.forms import SB3
-    from pipeline.evaluate.report import AgentDescription
-
-    return AgentDescription(
-        name=agent.name,
-        actions=("greedy" if agent.greedy else "sampled") if form == SB3 else None,
-        form=form,
-        observation=agent.observation,
-        arguments=dict(agent.arguments),
-        sha256=agent.sha256,
     )
 
 

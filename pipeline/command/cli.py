@@ -1,4 +1,4 @@
-"""The command line: `train` (the default), `resume`, `evaluate`, `export`, `info`, each in a module of its name."""
+"""The command line: `train` (the default), `resume`, `evaluate`, ... `info`, each in a module of its name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Final, Protocol
 
 from native_buffers.errors import NativeBufferError, SharedMemoryFull
-from pipeline.command import evaluate, export, info, resume, train
+from pipeline.command import evaluate, export, info, resume, trace, train
 from pipeline.command.options import Parser, UsageError, unknown_argument
 from pipeline.command.process import FAILED, INTERRUPTED, USAGE
 from pipeline.command.terminal import tell
@@ -37,6 +37,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "train": train,
     "resume": resume,
     "evaluate": evaluate,
+    "trace": trace,
     "export": export,
     "info": info,
 }

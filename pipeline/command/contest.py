@@ -45,6 +45,8 @@ def check(options: argparse.Namespace) -> None:
         raise UsageError("--protocol contest plays on one generator, in one process: leave --workers out")
     if options.observation not in (None, "stock"):
         raise UsageError("--protocol contest shows what the contest's script shows: leave --observation out")
+    if options.trace is not None:
+        raise UsageError("--protocol contest writes no traces: leave --trace out")
     if options.step_timeout is not None:
         raise UsageError("--protocol contest plays in this process, and waits for its agent: leave --step-timeout out")
 

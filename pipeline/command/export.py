@@ -8,16 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
 from pipeline.cage2.facts.spec import EPISODE_STEPS
-from pipeline.command.evaluate import (
-    MAX_EPISODES,
-    describe,
-    game_config,
-    make_report,
-    number_of,
-    workflow_id_of,
-)
+from pipeline.command.evaluate import MAX_EPISODES, number_of, workflow_id_of
 from pipeline.command.options import UsageError
 from pipeline.command.process import OK
+from pipeline.command.record import describe, game_config, make_report
 from pipeline.evaluate.scenario import PROTOCOL, Scenario
 from pipeline.export.names import Form
 from pipeline.export.room import require_room
@@ -97,8 +91,8 @@ def _evaluate(trained: Trained, num_episodes: int) -> Report:
     """Evaluate the policy as `run.py evaluate RUN --greedy` does."""
     from pipeline.collect.methods import game_spec
     from pipeline.evaluate.evaluation import Request, evaluate, must_compile
-    from pipeline.evaluate.play import Policy
     from pipeline.evaluate.progress import progress
+    from pipeline.evaluate.task import Policy
 
     config = game_config({}, trained)
     scenarios = PROTOCOL

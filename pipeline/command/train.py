@@ -13,6 +13,7 @@ _USAGE: Final = """\
 run.py [train] [OPTION ...]
        run.py resume RUN [OPTION ...]
        run.py evaluate RUN|CHECKPOINT|random|sleep|restore [OPTION ...]
+       run.py trace RUN|CHECKPOINT|random|sleep|restore [OPTION ...]
        run.py export RUN|CHECKPOINT --to DIR [OPTION ...]
        run.py info [OPTION ...]"""
 _GUIDE: Final = """\
@@ -21,6 +22,7 @@ commands (each has a --help of its own):
   resume    go on with a run that was stopped or killed, exactly where it was,
             or with a larger budget
   evaluate  play a run's policy, or an agent to compare it with, as CAGE-2 does
+  trace     show an episode step by step, or write it down
   export    write a run's policy to a folder that needs NumPy alone, or torch
   info      print versions, machine, and what a run would allocate
 
@@ -32,6 +34,7 @@ examples:
   python run.py --init-from logs/tuesday --profile leaderboard
   python run.py resume logs/tuesday
   python run.py evaluate logs/tuesday
+  python run.py trace logs/tuesday --episode 417
   python run.py export logs/tuesday --to defender
   python run.py info --workers 100
 

@@ -47,6 +47,11 @@ def make(agent: AgentReference, game: GameSpec, seed: int) -> tuple[Made, ShownG
     return ready, shown
 
 
+def told(error: BaseException) -> str:
+    """Return what is told of an agent's mistake: what was wrong with its action, or its own traceback."""
+    return str(error) if isinstance(error, WrongActionError) else own_traceback(error)
+
+
 class Defence:
     """One agent and its game, for as many episodes as a task has.
 
@@ -81,13 +86,9 @@ class Defence:
         """
         try:
             return self._play(environment_seed, actions_seed, action_counts)
-        except WrongActionError as error:
-            text = str(error)
         except BaseException as error:  # noqa: BLE001  # sys.exit among them: the code isn't ours
-            text = own_traceback(error)
-        raise DefenderFailedError(
-            self._agent.name, where(self._game, int(self._step), environment_seed, index), text
-        ) from None
+            at = where(self._game, int(self._step), environment_seed, index)
+            raise DefenderFailedError(self._agent.name, at, told(error)) from None
 
     def _play(self, environment_seed: int, actions_seed: int, action_counts: npt.NDArray[np.int64]) -> int:
         act, step, view = self._defender.act, self._shown.step, self._shown.view

@@ -17,12 +17,14 @@ from pipeline.cage2.engine import game_batch
 from pipeline.cage2.engine.game import step_games
 from pipeline.cage2.facts.spec import ACTION_NAMES
 from pipeline.defenders.reference import AgentReference
-from pipeline.evaluate.play import Policy, Task, play
+from pipeline.evaluate.play import play
 from pipeline.evaluate.results import ScenarioResult, summarize
+from pipeline.evaluate.task import Policy, Task
 from pipeline.numerics.compiled import must_be_compiled
 from pipeline.numerics.subnormals import subnormals_flushed
 from pipeline.play import rollout
 from pipeline.policy.forward import sample_action
+from pipeline.trace import recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,6 +53,8 @@ class Request:
     """Of each scenario."""
     seed: int
     """`>= 0`. The same seed gives every agent the same games."""
+    is_traced: bool = False
+    """Whether all episodes are to be written down (`pipeline.trace`). They are the same."""
 
     @property
     def num_steps(self) -> int:
@@ -68,7 +72,7 @@ class Request:
         size = self._task_size(scenario)
         for first in range(0, self.num_episodes, size):
             num_episodes = min(size, self.num_episodes - first)
-            yield Task(self.agent, game, self.seed, scenario.group, first, num_episodes)
+            yield Task(self.agent, game, self.seed, scenario.group, first, num_episodes, self.is_traced)
 
     def num_tasks(self, scenario: Scenario) -> int:
         """Return how many tasks a scenario has."""
@@ -77,18 +81,25 @@ class Request:
     def _task_size(self, scenario: Scenario) -> int:
         if isinstance(self.agent, AgentReference):
             return EPISODES_PER_AGENT
-        return max(1, STEPS_PER_TASK[self.game.engine] // scenario.num_steps)
+        return max(1, STEPS_PER_TASK[self.pace] // scenario.num_steps)
+
+    @property
+    def pace(self) -> str:
+        """The engine that plays as fast as this goes: writing down takes about as long as CybORG's step."""
+        return "cyborg" if self.is_traced else self.game.engine
 
 
 def useful_workers(request: Request, num_cores: int) -> int:
     """Return how many processes to play a request with, where nobody says."""
     if isinstance(request.agent, AgentReference):  # which is never played in this process, and may be slow
         return num_cores
-    return num_cores if request.num_steps > STEPS_WORTH_WORKERS[request.game.engine] else 1
+    return num_cores if request.num_steps > STEPS_WORTH_WORKERS[request.pace] else 1
 
 
 def must_compile(request: Request) -> bool:
     """Return whether machine code has to be made for a request, once, which takes some 10 seconds."""
+    if request.is_traced:
+        return recorder.must_compile(request.game, is_policy=isinstance(request.agent, Policy))
     if request.game.engine == "fast":
         return must_be_compiled(rollout.play if isinstance(request.agent, Policy) else step_games)
     return isinstance(request.agent, Policy) and must_be_compiled(sample_action)
@@ -96,7 +107,9 @@ def must_compile(request: Request) -> bool:
 
 def prepare(request: Request) -> None:
     """Import and compile what takes long and a request needs, and nothing else."""
-    if isinstance(request.agent, Policy):
+    if request.is_traced:
+        recorder.prepare(request.game, is_policy=isinstance(request.agent, Policy))
+    elif isinstance(request.agent, Policy):
         request.game.prepare()
     elif request.game.engine == "fast":
         game_batch.warm_up()
@@ -104,7 +117,11 @@ def prepare(request: Request) -> None:
         load_cyborg(request.game.cyborg)
 
 
-def evaluate(request: Request, note_progress: Callable[[int], None] = lambda _: None) -> tuple[ScenarioResult, ...]:
+def evaluate(
+    request: Request,
+    note_progress: Callable[[int], None] = lambda _: None,
+    write_traces: Callable[[str], None] = lambda _: None,
+) -> tuple[ScenarioResult, ...]:
     """Play a request in this process. `pooled.evaluate_in_pool` does it with others.
 
     An agent that others wrote is better played there: here it may do to this process what it likes, whose generators
@@ -113,6 +130,7 @@ def evaluate(request: Request, note_progress: Callable[[int], None] = lambda _: 
     Args:
         request: What.
         note_progress: Called now and then with the number of episodes that were played since it was called last.
+        write_traces: Called with the lines of the traces, if they are wanted, in the order of the episodes.
 
     Returns:
         A result for each scenario, in order.
@@ -128,7 +146,9 @@ def evaluate(request: Request, note_progress: Callable[[int], None] = lambda _: 
         parts = []
         for task in request.tasks(scenario):
             with subnormals_flushed():
-                parts.append(play(task))
+                episodes = play(task)
+            write_traces(episodes.traces)
+            parts.append(replace(episodes, traces=""))
             note_progress(task.num_episodes)
         results.append(summarize(scenario, request.action_names, parts))
     return tuple(results)

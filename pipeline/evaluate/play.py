@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
 import traceback
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -17,8 +15,9 @@ from pipeline.cage2.facts.compliance import episode_compliance
 from pipeline.contest.baselines import CONTEST_BASELINES
 from pipeline.contest.generator import OnRandom, random_kept
 from pipeline.defenders.reference import AgentReference
-from pipeline.errors import PipelineError
 from pipeline.evaluate.headers import EVALUATION_HEADER
+from pipeline.evaluate.task import EpisodeFailedError, Episodes, Policy, begin
+from pipeline.evaluate.traced import play_traced
 from pipeline.play.baselines import BASELINES
 from pipeline.play.player import Player
 from pipeline.play.record import read_failure
@@ -29,67 +28,7 @@ if TYPE_CHECKING:
     from native_buffers.layout import Array
     from pipeline.contest.entry import Entry
     from pipeline.contest.generator import Game
-    from pipeline.play.game import GameSpec
-
-
-class EpisodeFailedError(PipelineError):
-    """An episode could not be played."""
-
-    def __init__(self, task: Task, index: int, text: str) -> None:
-        super().__init__(task, index, text)  # as they are: a worker's is pickled, and made again from them
-
-    def __str__(self) -> str:
-        task, index, text = self.args
-        game = task.game
-        return (
-            f"episode {index} of {game.num_steps} steps against {game.red_agent} failed (engine {game.engine}):\n{text}"
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Policy:
-    """A trained policy, and how it chooses."""
-
-    weights: npt.NDArray[np.float32]
-    """`[shape.actor.num_values]`, the actor's."""
-    workflow_id: int
-    """The order that it is to follow, 0 to 119."""
-    greedy: bool
-    """Whether it takes the likeliest action each time, or draws one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Episodes of one scenario, a few of them; small enough to be sent to a worker."""
-
-    agent: Policy | AgentReference | str
-    """A policy, an agent that others wrote, or the name of one of the baselines."""
-    game: GameSpec
-    """With the scenario's Red agent and number of steps."""
-    seed: int
-    """Of the evaluation."""
-    group: int
-    """`Scenario.group`."""
-    first: int
-    """Index of the first episode."""
-    num_episodes: int
-
-    @property
-    def indices(self) -> range:
-        """Of its episodes, among the scenario's."""
-        return range(self.first, self.first + self.num_episodes)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Episodes:
-    """What came of episodes, in the order of their indices."""
-
-    return_tenths: npt.NDArray[np.int64]
-    """`[B]`, raw environment reward of the whole episode, in tenths of a point."""
-    compliance: npt.NDArray[np.float64] | None
-    """`[B]`, 0 to 1, with the policy's order; None for others, which follow none."""
-    action_counts: npt.NDArray[np.int64]
-    """`[A]`, how often each of the agent's actions was taken, over all episodes."""
+    from pipeline.evaluate.task import Task
 
 
 def play(task: Task, header: dict[str, Array] | None = None) -> Episodes:
@@ -106,7 +45,9 @@ def play(task: Task, header: dict[str, Array] | None = None) -> Episodes:
     """
     header = header or _memory(EVALUATION_HEADER)
     environment, actions = seeding.episode_seeds(task.seed, task.group, task.indices, seeding.Purpose.COMPARISON)
-    _begin(header, environment[0], actions[0])  # the building of the environment counts
+    begin(header, environment[0], actions[0])  # the building of the environment counts
+    if task.is_traced:
+        return play_traced(task, header)
     if isinstance(task.agent, Policy):
         return _play_policy(task, task.agent, environment, actions, header)
     if isinstance(task.agent, AgentReference):
@@ -114,12 +55,6 @@ def play(task: Task, header: dict[str, Array] | None = None) -> Episodes:
     if task.agent in CONTEST_BASELINES:
         return _play_entry(task, CONTEST_BASELINES[task.agent](), environment, actions, header)
     return _play_baseline(task, task.agent, environment, actions, header)
-
-
-def _begin(header: dict[str, Array], environment_seed: np.uint64, actions_seed: np.uint64) -> None:
-    header["environment_seed"][...], header["actions_seed"][...] = environment_seed, actions_seed
-    header["started_s"][...] = time.monotonic()
-    header["worker_pid"][...] = os.getpid()
 
 
 def _play_policy(
@@ -138,7 +73,7 @@ def _play_policy(
     fixes = np.empty((task.num_episodes, task.game.num_steps), dtype=np.int8)
     action_counts = np.zeros(task.game.interface.num_actions, dtype=np.int64)
     for row, index in enumerate(task.indices):
-        _begin(header, environment[row], actions[row])
+        begin(header, environment[row], actions[row])
         if not player.play(header, record):
             raise EpisodeFailedError(task, index, read_failure(header) or "")
         return_tenths[row] = record["reward_tenths"].sum(dtype=np.int64)
@@ -161,7 +96,7 @@ def _play_defender(
     action_counts = np.zeros(spec.NUM_ACTIONS, dtype=np.int64)
     defence = Defence(agent, task.game, task.seed, header)
     for row, index in enumerate(task.indices):
-        _begin(header, environment[row], actions[row])
+        begin(header, environment[row], actions[row])
         return_tenths[row] = defence.play(index, int(environment[row]), int(actions[row]), action_counts)
         header["finished_s"][...] = time.monotonic()
     return Episodes(return_tenths, None, action_counts)
@@ -179,7 +114,7 @@ def _play_baseline(
     return_tenths = np.zeros(task.num_episodes, dtype=np.int64)
     action_counts = np.zeros(spec.NUM_ACTIONS, dtype=np.int64)
     for row, index in enumerate(task.indices):
-        _begin(header, environment[row], actions[row])
+        begin(header, environment[row], actions[row])
         try:
             observation = env.reset(int(environment[row]))
             for uniform in seeding.uniforms(int(actions[row]), task.game.num_steps).tolist():
@@ -207,7 +142,7 @@ def _play_entry(
     action_counts = np.zeros(spec.NUM_ACTIONS, dtype=np.int64)
     with random_kept():
         for row, index in enumerate(task.indices):
-            _begin(header, environment[row], actions[row])
+            begin(header, environment[row], actions[row])
             try:
                 entry.agent.begin(task.game.num_steps)
                 observation = game.reset(int(environment[row]))

@@ -11,22 +11,25 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from native_buffers.segment import sweep_stale
-from pipeline.cage2.engine import game_batch
 from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, WorkersKeepDyingError
 from pipeline.collect.deadline import FIRST_S, Deadline, Flight
 from pipeline.collect.scheduler import MAX_ATTEMPTS
 from pipeline.collect.watch import Watch
 from pipeline.defenders.reference import AgentReference
 from pipeline.errors import PipelineError
+from pipeline.evaluate.evaluation import prepare
 from pipeline.evaluate.failure import MAKING, DefenderFailedError, where
 from pipeline.evaluate.headers import Headers
-from pipeline.evaluate.play import Policy
+from pipeline.evaluate.in_order import InOrder
 from pipeline.evaluate.results import summarize
 from pipeline.evaluate.stacks import stack_in
+from pipeline.evaluate.task import Policy
 from pipeline.evaluate.worker import initialize, make_in_slot, play_in_slot
 from pipeline.workers.birth import START_TIMEOUT_S, WorkersDidNotStartError
 from pipeline.workers.death import WorkersDiedError
@@ -39,8 +42,8 @@ if TYPE_CHECKING:
 
     from native_buffers.layout import Array
     from pipeline.evaluate.evaluation import Request
-    from pipeline.evaluate.play import Episodes, Task
     from pipeline.evaluate.results import ScenarioResult
+    from pipeline.evaluate.task import Episodes, Task
     from pipeline.play.game import GameSpec
 
 Answer = TypeVar("Answer")
@@ -62,6 +65,7 @@ async def evaluate_in_pool(
     num_workers: int,
     note_progress: Callable[[int], None] = lambda _: None,
     note_form: Callable[[str], None] = lambda _: None,
+    write_traces: Callable[[str], None] = lambda _: None,
 ) -> tuple[ScenarioResult, ...]:
     """Play a request on worker processes. Cancelling it ends them at once.
 
@@ -70,6 +74,7 @@ async def evaluate_in_pool(
         num_workers: Processes.
         note_progress: Called now and then with the number of episodes that were played since it was called last.
         note_form: Called with the form of an agent that others wrote, when it has been made for the first time.
+        write_traces: See `evaluation.evaluate`.
 
     Returns:
         A result for each scenario, in order: what `evaluation.evaluate` returns.
@@ -93,7 +98,8 @@ async def evaluate_in_pool(
         pool = Pool(num_workers, initialize, headers.name, num_slots, str(faults))
         try:
             await _start(pool)
-            return await _Evaluation(request, pool, headers, num_slots, faults, note_progress, note_form).run()
+            told = note_progress, note_form, InOrder(write_traces)
+            return await _Evaluation(request, pool, headers, num_slots, faults, *told).run()
         finally:
             await pool.close()
 
@@ -118,6 +124,7 @@ class _Evaluation:
         faults: Path,
         note_progress: Callable[[int], None],
         note_form: Callable[[str], None],
+        traces: InOrder,
     ) -> None:
         self._request = request
         self._other = request.agent if isinstance(request.agent, AgentReference) else None
@@ -128,6 +135,7 @@ class _Evaluation:
         self._faults = faults
         self._note_progress = note_progress
         self._note_form = note_form
+        self._traces = traces
         self._tasks = self._all_tasks()
         self._parts: list[dict[int, Episodes]] = [{} for _ in request.scenarios]
         """What came of a scenario's tasks, by their numbers, until all are there."""
@@ -152,19 +160,21 @@ class _Evaluation:
             raise failures.exceptions[0] from None
         return tuple(self._results[index] for index in range(len(self._request.scenarios)))
 
-    def _all_tasks(self) -> Iterator[tuple[int, int, Task]]:
-        """Yield all tasks in order, each with its scenario's index and its number there."""
+    def _all_tasks(self) -> Iterator[tuple[int, int, int, Task]]:
+        """Yield all tasks in order, each with its place, its scenario's index and its number there."""
+        place = count()
         for index, scenario in enumerate(self._request.scenarios):
             for number, task in enumerate(self._request.tasks(scenario)):
-                yield index, number, task
+                yield next(place), index, number, task
 
     async def _compile(self) -> None:
         """Have one worker compile what the forkserver has not: the others would wait for it, and be taken for hung."""
-        if self._request.game.engine != "fast" or isinstance(self._request.agent, Policy):
+        request = self._request
+        if not request.is_traced and (request.game.engine != "fast" or isinstance(request.agent, Policy)):
             return None
         while True:
             try:
-                return await self._pool.call(game_batch.warm_up)
+                return await self._pool.call(prepare, request)
             except WorkersDiedError as death:
                 self._note_death(death)
 
@@ -175,11 +185,12 @@ class _Evaluation:
 
     async def _play_on(self, slot: int) -> None:
         """Play in a slot what nobody has begun, until there is nothing left."""
-        for index, number, task in self._tasks:
+        for place, index, number, task in self._tasks:
             episodes = await self._play(slot, task)
             self._fruitless.clear()
+            self._traces.put(place, episodes.traces)
             self._note_progress(task.num_episodes)
-            self._keep(index, number, episodes)
+            self._keep(index, number, replace(episodes, traces=""))
 
     async def _play(self, slot: int, task: Task) -> Episodes:
         """Play a task, and again when workers died."""

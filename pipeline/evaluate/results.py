@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from pipeline.evaluate.play import Episodes
+    from pipeline.evaluate.task import Episodes
 
 TENTHS = 10
 

@@ -16,7 +16,7 @@ from pipeline.workers.start import NOT_INITIALIZED, StartFailure, build_or_keep_
 if TYPE_CHECKING:
     from native_buffers.layout import Array
     from pipeline.defenders.reference import AgentReference
-    from pipeline.evaluate.play import Episodes, Task
+    from pipeline.evaluate.task import Episodes, Task
     from pipeline.play.game import GameSpec
 
 _headers: Headers | StartFailure = NOT_INITIALIZED

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.filling import Filling
     from pipeline.types import Estimate
 
-_STRIDE = 1 << 20
+STRIDE = 1 << 20
 """Indices between the first episodes of two evaluations, so that no two share a seed: room for all 120 orders."""
 
 
@@ -124,7 +124,7 @@ class Evaluator:
             for greedy in (False, True) if greedy_too else (False,):
                 plan = BatchPlan(
                     tuple(workflow_id for workflow_id in workflow_ids for _ in range(num_episodes)),
-                    first_episode=evaluation_index * _STRIDE,
+                    first_episode=evaluation_index * STRIDE,
                     weight_version=version,
                     evaluation=True,
                     greedy=greedy,

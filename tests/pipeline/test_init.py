@@ -33,9 +33,11 @@ def test_what_is_exported_is_there() -> None:
     from pipeline.config import Config
     from pipeline.export.agent import load_agent
     from pipeline.run.pipeline import Pipeline
+    from pipeline.trace.reader import read_traces
 
     assert (pipeline.Config, pipeline.Pipeline, pipeline.load_agent) == (Config, Pipeline, load_agent)
-    assert pipeline.__all__ == ["Config", "Pipeline", "load_agent"]
+    assert pipeline.read_traces is read_traces
+    assert pipeline.__all__ == ["Config", "Pipeline", "load_agent", "read_traces"]
 
 
 def test_anything_else_is_missing_as_usual() -> None:

@@ -87,6 +87,8 @@ class CyborgEnv:
         simulator: CybORG's state of the network, new with each reset.
         red: CybORG's interface of the Red agent.
         red_action: CybORG's object of Red's last action; None after a reset.
+        blue_success: Whether CybORG says that Blue's last action succeeded; None if it doesn't say, and after a reset.
+        red_success: The same of Red's.
         generator: Where the game's generator stands, as `random.getstate()` has it; None before the first reset.
     """
 
@@ -141,6 +143,8 @@ class CyborgEnv:
         self._addresses = [str(address) for address in self.simulator.ip_addresses]
         self._subnets = [str(subnet) for subnet in self.simulator.subnet_name_to_cidr.values()]
         self.red_action: Any = None
+        self.blue_success: bool | None = None
+        self.red_success: bool | None = None
         self._table = BlueTable(corrected=self._corrected)
         return np.zeros(spec.OBSERVATION_SIZE, dtype=np.int8)
 
@@ -160,6 +164,7 @@ class CyborgEnv:
             random.setstate(self.generator)
             self.generator = None  # should Red fail, the game stands in the middle of a step
             outcome = self._actions[action].sim_execute(self.simulator).data
+            self.blue_success = _success(outcome)
             self._play_red()
             self.generator = random.getstate()
         observation = self._table.update(
@@ -192,6 +197,7 @@ class CyborgEnv:
         observation.filter_addresses(ips=self._addresses, cidrs=self._subnets, include_localhost=False)
         self.red.update(observation)
         self._red_observation = observation
+        self.red_success = _success(observation.data)
 
     def _take_connections(self) -> dict[int, list[Connection]]:
         """Take the step's events out of the simulator, as the Monitor that ends each step does."""
@@ -232,6 +238,11 @@ def blue_actions(actions: ModuleType) -> list[Any]:
             for host in spec.HOST_NAMES
         ),
     ]
+
+
+def _success(outcome: dict[str, Any]) -> bool | None:
+    """Return what CybORG's TRUE, FALSE or UNKNOWN means."""
+    return {"TRUE": True, "FALSE": False, "UNKNOWN": None}[outcome["success"].name]
 
 
 def _shows_malware(outcome: dict[str, Any]) -> bool:

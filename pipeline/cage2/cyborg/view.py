@@ -61,8 +61,10 @@ def cyborg_view(env: CyborgEnv, observation: npt.NDArray[np.int8], num_steps: in
         ),
         num_steps=num_steps,
         blue_action=blue_action,
+        blue_success=env.blue_success,
         red_action=red_action,
         red_target=red_target,
+        red_success=env.red_success,
         ot_service_up=any(process.name == OT_SERVICE for process in op_server.processes),
     )
 

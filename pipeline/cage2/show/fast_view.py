@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.cage2.engine.blue import NO_SUCCESS, SUCCESS
 from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.engine.game_state import StateError
 from pipeline.cage2.engine.mersenne import NUM_WORDS, STATE_VERSION
-from pipeline.cage2.engine.red import ACTIONS, SWEEP
+from pipeline.cage2.engine.red import ACTIONS, SLEEP, SWEEP
 from pipeline.cage2.engine.state import ATTRIBUTE, DECOYS, PID_MASK, SESSIONS
 from pipeline.cage2.facts import spec
 from pipeline.cage2.show.view import Addresses, Session, View, assemble
@@ -143,8 +144,10 @@ def fast_view(batch: GameBatch, index: int, addresses: Addresses) -> View:
         addresses=addresses,
         num_steps=int(game["num_steps"]),
         blue_action=int(game["blue_action"]),
+        blue_success=None if game["blue_success"] == NO_SUCCESS else bool(game["blue_success"] == SUCCESS),
         red_action=ACTIONS[game["red_action"]],
         red_target=names[red_target] if red_target >= 0 else None,
+        red_success=None if game["red_action"] == SLEEP else bool(game["red_success"]),
         ot_service_up=bool(game["ot_running"]),
     )
 

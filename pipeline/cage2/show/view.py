@@ -98,10 +98,14 @@ class View:
     """Played since the reset."""
     blue_action: int | None
     """Id of Blue's last action; None after a reset."""
+    blue_success: bool | None
+    """Whether it succeeded, as CybORG reports it; None if it reports neither (of Sleep), and after a reset."""
     red_action: str | None
     """CybORG's name for the kind of Red's last action; None after a reset."""
     red_target: str | None
     """Name of the host, or of the subnet, that it was aimed at; None if there is none."""
+    red_success: bool | None
+    """See `blue_success`."""
     ot_service_up: bool
 
     def last_action(self, agent: Agent) -> str | None:
@@ -162,8 +166,10 @@ def assemble(
     addresses: Addresses,
     num_steps: int,
     blue_action: int,
+    blue_success: bool | None,
     red_action: str,
     red_target: str | None,
+    red_success: bool | None,
     ot_service_up: bool,
 ) -> View:
     """Make a view of what an engine keeps.
@@ -177,8 +183,10 @@ def assemble(
         addresses: Of this episode.
         num_steps: See `View`; 0 makes all last actions None.
         blue_action: See `View`.
+        blue_success: See `View`.
         red_action: See `View`.
         red_target: See `View`.
+        red_success: See `View`.
         ot_service_up: See `View`.
     """
     cidr_of = dict(zip((subnet.name for subnet in spec.SUBNETS), addresses.subnets, strict=True))
@@ -201,8 +209,10 @@ def assemble(
         ),
         num_steps=num_steps,
         blue_action=blue_action if num_steps else None,
+        blue_success=blue_success if num_steps else None,
         red_action=red_action if num_steps else None,
         red_target=red_target if num_steps else None,
+        red_success=red_success if num_steps else None,
         ot_service_up=ot_service_up,
     )
 

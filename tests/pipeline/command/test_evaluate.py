@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline import read_traces
 from pipeline.cage2.attackers import meander
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.command.cli import main
@@ -59,6 +60,8 @@ def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("random --greedy --sampled", "argument --sampled: not allowed with argument --greedy"),
         ("Sleep --greedy", "--greedy is for policies: leave it out, Sleep has no use for it"),
         ("sleep --sampled", "--sampled is for policies: leave it out, sleep has no use for it"),
+        ("random --trace /nowhere/x.jsonl", "can't write /nowhere/x.jsonl: No such file or directory"),
+        ("random --trace .", ". exists already, and nothing is overwritten: choose another name"),
         ("restore --workflow x", "--workflow 'x' is no workflow: write each of the 5 host types once"),
     ],
 )
@@ -174,6 +177,30 @@ def test_a_baseline_is_evaluated_by_the_protocol(capsys: pytest.CaptureFixture[s
     assert "\ngame: profile head, on the fast engine (csle-cyborg " in out
     assert out.startswith("agent: restore (not the leaderboard's Blue React Restore")
     assert f"total score: {report['total_score']['mean']:.1f} ± " in out
+
+
+def test_what_is_played_can_be_written_down(
+    make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The numbers are the same, and so is the file, whoever plays and with how many workers."""
+    run = str(make_run({3: 900}))
+    report = evaluated(capsys, run, *SMALL)
+    files = []
+    for name, workers in (("one", "1"), ("two", "2")):
+        files.append(tmp_path / f"{name}.jsonl")
+        assert evaluated(capsys, run, *SMALL, "--trace", str(files[-1]), "--workers", workers) == report
+    assert files[0].read_bytes() == files[1].read_bytes()
+    traces = read_traces(files[0])
+    assert traces.header.agent == report["agent"]
+    assert traces.header.game == report["game"]
+    assert (traces.header.seed, traces.header.version) == (report["seed"], report["version"])
+    returns: dict[tuple[int, str], list[float]] = {}
+    for trace in traces:
+        returns.setdefault((len(trace.steps), trace.red_agent), []).append(trace.total_reward)
+    assert {key: sum(values) / 4 for key, values in returns.items()} == pytest.approx(
+        {(each["steps"], each["red_agent"]): each["mean"] for each in report["scenarios"]}
+    )
+    assert mistake(capsys, run, "--trace", str(files[0])).startswith(f"{files[0]} exists already")
 
 
 @pytest.mark.parametrize("is_kept", [True, False])

@@ -13,7 +13,8 @@ from pipeline.evaluate import defend
 from pipeline.evaluate.evaluation import evaluate, useful_workers
 from pipeline.evaluate.failure import DefenderFailedError
 from pipeline.evaluate.headers import EVALUATION_HEADER
-from pipeline.evaluate.play import Task, play
+from pipeline.evaluate.play import play
+from pipeline.evaluate.task import Task
 from tests.pipeline.evaluate.other_agents import GAME, TWO, reference, request, written
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from itertools import pairwise
@@ -14,14 +15,14 @@ from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts.names import Compromised
 from pipeline.evaluate import evaluation
 from pipeline.evaluate.evaluation import Request, evaluate, useful_workers
-from pipeline.evaluate.play import Policy
 from pipeline.evaluate.scenario import PROTOCOL, Scenario
+from pipeline.evaluate.task import Policy
 from pipeline.play.game import GameSpec
 from pipeline.policy.params import PolicyShape
 
 if TYPE_CHECKING:
     from pipeline.cage2.facts.names import Engine
-    from pipeline.evaluate.play import Episodes, Task
+    from pipeline.evaluate.task import Episodes, Task
 
 WEIGHTS = np.random.default_rng(1).normal(0, 0.3, PolicyShape().actor.num_values).astype(np.float32)
 GAME = GameSpec("B_lineAgent", "fast", "head", "csle", Compromised.FIXABLE, 100, Interface())
@@ -73,6 +74,43 @@ def test_what_is_not_called_is_not_compiled(
         monkeypatch.setattr(what, lambda *_, name=name: prepared.append(name))
     evaluate(replace(REQUEST, agent=agent, game=replace(GAME, engine=engine), scenarios=()))
     assert prepared == needed
+
+
+@pytest.mark.parametrize(
+    ("agent", "engine", "needed"),
+    [
+        (REQUEST.agent, "fast", ["engine", "policy"]),
+        (REQUEST.agent, "cyborg", ["cyborg", "policy"]),
+        ("sleep", "fast", ["engine"]),
+        ("sleep", "cyborg", ["cyborg"]),
+    ],
+)
+def test_what_traces_need_is_compiled(
+    agent: Policy | str, engine: Engine, needed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[str] = []
+    for what, name in (
+        ("pipeline.play.rollout.warm_up", "rollout"),
+        ("pipeline.cage2.engine.game_batch.warm_up", "engine"),
+        ("pipeline.trace.blue.warm_up", "policy"),
+        ("pipeline.trace.recorder.load_cyborg", "cyborg"),
+    ):
+        monkeypatch.setattr(what, lambda *_, name=name: prepared.append(name))
+    evaluate(replace(REQUEST, agent=agent, game=replace(GAME, engine=engine), scenarios=(), is_traced=True))
+    assert prepared == needed
+
+
+def test_traces_change_no_result_and_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "STEPS_PER_TASK", {"fast": 25_000, "cyborg": 100})
+    request = replace(REQUEST, num_episodes=5, is_traced=True)
+    assert [request.num_tasks(scenario) for scenario in TWO] == [2, 3]
+    written: list[str] = []
+    assert evaluate(request, write_traces=written.append) == evaluate(replace(request, is_traced=False))
+    traces = [json.loads(line) for line in "".join(written).splitlines()]
+    assert [(trace["red_agent"], trace["index"]) for trace in traces] == [
+        (scenario.red_agent, index) for scenario in TWO for index in range(5)
+    ]
+    assert len(written) == 5
 
 
 def test_progress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from dataclasses import replace
@@ -16,8 +17,9 @@ from pipeline.cage2.facts.compliance import Verdicts, episode_compliance
 from pipeline.cage2.facts.names import Compromised
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.contest.baselines import CONTEST_BASELINES
-from pipeline.evaluate.play import EpisodeFailedError, Policy, Task, play
+from pipeline.evaluate.play import play
 from pipeline.evaluate.scenario import Scenario
+from pipeline.evaluate.task import EpisodeFailedError, Policy, Task
 from pipeline.play.baselines import BASELINES
 from pipeline.play.episode import play_episode
 from pipeline.play.game import GameSpec
@@ -35,10 +37,18 @@ names = ["sampled", "greedy", *NAMES]
 every_agent = pytest.mark.parametrize("agent", AGENTS, ids=names)
 
 
-def task(agent: Policy | str, num_steps: int = 30, first: int = 0, num_episodes: int = 4, **game: Any) -> Task:
+def task(
+    agent: Policy | str,
+    num_steps: int = 30,
+    first: int = 0,
+    num_episodes: int = 4,
+    *,
+    is_traced: bool = False,
+    **game: Any,
+) -> Task:
     played = GameSpec("RedMeanderAgent", "fast", "head", "csle", Compromised.FIXABLE, num_steps, Interface())
     group = Scenario("RedMeanderAgent", num_steps).group
-    return Task(agent, replace(played, **game), SEED, group, first, num_episodes)
+    return Task(agent, replace(played, **game), SEED, group, first, num_episodes, is_traced)
 
 
 def numbers(*tasks: Task) -> tuple[list[int], list[float] | None]:
@@ -169,6 +179,31 @@ def test_the_baselines_score_what_is_known_of_them(name: str, red_agent: str, ex
     """Four standard errors: both are means of random numbers. The seeds are fixed, so it passes or fails for good."""
     returns = known(name, red_agent, 400)
     assert abs(returns.mean() - expected) < 4 * returns.std() / len(returns) ** 0.5
+
+
+@every_agent
+@pytest.mark.parametrize("engine", ["fast", "cyborg"])
+def test_what_is_traced_comes_to_the_same(agent: Policy | str, engine: str) -> None:
+    asked = task(agent, engine=engine)
+    played, traced = play(asked), play(replace(asked, is_traced=True))
+    assert traced.return_tenths.tolist() == played.return_tenths.tolist()
+    assert traced.action_counts.tolist() == played.action_counts.tolist()
+    if played.compliance is None or traced.compliance is None:
+        assert played.compliance is traced.compliance is None
+    else:
+        assert traced.compliance.tolist() == played.compliance.tolist()
+    traces = [json.loads(line) for line in traced.traces.splitlines()]
+    assert [trace["index"] for trace in traces] == list(asked.indices)
+    assert [round(10 * trace["total_reward"]) for trace in traces] == played.return_tenths.tolist()
+    assert played.traces == ""
+
+
+def test_a_traced_episode_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(EpisodeFailedError, match=r"^episode 7 of 30 steps against RedMeanderAgent failed"):
+        play(task(Policy(WEIGHTS[:-1], WORKFLOW_ID, greedy=False), first=7, is_traced=True))
+    monkeypatch.setitem(BASELINES, "sleep", lambda *_: 145)  # no action of the game
+    with pytest.raises(EpisodeFailedError, match=r"^episode 7 of 30 steps against RedMeanderAgent failed"):
+        play(task("sleep", first=7, is_traced=True))
 
 
 def test_an_episode_that_fails_is_named() -> None:

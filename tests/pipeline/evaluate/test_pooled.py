@@ -22,9 +22,9 @@ from pipeline.collect.collection import MAX_FRUITLESS_REBUILDS, WorkersKeepDying
 from pipeline.collect.scheduler import MAX_ATTEMPTS
 from pipeline.evaluate import evaluation
 from pipeline.evaluate.evaluation import Request, evaluate
-from pipeline.evaluate.play import EpisodeFailedError, Policy
 from pipeline.evaluate.pooled import EpisodeTakesWorkersDownError, evaluate_in_pool
 from pipeline.evaluate.scenario import Scenario
+from pipeline.evaluate.task import EpisodeFailedError, Policy
 from pipeline.play.game import GameSpec
 from pipeline.policy.params import PolicyShape
 
@@ -134,6 +134,27 @@ def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Req
 
 def num_deaths(folder: Path) -> int:
     return len(list(folder.glob("death-*")))
+
+
+@pytest.mark.parametrize("agent", [REQUEST.agent, "random"], ids=["policy", "random"])
+async def test_traces_come_in_order_though_workers_die(agent: Policy | str) -> None:
+    request = replace(REQUEST, agent=agent, is_traced=True)
+    expected: list[str] = []
+    assert evaluate(request, write_traces=expected.append) == undisturbed(agent)
+    written: list[str] = []
+    killed: list[int] = []
+
+    def write(lines: str) -> None:
+        written.append(lines)
+        for worker in workers()[:1] if len(written) in (2, 5) else ():
+            killed.append(worker.pid)
+            worker.kill()
+
+    async with asyncio.timeout(TIMEOUT_S):
+        assert await evaluate_in_pool(request, 2, write_traces=write) == undisturbed(agent)
+    assert killed
+    assert written == expected
+    assert workers() == []
 
 
 @pytest.mark.parametrize("agent", [REQUEST.agent, "random"], ids=["policy", "random"])

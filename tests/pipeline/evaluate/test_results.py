@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cage2.facts.spec import RED_AGENTS
-from pipeline.evaluate.play import Episodes
 from pipeline.evaluate.results import ScenarioResult, summarize, total_score
 from pipeline.evaluate.scenario import PROTOCOL, Scenario
+from pipeline.evaluate.task import Episodes
 from pipeline.types import Estimate
 
 SCENARIO = Scenario("B_lineAgent", 30)

@@ -51,6 +51,12 @@ class Stock:
     def table(self, which: str) -> str:
         return str(self.wrapper.env.env.env.get_table(which))
 
+    def success(self, agent: str) -> bool | None:
+        told = self.main.environment_controller.observation[agent].data.get("success")
+        if agent == "Blue":  # its table has taken it out
+            told = self.wrapper.env.env.env.success
+        return {"TRUE": True, "FALSE": False, "UNKNOWN": None}[told.name]
+
     def red_sessions(self) -> dict[str, list[tuple[int, bool]]]:
         state = self.main.environment_controller.state
         found: dict[str, list[tuple[int, bool]]] = {name: [] for name in spec.HOST_NAMES}
@@ -121,6 +127,7 @@ def test_it_says_what_cyborg_says(red_agent: str, policy: str) -> None:
             if step:
                 assert view.last_action("Blue") == str(stock.wrapper.get_last_action("Blue"))
                 assert view.last_action("Red") == str(stock.wrapper.get_last_action("Red"))
+                assert (view.blue_success, view.red_success) == (stock.success("Blue"), stock.success("Red"))
                 breakdown = view.reward_breakdown()
                 assert breakdown == stock.wrapper.get_reward_breakdown("Blue")
                 restore = view.blue_action is not None and view.blue_action >= spec.RESTORE
@@ -137,6 +144,7 @@ def test_after_a_reset_nobody_has_acted() -> None:
     both.reset(1)
     for view in both.views():
         assert view.last_action("Blue") is view.last_action("Red") is view.red_target is None
+        assert view.blue_success is view.red_success is None
         assert not any(map(any, view.reward_breakdown().values()))
         assert [host.name for host in view.hosts if host.access != "None"] == ["User0"]
 

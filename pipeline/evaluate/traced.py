@@ -1,0 +1,96 @@
+"""Episodes of an evaluation played step by step and written down, whoever plays them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline import seeding
+from pipeline.cage2.attackers.errors import told
+from pipeline.cage2.facts import spec
+from pipeline.contest.baselines import CONTEST_BASELINES
+from pipeline.defenders.reference import AgentReference
+from pipeline.errors import PipelineError
+from pipeline.evaluate.failure import MAKING, DefenderFailedError, where
+from pipeline.evaluate.task import EpisodeFailedError, Episodes, Policy, begin
+from pipeline.trace.blue import BaselineBlue, PolicyBlue
+from pipeline.trace.guest import DefenderBlue, EntryBlue
+from pipeline.trace.recorder import Recorder
+from pipeline.trace.trace import as_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from native_buffers.layout import Array
+    from pipeline.evaluate.task import Task
+    from pipeline.trace.blue import Blue
+    from pipeline.trace.trace import Trace
+
+
+def traces(task: Task, header: dict[str, Array], purpose: seeding.Purpose) -> Iterator[Trace]:
+    """Yield a task's episodes, each when it has been played.
+
+    Args:
+        task: What.
+        header: See `play.play`.
+        purpose: Whose seeds are taken.
+
+    Raises:
+        EpisodeFailedError: If one can't be played.
+        DefenderFailedError: If an agent that others wrote raised, or returned no action.
+    """
+    environment, actions = seeding.episode_seeds(task.seed, task.group, task.indices, purpose)
+    for row, index in enumerate(task.indices):
+        begin(header, environment[row], actions[row])
+        try:
+            if not row:
+                recorder = Recorder(task.game, _blue(task, header))
+            trace = recorder.play(task.group, index, int(environment[row]), int(actions[row]))
+        except (PipelineError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001  # whatever it is, it can be pickled then
+            if not isinstance(task.agent, AgentReference):
+                raise EpisodeFailedError(task, index, told(error)) from None
+            from pipeline.evaluate.defend import told as told_of_agent  # as below
+
+            at = where(task.game, int(header["step"]), int(environment[row]), index)
+            raise DefenderFailedError(task.agent.name, at, told_of_agent(error)) from None
+        header["finished_s"][...] = time.monotonic()
+        yield trace
+
+
+def play_traced(task: Task, header: dict[str, Array]) -> Episodes:
+    """Play a task's episodes as `play.play` does, and write down each; see there."""
+    policy = task.agent if isinstance(task.agent, Policy) else None
+    names = task.game.interface.action_names if policy else spec.ACTION_NAMES
+    return_tenths = np.empty(task.num_episodes, dtype=np.int64)
+    compliance = np.empty(task.num_episodes) if policy else None
+    action_counts = np.zeros(len(names), dtype=np.int64)
+    lines = []
+    for row, trace in enumerate(traces(task, header, seeding.Purpose.COMPARISON)):
+        return_tenths[row] = round(10 * trace.total_reward)
+        if compliance is not None:
+            compliance[row] = trace.compliance
+        for step in trace.steps:
+            action_counts[names.index(step.blue.choice)] += 1
+        lines.append(as_line(trace))
+    return Episodes(return_tenths, compliance, action_counts, "".join(lines))
+
+
+def _blue(task: Task, header: dict[str, Array]) -> Blue:
+    if isinstance(task.agent, Policy):
+        return PolicyBlue(task.agent.weights, task.agent.workflow_id, task.game, greedy=task.agent.greedy)
+    if isinstance(task.agent, AgentReference):
+        from pipeline.evaluate.defend import make  # with gymnasium, which the others have no use for
+
+        def note_step(step: int) -> None:
+            header["step"][...], header["stepped_s"][...] = step, time.monotonic()
+
+        header["step"][...] = MAKING
+        ready, shown = make(task.agent, task.game, task.seed)
+        return DefenderBlue(ready.defender, shown, note_step)
+    if task.agent in CONTEST_BASELINES:
+        return EntryBlue(CONTEST_BASELINES[task.agent]().agent)
+    return BaselineBlue(task.agent)
