@@ -48,6 +48,7 @@ UPDATE_MS = 13.0
 SET_EPISODES_PER_UPDATE = 4
 SET_EPISODE_STEPS = 30
 FOREVER = 10**12
+MAX_VISITS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,8 @@ def _options() -> argparse.Namespace:
         options.visits = [int(each) for each in options.visits.split(",")]
     except ValueError:
         raise UsageError(f"--visits is numbers, as in {visits}") from None
-    if not all(1 <= each <= 120 for each in options.visits):
-        raise UsageError("--visits are 1 to 120 each")
+    if not all(1 <= each <= MAX_VISITS for each in options.visits):
+        raise UsageError(f"--visits are 1 to {MAX_VISITS} each")
     if options.seconds <= 0 or options.update_ms < 0 or options.workers < 1:
         raise UsageError("--seconds is above 0, --update-ms 0 or more, --workers at least 1")
     return options
@@ -139,7 +140,7 @@ def _run(options: argparse.Namespace, visits: int, threads: int, update_ms: floa
             learner_threads=threads,
             workers=options.workers,
             total_episodes=FOREVER,
-            episodes_per_visit=FOREVER,
+            episodes_per_visit=FOREVER // MAX_VISITS,  # so that each place has enough for one
             max_episodes_per_workflow=FOREVER,
             patience=FOREVER,
             finals_share=0,

@@ -57,13 +57,12 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def reference_of(options: argparse.Namespace, engine: str, *, is_traced: bool) -> AgentReference | None:
+def reference_of(options: argparse.Namespace, engine: str) -> AgentReference | None:
     """Return the agent that the options ask for if others wrote it; None for a run or a built-in.
 
     Args:
         options: Those of `set_up`, `greedy`, `sampled` and `workflow`.
         engine: That is played on.
-        is_traced: Whether it is played step by step, to be written down.
 
     Raises:
         UsageError: There is no such agent, or an option is for others.
@@ -71,8 +70,6 @@ def reference_of(options: argparse.Namespace, engine: str, *, is_traced: bool) -
     """
     name = options.agent
     if name in BUILT_IN:
-        if is_traced and name in CONTEST_BASELINES and CONTEST_BASELINES[name]().draws:
-            raise UsageError(f"{name} draws from the game's own generator, and can't be traced: random can")
         _refuse(options, (*_FOR_POLICIES, *_FOR_OTHERS), f"leave it out, {name} has no use for it")
         return None
     target = None if _is_of_run(Path(name)) else target_of(name)

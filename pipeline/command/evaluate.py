@@ -129,7 +129,7 @@ def run(options: argparse.Namespace) -> int:
     red_agents = [_red_agent(name) for name in _listed("--red-agents", options.red_agents)]
     workflow_id = workflow_id_of(options.workflow)
     config = make_config(given)  # mistakes are told before anything is imported
-    reference = agents.reference_of(options, config.engine, is_traced=options.trace is not None)
+    reference = agents.reference_of(options, config.engine)
     if options.protocol == "contest":
         contest.check(options)
 

@@ -126,7 +126,7 @@ def run(options: argparse.Namespace) -> int:
     workflow_id = workflow_id_of(options.workflow)
     visit = _visit(options)
     # mistakes are told before anything is imported
-    reference = agents.reference_of(options, make_config(given).engine, is_traced=True)
+    reference = agents.reference_of(options, make_config(given).engine)
     if options.step_timeout is not None:
         raise UsageError("--step-timeout is for evaluations: this plays in this process, and waits for its agent")
     _check_purpose(options, given, is_run=reference is None and options.agent not in agents.BUILT_IN)

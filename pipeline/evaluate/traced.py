@@ -92,5 +92,5 @@ def _blue(task: Task, header: dict[str, Array]) -> Blue:
         ready, shown = make(task.agent, task.game, task.seed)
         return DefenderBlue(ready.defender, shown, note_step)
     if task.agent in CONTEST_BASELINES:
-        return EntryBlue(CONTEST_BASELINES[task.agent]().agent)
+        return EntryBlue(CONTEST_BASELINES[task.agent]())
     return BaselineBlue(task.agent)

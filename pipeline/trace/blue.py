@@ -46,6 +46,8 @@ class Blue(Protocol):
 
     verdicts: Verdicts | None
     """What compliance is judged by; None of an agent that follows no workflow."""
+    draws: bool
+    """Whether it draws from Python's `random` as the game does: from one generator."""
 
     def begin(self, num_steps: int, environment_seed: int, actions_seed: int, table: npt.NDArray[np.int8]) -> None:
         """Begin an episode of so many steps, of which this is the first table, `[52]` in {0, 1}."""
@@ -82,6 +84,7 @@ class PolicyBlue:
         self, weights: npt.NDArray[np.float32], workflow_id: int, game: GameSpec, *, greedy: bool = False
     ) -> None:
         interface = game.interface
+        self.draws = False
         self.verdicts: Verdicts | None = Verdicts(ORDERS[workflow_id].tolist(), game.compromised)
         self._actor = Actor(weights, game.shape)
         self._workflow_id = workflow_id
@@ -128,6 +131,7 @@ class BaselineBlue:
     """
 
     verdicts: Verdicts | None = None
+    draws = False
 
     def __init__(self, name: str) -> None:
         self._choose = BASELINES[name]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.cage2.facts.compliance import Verdicts
-    from pipeline.contest.entry import Agent
+    from pipeline.contest.entry import Entry
     from pipeline.defenders.defender import Defender
     from pipeline.defenders.shown import ShownGame
     from pipeline.trace.trace import Seen
@@ -27,6 +27,7 @@ class _Guest:
     """What all have in common: they follow no workflow, and what is told of what they saw is the table."""
 
     verdicts: Verdicts | None = None
+    draws = False
     _table: npt.NDArray[np.int8]
 
     def saw(self) -> Seen:
@@ -39,14 +40,15 @@ class _Guest:
 
 
 class EntryBlue(_Guest):
-    """One of the contest's own baselines, that draws from no generator.
+    """One of the contest's own baselines.
 
     Args:
-        agent: Which.
+        entry: Which.
     """
 
-    def __init__(self, agent: Agent) -> None:
-        self._agent = agent
+    def __init__(self, entry: Entry) -> None:
+        self._agent = entry.agent
+        self.draws = entry.draws
 
     def begin(self, num_steps: int, environment_seed: int, actions_seed: int, table: npt.NDArray[np.int8]) -> None:
         """See `Blue.begin`."""

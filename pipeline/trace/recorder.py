@@ -17,6 +17,7 @@ from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.compliance import Fix, episode_compliance
 from pipeline.cage2.mixed_env import mixed_index
 from pipeline.cage2.show.fast_view import draw_addresses, fast_view
+from pipeline.contest.generator import Game, OnRandom, random_kept
 from pipeline.numerics.compiled import must_be_compiled
 from pipeline.policy.forward import place_of
 from pipeline.trace import blue
@@ -40,12 +41,8 @@ _VERDICTS: dict[Fix, Verdict] = {
 _RESTORE_POINTS = -spec.RESTORE_TENTHS / 10
 
 
-class _Game(Protocol):
-    """A `Cage2Env` that can be looked at."""
-
-    def reset(self, seed: int) -> Table: ...
-
-    def step(self, action: int) -> tuple[Table, int]: ...
+class _Game(Game, Protocol):
+    """A game that can be looked at."""
 
     def red_hosts(self) -> int: ...
 
@@ -115,20 +112,25 @@ class Recorder:
     def play(self, group: int, index: int, environment_seed: int, actions_seed: int) -> Trace:
         """Play an episode; see `trace.Trace` for what it is told by."""
         attacker = mixed_index(environment_seed, len(self._games)) if len(self._games) > 1 else 0
-        game, player = self._games[attacker], self._player
+        with random_kept():  # the agent may have seeded it, or draw from it
+            return self._play(attacker, group, index, environment_seed, actions_seed)
+
+    def _play(self, attacker: int, group: int, index: int, environment_seed: int, actions_seed: int) -> Trace:
+        looked_at, player = self._games[attacker], self._player
+        game = OnRandom(looked_at) if player.draws else looked_at
         player.begin(self._spec.num_steps, environment_seed, actions_seed, game.reset(environment_seed))
         steps, fixes, tenths = [], [], 0
         for _ in range(self._spec.num_steps):
             saw, decision = player.saw(), player.decide()
             # compliance is judged by what Red held *before* the action
-            fix = self._judge(decision.action, game.red_hosts())
+            fix = self._judge(decision.action, looked_at.red_hosts())
             table, reward = game.step(decision.action)
             player.see(table)
-            steps.append(_step(saw, decision, fix, reward, game.view()))
+            steps.append(_step(saw, decision, fix, reward, looked_at.view()))
             fixes.append(Fix.NONE if fix is None else fix)
             tenths += reward
         player.end()
-        hosts = game.view().hosts
+        hosts = looked_at.view().hosts
         return Trace(
             red_agent=self._red_agents[attacker],
             group=group,

@@ -55,7 +55,7 @@ def test_runs_and_built_ins_are_none(line: str) -> None:
     [
         (
             "nowhere",
-            "there is no run 'nowhere': give one like logs/tuesday, or random, sleep, restore, or FILE.py:NAME",
+            "there is no run 'nowhere': give one like logs/tuesday, or random, sleep, .*, Random, or FILE.py:NAME",
         ),
         ("randon", r"there is no run 'randon': did you mean random\?"),
         (

@@ -48,7 +48,7 @@ def test_a_budget_that_can_not_take_the_place_of_the_runs(mistake: Mistake) -> N
         "(resume run)"
     )
     assert mistake("resume", "run", "--seed", "3").startswith(
-        "--seed can't change when a run is resumed, only --total-episodes, --workers,"
+        "--seed can't change when a run is resumed, only --total-episodes, --red-agent, --workers,"
     )
 
 

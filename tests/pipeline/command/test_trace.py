@@ -38,14 +38,14 @@ def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("", "the following arguments are required: RUN|CHECKPOINT|random|sleep|restore"),
+        ("", "the following arguments are required: AGENT"),
         ("nowhere", "there is no run 'nowhere': give one like logs/tuesday, or random, sleep, restore"),
         ("sleep --episode -1", "--episode '-1': must be a whole number from 0 to 1000000"),
         ("sleep --episodes 0", "--episodes '0': must be a whole number from 1 to 1000000"),
         ("sleep --steps 0", "--steps '0': must be a whole number from 1 to 10000"),
         ("sleep --greedy", "--greedy is for policies: leave it out, sleep has no use for it"),
         ("sleep --red-agent Mixed", "--red-agent Mixed: an episode of an evaluation has one: choose of B_lineAgent, "),
-        ("sleep --red-agent x", "--red-agent x: must be 'B_lineAgent'"),
+        ("sleep --red-agent x", "--red-agent x: must be B_lineAgent"),
         ("sleep --engine cyborg --profile leaderboard", "profile: CybORG plays the game of today only; leaderboard"),
         ("sleep --purpose x", "--purpose 'x': choose of comparison, evaluation, training"),
         ("sleep --purpose training", "--purpose training is for runs: leave it out, sleep has none"),

@@ -99,7 +99,7 @@ def test_raw_observations_are_of_the_same_game() -> None:
         raw.view.action_mask()
 
 
-WRONG = [145, -1, float("nan"), 3.0, None, "3", np.zeros(2, int), np.array([[1, 2]]), [3], np.float64(3), object()]
+WRONG = [145, -1, float("nan"), 3.0, None, "3", np.zeros(2, int), np.array([[1, 2]]), [3], np.float64(3), object]
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=repr)

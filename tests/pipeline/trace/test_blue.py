@@ -17,7 +17,7 @@ NOTHING = np.zeros(spec.OBSERVATION_SIZE, np.int8)
 @pytest.mark.parametrize("greedy", [False, True])
 def test_a_policy_tells_its_distribution(greedy: bool) -> None:
     player = PolicyBlue(weights(1, GAME.shape), WORKFLOW_ID, GAME, greedy=greedy)
-    player.begin(10, 3, NOTHING)
+    player.begin(10, 8, 3, NOTHING)
     decision = player.decide()
     row = np.zeros(GAME.interface.observation_size, np.int8)
     log_probs, _ = Actor(weights(1, GAME.shape), GAME.shape).distribution(row, WORKFLOW_ID)
@@ -34,7 +34,7 @@ def test_a_policy_tells_its_distribution(greedy: bool) -> None:
 
 def test_a_probability_has_six_digits_of_what_is_computed() -> None:
     player = PolicyBlue(weights(1, GAME.shape), WORKFLOW_ID, GAME)
-    player.begin(1, 3, NOTHING)
+    player.begin(1, 8, 3, NOTHING)
     probability = player.decide().probability
     assert probability == float(f"{probability:.6g}")
 
@@ -42,7 +42,7 @@ def test_a_probability_has_six_digits_of_what_is_computed() -> None:
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_baseline_has_no_distribution_and_plays_as_ever(name: str) -> None:
     player = BaselineBlue(name)
-    player.begin(2, 9, NOTHING)
+    player.begin(2, 8, 9, NOTHING)
     first, second = uniforms(9, 2).tolist()
     assert player.decide().action == BASELINES[name](NOTHING, first)
     table = NOTHING.copy()
