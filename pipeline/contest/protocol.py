@@ -49,6 +49,10 @@ class ContestFailedError(PipelineError):
         )
 
 
+def _whole_traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Played:
     """What came of one scenario."""
@@ -79,6 +83,7 @@ def play(
     num_episodes: int,
     note_progress: Callable[[int], None] = lambda _: None,
     scenarios: tuple[tuple[str, int], ...] = SCENARIOS,
+    tell: Callable[[BaseException], str] = _whole_traceback,
 ) -> tuple[Played, ...]:
     """Play the contest by its script. Python's `random` is put back afterwards to where it stood.
 
@@ -89,6 +94,7 @@ def play(
         num_episodes: Of each scenario.
         note_progress: Called with the number of episodes that were played since it was called last.
         scenarios: Red agents and numbers of steps; for a part of the contest, its beginning.
+        tell: Returns what is told of an error that an agent raised.
 
     Returns:
         What came of each scenario, in order.
@@ -104,7 +110,7 @@ def play(
             own = game(red_agent)
             own.generator = random.getstate()
             shared = OnRandom(own) if entry.draws else own
-            results.append(_play_scenario(entry, shared, red_agent, num_steps, num_episodes, note_progress))
+            results.append(_play_scenario(entry, shared, red_agent, num_steps, num_episodes, note_progress, tell))
             if not entry.draws:
                 random.setstate(own.generator)
     return tuple(results)
@@ -117,6 +123,7 @@ def _play_scenario(
     num_steps: int,
     num_episodes: int,
     note_progress: Callable[[int], None],
+    tell: Callable[[BaseException], str],
 ) -> Played:
     agent = entry.agent
     returns = []
@@ -136,8 +143,8 @@ def _play_scenario(
             returns.append(reduce(operator.add, rewards))
             observation = _reset(game, entry.num_resets)
             note_progress(1)
-    except Exception:  # noqa: BLE001  # whatever an agent raises
-        raise ContestFailedError(red_agent, num_steps, episode, step, traceback.format_exc()) from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever an agent raises
+        raise ContestFailedError(red_agent, num_steps, episode, step, tell(error)) from None
     return Played(red_agent, num_steps, returns, action_counts)
 
 

@@ -12,7 +12,7 @@ from pipeline.cage2.cyborg.env import CyborgEnv
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts.spec import ACTION_NAMES, NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.contest.protocol import play
-from pipeline.defenders.errors import UnusableAgentError
+from pipeline.defenders.errors import UnusableAgentError, own_traceback
 from pipeline.defenders.forms import made, require_size
 from pipeline.defenders.module import load
 from pipeline.defenders.shown import NoTableError
@@ -160,7 +160,7 @@ def evaluate_by_contest(
             return FastEnv(red_agent, game.profile)
         return CyborgEnv(red_agent, game.cyborg)
 
-    return tuple(map(_result, play(enter, make, seed, num_episodes, note_progress)))
+    return tuple(map(_result, play(enter, make, seed, num_episodes, note_progress, tell=own_traceback)))
 
 
 def _result(played: Played) -> ScenarioResult:

@@ -32,7 +32,7 @@ class Header:
 
     trace_format: int
     """`FORMAT`."""
-    agent: dict[str, str | int]
+    agent: dict[str, str | int | dict[str, str]]
     """As `run.py evaluate --json` has it."""
     game: dict[str, str]
     """`engine`, `profile` and `cyborg`, likewise."""

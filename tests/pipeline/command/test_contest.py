@@ -109,3 +109,68 @@ def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
         out, err = command.communicate(timeout=60)
     assert (command.returncode, out) == (INTERRUPTED, "")
     assert all(line.startswith("playing: ") for line in err.splitlines())
+
+
+AGENT = """
+import random
+
+class Agent:
+    def __init__(self, how="plays"):
+        self.how, self.hosts = how, []
+
+    def get_action(self, observation, action_space):
+        print("thinking")
+        assert (len(observation), action_space) == (52, 145)
+        if self.how == "exits" and len(self.hosts) == 70:
+            raise SystemExit(4)
+        self.hosts.append(random.randrange(13))
+        return 132 + self.hosts[-1] if self.how != "wrong" else 145
+
+    def end_episode(self):
+        random.random()
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    path = tmp_path / "drawing.py"
+    path.write_text(AGENT)
+    return path
+
+
+def test_an_agent_of_ones_own_shares_the_games_generator(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = evaluated(capsys, f"{file}:Agent", "--seed", "3")
+    assert (report["agent"]["form"], len(report["scenarios"])) == ("CybORG's", 9)
+    on_cyborg = evaluated(capsys, f"{file}:Agent", "--seed", "3", "--engine", "cyborg")
+    assert on_cyborg["scenarios"] == report["scenarios"]
+    assert evaluated(capsys, f"{file}:Agent", "--seed", "4")["scenarios"] != report["scenarios"]
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [("exits", "SystemExit: 4"), ("wrong", "ValueError: action 145 is not one of Blue's, 0 to 145")],
+)
+def test_what_an_agent_of_ones_own_does_wrong_is_told(
+    how: str, told: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = (*CONTEST, "--episodes", "2", "--agent-arg", f"how={how}")
+    assert main(("evaluate", f"{file}:Agent", *arguments)) == FAILED
+    out, err = capsys.readouterr()
+    assert out == ""
+    where = (
+        "episode 0 of 30 steps against RedMeanderAgent failed at step 10" if how == "exits" else "episode 0 of 30 steps"
+    )
+    assert f"error: {where}" in err
+    assert told in err or how == "wrong"
+
+
+@pytest.mark.parametrize(
+    "option", [("--observation", "memory"), ("--step-timeout", "3"), ("--trace", "games.jsonl")], ids=" ".join
+)
+def test_what_the_script_does_not_offer_is_refused(
+    option: tuple[str, str], file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(("evaluate", f"{file}:Agent", *CONTEST, *option)) == USAGE
+    assert f"leave {option[0]} out" in capsys.readouterr().err

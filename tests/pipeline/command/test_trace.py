@@ -225,3 +225,21 @@ def test_every_key_is_explained(tmp_path: Path) -> None:
     named = {name.rpartition(".")[2] for name in explained}
     inside = {name for part in ("agent", "game") for name in header[part]}
     assert named == (keys(header) | keys(line)) - inside
+
+
+def test_agents_of_ones_own_and_the_contests_are_traced_as_they_are_evaluated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    for agent in (f"{ROOT}/examples/my_agent.py:Agent", "Random"):
+        arguments = (agent, "--steps=30", "--episodes=2")
+        assert main(("evaluate", *arguments, "--red-agents=RedMeanderAgent", "--json")) == OK
+        (scenario,) = json.loads(capsys.readouterr().out)["scenarios"]
+        file = tmp_path / f"{Path(agent).stem}.jsonl"
+        assert main(("trace", *arguments, "--red-agent=RedMeanderAgent", "--to", str(file))) == OK
+        capsys.readouterr()
+        returns = [trace.total_reward for trace in read_traces(file)]
+        assert sum(returns) / 2 == pytest.approx(scenario["mean"], abs=1e-9)
+    assert main(("trace", f"{ROOT}/examples/my_agent.py:Agent", "--step-timeout", "3")) == USAGE
+    assert "--step-timeout is for evaluations" in capsys.readouterr().err

@@ -103,3 +103,19 @@ def test_it_is_the_same_agent_each_time_that_it_is_made(file: Path) -> None:
     first = [defend.make(agent, GAME, seed)[0].defender._agent.mood for seed in (0, 0, 1, 2, 3)]  # type: ignore[attr-defined]
     assert first[0] == first[1]
     assert len(set(first)) > 1
+
+
+@pytest.mark.parametrize("engine", ["fast", "cyborg"])
+@pytest.mark.parametrize("name", ["Restore", "Mood"])
+def test_what_is_traced_comes_to_the_same(name: str, engine: str, file: Path) -> None:
+    asked = request(reference(file, name), engine=engine)
+    lines: list[str] = []
+    assert evaluate(replace(asked, is_traced=True), write_traces=lines.append) == evaluate(asked)
+    assert "".join(lines).count("\n") == sum(asked.num_episodes for _ in asked.scenarios)
+
+
+def test_where_a_traced_agent_fails_is_told_as_well(file: Path) -> None:
+    with pytest.raises(DefenderFailedError) as error:
+        evaluate(replace(request(reference(file, "Bad", how="exits", at="7")), is_traced=True))
+    assert "failed in step 7 of episode 0" in str(error.value)
+    assert str(error.value).endswith("SystemExit: 3")
