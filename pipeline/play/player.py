@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from native_buffers.ring import EpisodeRing
     from pipeline.play.game import GameSpec
 
-MAX_CACHED_ACTORS = 3
-"""Weight versions kept ready: those in use overlap by the policy lag."""
+MAX_CACHED_ACTORS = 8
+"""Weight versions kept ready: those in use overlap by the policy lag, in each of the places of a default run."""
 _TOLD = (Exception, SystemExit)
 """An episode that calls `sys.exit` must not end the worker, which has others to play."""
 
@@ -40,12 +40,16 @@ class Policies:
         self._verdicts: dict[int, Verdicts] = {}
 
     def actor(self, version: int) -> Actor:
-        """Return the actor of a weight version."""
+        """Return the actor of a weight version; its own until it is asked for others."""
         actor = self._actors.get(version)
         if actor is None:
-            actor = self._actors[version] = Actor(self._read_weights(version), self._shape)
-            if len(self._actors) > MAX_CACHED_ACTORS:
-                self._actors.popitem(last=False)
+            weights = self._read_weights(version)
+            if len(self._actors) < MAX_CACHED_ACTORS:
+                actor = Actor(weights, self._shape)
+            else:
+                _, actor = self._actors.popitem(last=False)
+                actor.load(weights)
+            self._actors[version] = actor
         return actor
 
     def verdicts(self, workflow_id: int) -> Verdicts:

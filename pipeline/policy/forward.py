@@ -73,6 +73,8 @@ ACTOR_STATE = np.dtype(
 class Actor:
     """One weight version, for all workflows.
 
+    Its memory is large, and new pages cost more than weights to copy: who needs one after the other should `load`.
+
     Args:
         flat: `[shape.actor.num_values]` float32, in the order of the parameter table; copied.
         shape: The policy's sizes.
@@ -87,25 +89,40 @@ class Actor:
         if size > MAX_OBSERVATION_SIZE or num_actions > NUM_ACTIONS or max(size_1, size_2) > MAX_HIDDEN_SIZE:
             most = f"at most {MAX_OBSERVATION_SIZE}, {NUM_ACTIONS} and {MAX_HIDDEN_SIZE}"
             raise ValueError(f"{size} bits, {num_actions} actions, {size_1} and {size_2} hidden units: {most}")
-        parameters = shape.actor.views(np.ascontiguousarray(flat, dtype=np.float32))
         zeros: npt.NDArray[np.void] = np.zeros(1, dtype=ACTOR_STATE)
         self.state = zeros if COMPILED else zeros.view(np.recarray)
         """`[1]` of `ACTOR_STATE`: what kernels take."""
         state = self.state[0]
         state["observation_size"], state["num_actions"] = size, num_actions
         state["size_1"], state["size_2"] = size_1, size_2
-        state["weight_1"][: (size + ORDER_SIZE) * size_1] = parameters["hidden_1.weight"].T.ravel()
-        state["bias_1"][:size_1] = parameters["hidden_1.bias"]
-        state["weight_2"][: size_1 * size_2] = parameters["hidden_2.weight"].T.ravel()
-        state["bias_2"][:size_2] = parameters["hidden_2.bias"]
-        state["weight_3"][:size_2, :num_actions] = parameters["head.weight"].T
-        state["bias_3"][:num_actions] = parameters["head.bias"]
         state["cause"], state["spent"] = _NO_BIT, _NO_BIT
         if shape.mask:
             for action, (cause, spent) in enumerate(zip(shape.mask.cause, shape.mask.spent, strict=True)):
                 state["cause"][action] = _NO_BIT if cause is None else cause
                 state["spent"][action] = _NO_BIT if spent is None else spent
-        self._num_actions = num_actions
+        self._shape = shape
+        self.load(flat)
+
+    def load(self, flat: npt.NDArray[np.float32]) -> None:
+        """Take other weights of the same shape, and forget all distributions.
+
+        Args:
+            flat: As for a new one; copied.
+
+        Raises:
+            ValueError: `flat` is not of this shape.
+        """
+        parameters = self._shape.actor.views(np.ascontiguousarray(flat, dtype=np.float32))
+        state, size_1, size_2 = self.state[0], *self._shape.hidden_sizes
+        state["places"], state["num_kept"] = 0, 0
+        state["weight_1"][: (self._shape.observation_size + ORDER_SIZE) * size_1] = parameters[
+            "hidden_1.weight"
+        ].T.ravel()
+        state["bias_1"][:size_1] = parameters["hidden_1.bias"]
+        state["weight_2"][: size_1 * size_2] = parameters["hidden_2.weight"].T.ravel()
+        state["bias_2"][:size_2] = parameters["hidden_2.bias"]
+        state["weight_3"][:size_2, : self._shape.num_actions] = parameters["head.weight"].T
+        state["bias_3"][: self._shape.num_actions] = parameters["head.bias"]
 
     def distribution(
         self, observation: npt.NDArray[np.int8], workflow_id: int
@@ -126,7 +143,8 @@ class Actor:
         if place < 0:
             raise ValueError(self._unfit(observation, workflow_id))
         log_probs, cumulative = self.state[0]["log_probs"][place], self.state[0]["cumulative"][place]
-        return log_probs[: self._num_actions].copy(), cumulative[: self._num_actions].copy()
+        num_actions = self._shape.num_actions
+        return log_probs[:num_actions].copy(), cumulative[:num_actions].copy()
 
     def sample(
         self, observation: npt.NDArray[np.int8], workflow_id: int, uniform: float, *, greedy: bool = False

@@ -171,6 +171,22 @@ def test_weights_are_copied() -> None:
     assert np.isfinite(held.distribution(observations(1)[0], ORDER)[0]).all()
 
 
+def test_other_weights_take_the_place_of_those_before() -> None:
+    """And nothing is remembered of these."""
+    first, second = (
+        np.random.default_rng(seed).normal(0, 0.3, PLAIN.actor.num_values).astype(np.float32) for seed in (0, 1)
+    )
+    held, rows = Actor(first, PLAIN), observations(40)
+    before = [held.distribution(row, ORDER)[0].tolist() for row in rows]
+    held.load(second)
+    after = [held.distribution(row, ORDER)[0].tolist() for row in rows]
+    fresh = Actor(second, PLAIN)
+    assert after == [fresh.distribution(row, ORDER)[0].tolist() for row in rows]
+    assert after != before
+    with pytest.raises(ValueError, match=r"."):
+        held.load(second[:-1])
+
+
 def test_actions_come_with_their_log_prob_and_frequency() -> None:
     held, observation = actor(), observations(1)[0]
     log_probs, _ = held.distribution(observation, ORDER)
