@@ -166,6 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the one generator [0]")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
+    if options.episodes < 1:
+        parser.error("--episodes must be at least 1")
     names = (*AGENTS, *BASELINES) if options.agent == "all" else (options.agent,)
     tallies = {name: compare(name, options.profile, options.seed, options.episodes, SCENARIOS) for name in names}
     rows = [{"agent": name, **asdict(tally)} for name, rows in tallies.items() for tally in rows]

@@ -65,6 +65,8 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=200, help="of each turn")
     parser.add_argument("--turns", type=int, default=7)
     options = parser.parse_args()
+    if min(options.episodes, options.turns) < 1:
+        parser.error("--episodes and --turns must be at least 1")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bench_agent.py"
         file.write_text(AGENT)

@@ -115,8 +115,8 @@ class Config(Table):
     workflow: Annotated[str | None, Topic.SEARCHED] = None
     """Train this workflow alone, with all episodes: the five host types, highest priority first, `->` in between."""
     finals_share: Annotated[float, Field(ge=0, lt=1), Topic.SEARCHED] = 0.7
-    """Share of the episodes that go to the finals: after the search the most promising workflows are trained on in
-    heats, with half of them, and the best is trained to the end with the other half. 0: the search is all."""
+    """Share of the episodes that go to the finals: after the search half of them goes to heats between the most
+    promising workflows, and the other half to the best, which is trained to the end. 0: the search is all."""
     finalists: Annotated[int, Field(ge=1, le=120), Topic.SEARCHED] = 4
     """Workflows in the finals at most, with an equal share of the heats' episodes each; fewer if fewer of those that
     were learned may be the best."""

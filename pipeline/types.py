@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Part: TypeAlias = Literal["search", "finals"]
-"""Of a run: orders are compared, or the most promising are trained to the end."""
+"""Of a run: orders are compared; then the most promising have heats, and the best is trained to the end."""
 
 
 @dataclass(frozen=True, slots=True)

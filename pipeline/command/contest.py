@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from typing import TYPE_CHECKING
 
 from pipeline.cage2.facts.spec import RED_AGENTS
 from pipeline.command.options import UsageError
+from pipeline.command.process import printing_to_stderr
 from pipeline.contest.baselines import CONTEST_BASELINES
 from pipeline.defenders.reference import AgentReference
 from pipeline.play.baselines import BASELINES
@@ -81,8 +81,7 @@ def play(
         sys.stderr.write("note: compiling first, once, about 10 s\n")
     forms: list[str] = []
     enter = _enter(options, config, agent, forms)
-    # what an agent prints is not what was asked for
-    with progress(num_episodes * len(PROTOCOL)) as note_progress, contextlib.redirect_stdout(sys.stderr):
+    with progress(num_episodes * len(PROTOCOL)) as note_progress, printing_to_stderr():
         results = evaluate_by_contest(enter, game_spec(config), config.seed, num_episodes, note_progress)
     return results, next(iter(forms), None)
 
@@ -96,7 +95,7 @@ def _enter(
     if isinstance(agent, AgentReference):
 
         def enter() -> Entry:
-            entrant = Entrant(agent)
+            entrant = Entrant(agent, config.seed)
             forms.append(entrant.form)
             return Entry(entrant)
 

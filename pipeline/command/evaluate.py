@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cage2.attackers.reference import is_reference, load
+from pipeline.cage2.attackers.reference import is_reference
 from pipeline.cage2.facts.order_names import UnknownOrderError, parse_order
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.command import agent as agents
@@ -129,6 +129,11 @@ def run(options: argparse.Namespace) -> int:
     red_agents = [_red_agent(name) for name in _listed("--red-agents", options.red_agents)]
     workflow_id = workflow_id_of(options.workflow)
     config = make_config(given)  # mistakes are told before anything is imported
+    if own := list(filter(is_reference, red_agents)):
+        from pipeline.run.attackers import with_attackers
+
+        for name in own:
+            with_attackers(config.model_copy(update={"red_agent": name}))
     reference = agents.reference_of(options, config.engine)
     if options.protocol == "contest":
         contest.check(options)
@@ -243,10 +248,7 @@ def number_of(flag: str, text: str, highest: int, lowest: int = 1) -> int:
 
 
 def _red_agent(name: str) -> str:
-    if name in RED_AGENTS:
-        return name
-    if is_reference(name):
-        load(name)  # mistakes are told before anything is played
+    if name in RED_AGENTS or is_reference(name):
         return name
     near = difflib.get_close_matches(name, RED_AGENTS, n=1)
     advice = f"did you mean {near[0]}?" if near else f"choose of {', '.join(RED_AGENTS)}"

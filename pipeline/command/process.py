@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pipeline.run.pipeline import Pipeline
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
+_STDOUT, _STDERR = 1, 2
 _M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
 _SWITCH_INTERVAL_S = 0.0005
@@ -65,3 +67,17 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
+
+
+@contextlib.contextmanager
+def printing_to_stderr() -> Iterator[None]:
+    """Have what is printed go to stderr, by whomever: other code runs in this process, and stdout is for results."""
+    sys.stdout.flush()
+    kept = os.dup(_STDOUT)
+    os.dup2(_STDERR, _STDOUT)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, _STDOUT)
+        os.close(kept)

@@ -14,7 +14,7 @@ from pipeline.cage2.mixed_env import MIXED, red_agents_of
 from pipeline.command import agent as agents
 from pipeline.command.evaluate import MAX_EPISODES, MAX_STEPS, number_of, workflow_id_of
 from pipeline.command.options import UsageError, given_options, make_config
-from pipeline.command.process import FAILED, OK
+from pipeline.command.process import FAILED, OK, printing_to_stderr
 from pipeline.command.record import describe, game_config, trace_header
 from pipeline.command.terminal import tell
 from pipeline.defenders.reference import AgentReference
@@ -136,6 +136,10 @@ def run(options: argparse.Namespace) -> int:
         from pipeline.evaluate.trained import load_trained
 
         trained = load_trained(Path(options.agent), workflow_id)
+        if options.purpose != "comparison" or "red_agent" not in given:  # then it is the run's own
+            from pipeline.run.attackers import require_told
+
+            require_told(trained.run_dir, trained.config, given.get("red_agent"))
     indices = range(first, first + num_episodes)
     if trained is None or options.purpose == "comparison":
         episodes = _compared(game_config(given, trained), num_steps, indices)
@@ -171,7 +175,7 @@ def _check_purpose(options: argparse.Namespace, given: dict[str, Any], *, is_run
         return
     if not is_run:
         raise UsageError(f"--purpose {options.purpose} is for runs: leave it out, {options.agent} has none")
-    others: list[str] = [name for name in ("red_agent", "profile", "seed") if name in given]
+    others: list[str] = [name for name in ("profile", "seed") if name in given]
     if options.steps is not None:
         others.append("steps")
     if others:
@@ -203,6 +207,7 @@ def _play(options: argparse.Namespace, agent: Trained | AgentReference | str, ep
     """Yield the episodes, each when it has been played."""
     from pipeline.cage2.cyborg.env import require_cyborg
     from pipeline.collect.methods import game_spec
+    from pipeline.evaluate.evaluation import EPISODES_PER_AGENT
     from pipeline.evaluate.headers import EVALUATION_HEADER
     from pipeline.evaluate.task import Policy, Task
     from pipeline.evaluate.traced import traces
@@ -219,16 +224,20 @@ def _play(options: argparse.Namespace, agent: Trained | AgentReference | str, ep
         player = Policy(agent.weights, agent.workflow_id, options.greedy)
     if must_compile(game, is_policy=isinstance(player, Policy)):
         tell("note: compiling first, once, about 10 s")
-    indices = episodes.indices
-    task = Task(player, game, episodes.config.seed, episodes.group, indices.start, len(indices))
     header = EVALUATION_HEADER.views(memoryview(bytearray(EVALUATION_HEADER.size_bytes)))
-    played = traces(task, header, episodes.purpose)
-    while True:
-        with subnormals_flushed():
-            trace = next(played, None)
-        if trace is None:
-            return
-        yield trace
+    first = episodes.indices.start
+    if isinstance(player, AgentReference):  # which may remember the episodes before, from where it is made anew
+        first -= first % EPISODES_PER_AGENT
+    for begin in range(first, episodes.indices.stop, EPISODES_PER_AGENT):
+        num_episodes = min(EPISODES_PER_AGENT, episodes.indices.stop - begin)
+        played = traces(
+            Task(player, game, episodes.config.seed, episodes.group, begin, num_episodes), header, episodes.purpose
+        )
+        for _ in range(num_episodes):
+            with subnormals_flushed(), printing_to_stderr():
+                trace = next(played)
+            if trace.index in episodes.indices:
+                yield trace
 
 
 def _write(options: argparse.Namespace, header: Header, traces: Iterator[Trace]) -> None:

@@ -42,10 +42,10 @@ SCENARIOS = tuple((red_agent, num_steps) for num_steps, red_agent in product(LEN
 class ContestFailedError(PipelineError):
     """A step of the contest could not be played."""
 
-    def __init__(self, red_agent: str, num_steps: int, episode: int, step: int, text: str) -> None:
+    def __init__(self, red_agent: str, num_steps: int, episode: int, where: str, text: str) -> None:
+        counted = "both counted from 0" if "step" in where else "counted from 0"
         super().__init__(
-            f"episode {episode} of {num_steps} steps against {red_agent} failed at step {step}, both counted from 0:\n"
-            f"{text}"
+            f"episode {episode} of {num_steps} steps against {red_agent} failed at {where}, {counted}:\n{text}"
         )
 
 
@@ -128,23 +128,26 @@ def _play_scenario(
     agent = entry.agent
     returns = []
     action_counts = np.zeros(spec.NUM_ACTIONS, dtype=np.int64)
-    episode = step = 0
+    episode, where = 0, "its beginning"
     try:
         observation = _reset(game, entry.num_resets, is_new=True)
         for episode in range(num_episodes):  # noqa: B007 - told if it fails
             rewards = []
+            where = "its beginning"
             agent.begin(num_steps)
-            for step in range(num_steps):  # noqa: B007
+            for step in range(num_steps):
+                where = f"step {step}"
                 action = operator.index(agent.act(observation.astype(np.int64), None))
                 observation, tenths = game.step(action)
                 rewards.append(tenths / 10)
                 action_counts[action] += 1
+            where = "its end"
             agent.end()
             returns.append(reduce(operator.add, rewards))
             observation = _reset(game, entry.num_resets)
             note_progress(1)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever an agent raises
-        raise ContestFailedError(red_agent, num_steps, episode, step, tell(error)) from None
+        raise ContestFailedError(red_agent, num_steps, episode, where, tell(error)) from None
     return Played(red_agent, num_steps, returns, action_counts)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from pathlib import Path
 
 from pipeline.errors import PipelineError, SetupError
 
-OURS = (str(Path(__file__).parents[1]), "<frozen importlib")
+OURS = (f"{Path(__file__).parents[1]}{os.sep}", "<frozen importlib")
 """What the files of frames begin with that are none of an agent's."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.cage2.blue.interface import MERGED
 from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.defenders.errors import UnusableAgentError
+from pipeline.printable import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,14 +44,17 @@ class Made:
     """What its actions count."""
     observation_size: int | None = None
     """Values that it sees, if it says so."""
+    needs_mask: bool = False
+    """Whether it asks for a mask of its actions."""
 
 
-def made(agent: Any, *, greedy: bool) -> Made:
+def made(agent: Any, *, greedy: bool, initial_values: bool = True) -> Made:
     """Return what plays an agent.
 
     Args:
         agent: An object of any of the forms.
         greedy: Have SB3's form take the likeliest action each time, instead of drawing one.
+        initial_values: Whether an agent of CybORG's form that has a use for them is told its initial values.
 
     Raises:
         UnusableAgentError: It has none of the forms, or one of its methods takes other arguments.
@@ -61,7 +65,7 @@ def made(agent: Any, *, greedy: bool) -> Made:
         return Made(_Begun(agent), BEGIN_AND_ACT)
     if _has(agent, "get_action"):
         _require_call(agent.get_action, "get_action", "observation", "action_space")
-        return Made(_Cyborg(agent), CYBORG)
+        return Made(_Cyborg(agent, initial_values=initial_values), CYBORG)
     if _has(agent, "predict"):
         return _predicting(agent, greedy)
     if callable(agent) and not isinstance(agent, type):
@@ -85,10 +89,10 @@ class _Begun:
 class _Cyborg:
     """An agent as CybORG's evaluation script has them."""
 
-    def __init__(self, agent: Any) -> None:
+    def __init__(self, agent: Any, *, initial_values: bool) -> None:
         self._agent = agent
         self._get_action = agent.get_action
-        self._is_new = True
+        self._is_new = initial_values
 
     def begin(self, num_steps: int) -> None:
         """Tell nothing: CybORG doesn't, either."""
@@ -98,7 +102,7 @@ class _Cyborg:
         if self._is_new:
             self._is_new = False
             if _has(self._agent, "set_initial_values"):
-                with contextlib.suppress(NotImplementedError):  # of CybORG's `BaseAgent`; its script never calls it
+                with contextlib.suppress(NotImplementedError):  # of CybORG's `BaseAgent`
                     self._agent.set_initial_values(view.action_space, observation)
         return self._get_action(observation, view.action_space)
 
@@ -115,7 +119,7 @@ class _Predicting:
         self._predict = model.predict
         self._space = getattr(model, "action_space", None)
         self._greedy = greedy
-        self._is_masked = "action_masks" in inspect.signature(model.predict).parameters
+        self.is_masked = "action_masks" in inspect.signature(model.predict).parameters
 
     def begin(self, num_steps: int) -> None:
         """Forget the last episode."""
@@ -126,11 +130,12 @@ class _Predicting:
 
     def act(self, observation: Any, view: View) -> Any:
         """Return its action."""
-        masks = {"action_masks": view.action_mask()} if self._is_masked else {}
+        masks = {"action_masks": view.action_mask()} if self.is_masked else {}
         start = np.array([self._is_first])
-        action, self._state = self._predict(
-            observation, state=self._state, episode_start=start, deterministic=self._greedy, **masks
-        )
+        answer = self._predict(observation, state=self._state, episode_start=start, deterministic=self._greedy, **masks)
+        if not (isinstance(answer, tuple) and len(answer) == 2):  # action and state
+            raise UnusableAgentError(f"predict returned {shown(repr(answer))}, not a tuple of an action and its state")
+        action, self._state = answer
         self._is_first = False
         return action
 
@@ -165,11 +170,14 @@ def _predicting(model: Any, greedy: bool) -> Made:
     shape = getattr(getattr(model, "observation_space", None), "shape", None)
     if shape is not None and len(shape) != 1:
         raise UnusableAgentError(f"{_kind(model)} sees an array of shape {shape}: here it is a vector")
+    _require_call(model.predict, "predict", "observation", state=None, episode_start=None, deterministic=True)
+    predicting = _Predicting(model, greedy=greedy)
     return Made(
-        _Predicting(model, greedy=greedy),
+        predicting,
         SB3,
         "all" if num_actions == NUM_ACTIONS else "merged",
         None if shape is None else int(shape[0]),
+        needs_mask=predicting.is_masked,
     )
 
 
@@ -194,13 +202,14 @@ def _kind(agent: Any) -> str:
     return f"the class {agent.__name__}" if isinstance(agent, type) else f"an object of type {type(agent).__name__}"
 
 
-def _require_call(function: Callable[..., Any], name: str, *arguments: str) -> None:
-    """Check that a function takes so many arguments, by their places."""
+def _require_call(function: Callable[..., Any], name: str, *arguments: str, **named: object) -> None:
+    """Check that a function takes so many arguments by their places, and others by their names."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # one that isn't written in Python doesn't tell
         return
     try:
-        signature.bind(*arguments)
+        signature.bind(*arguments, **named)
     except TypeError as error:
-        raise UnusableAgentError(f"the agent's {name}{signature} must take ({', '.join(arguments)}): {error}") from None
+        wanted = ", ".join((*arguments, *named))
+        raise UnusableAgentError(f"the agent's {name}{signature} must take ({wanted}): {error}") from None

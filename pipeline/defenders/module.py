@@ -10,6 +10,7 @@ already; or a function of one argument, which is the agent itself: it is called 
 
 from __future__ import annotations
 
+import copy
 import difflib
 import importlib
 import importlib.util
@@ -24,19 +25,21 @@ from pipeline.defenders.errors import AgentRaisedError, NoSuchAgentError, Unusab
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
 _loaded: dict[str, ModuleType] = {}
 """What files' modules are, by their paths."""
 
 
-def load(target: str, arguments: Mapping[str, str]) -> Any:
+def load(target: str, arguments: Mapping[str, str], seed: Callable[[], None] = lambda: None) -> Any:
     """Return the agent that a name refers to, made anew.
 
     Args:
         target: See `AgentReference.target`.
         arguments: What its class or function is called with.
+        seed: Seeds generators: called before its module is run, and again before the agent is made, since a generator
+            of torch's isn't there before its module has been imported.
 
     Raises:
         NoSuchAgentError: There is no such module, or no such name in it.
@@ -44,13 +47,17 @@ def load(target: str, arguments: Mapping[str, str]) -> Any:
         AgentRaisedError: Its code raised.
     """
     try:
+        seed()
         if target.endswith(".zip"):
-            return sb3.load(Path(target), arguments)
+            model = sb3.load(Path(target), arguments)
+            seed()
+            return model
         path, _, name = target.rpartition(":")
         module = _module_of(path)
         if not hasattr(module, name):
             near = difflib.get_close_matches(name, [each for each in vars(module) if not each.startswith("_")], n=3)
             raise NoSuchAgentError(f"{path} has no {name!r}" + (f": did you mean {' or '.join(near)}?" if near else ""))
+        seed()
         return _made(getattr(module, name), target, arguments)
     except PipelineError:
         raise
@@ -101,7 +108,7 @@ def _made(named: Any, target: str, arguments: Mapping[str, str]) -> Any:
     if not isinstance(named, type) and not inspect.isroutine(named):
         if arguments:
             raise UnusableAgentError(f"{target} is an object already, and takes no --agent-arg")
-        return named
+        return copy.deepcopy(named)  # as it was when its module had been run
     try:
         signature = inspect.signature(named)
     except (TypeError, ValueError):  # one that isn't written in Python doesn't tell

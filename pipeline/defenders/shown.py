@@ -88,6 +88,22 @@ class ShownGame(Protocol):
         ...
 
 
+def require_action(action: Any, num_actions: int) -> int:
+    """Return the action's id that a defender returned.
+
+    Raises:
+        WrongActionError: It is no whole number from 0 to `num_actions - 1`.
+    """
+    wanted = f"a whole number from 0 to {num_actions - 1}"
+    try:
+        index = operator.index(action)
+    except TypeError:
+        raise WrongActionError(action, wanted) from None
+    if not 0 <= index < num_actions:
+        raise WrongActionError(action, wanted)
+    return index
+
+
 def shown_game(game: GameSpec, observation: Observation, actions: Actions = "all") -> ShownGame:
     """Return a game, built.
 
@@ -112,7 +128,6 @@ class _Tabled:
         self.action_space = interface.num_actions
         self.observation_size = None if self._is_text else interface.observation_size
         self._num_seen = interface.observation_size
-        self._wanted = f"a whole number from 0 to {self.action_space - 1}"
 
     @property
     def view(self) -> View:
@@ -126,12 +141,7 @@ class _Tabled:
         return self._observation()
 
     def step(self, action: Any) -> tuple[Any, int, int]:
-        try:
-            index = operator.index(action)
-        except TypeError:
-            raise WrongActionError(action, self._wanted) from None
-        if not 0 <= index < self.action_space:
-            raise WrongActionError(action, self._wanted)
+        index = require_action(action, self.action_space)
         if self._blue:
             index = int(self._blue.act(_THE_GAME, np.array([index]))[0])
         self._table, reward = self._step(index)

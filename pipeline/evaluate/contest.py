@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -12,12 +13,15 @@ from pipeline.cage2.cyborg.env import CyborgEnv
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts.spec import ACTION_NAMES, NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.contest.protocol import play
-from pipeline.defenders.errors import UnusableAgentError, own_traceback
+from pipeline.defenders.errors import UnusableAgentError
 from pipeline.defenders.forms import made, require_size
 from pipeline.defenders.module import load
-from pipeline.defenders.shown import NoTableError
+from pipeline.defenders.randomness import seed_all_but_pythons
+from pipeline.defenders.shown import NoTableError, require_action
+from pipeline.evaluate.defend import require_choice, told
 from pipeline.evaluate.results import ScenarioResult, by_frequency
 from pipeline.evaluate.scenario import Scenario
+from pipeline.seeding import agent_seed
 from pipeline.types import Estimate
 
 if TYPE_CHECKING:
@@ -57,10 +61,11 @@ class Choosing:
 
 
 class Entrant:
-    """An agent that others wrote, made in this process; `draws` from whatever generator it likes.
+    """An agent that others wrote, made in this process.
 
     Args:
         reference: The agent.
+        seed: Of NumPy's generator and torch's, which CybORG's script doesn't seed.
 
     Attributes:
         form: Which of `forms.FORMS` it has.
@@ -70,9 +75,13 @@ class Entrant:
         AgentRaisedError: Its code raised.
     """
 
-    def __init__(self, reference: AgentReference) -> None:
-        agent = made(load(reference.target, dict(reference.arguments)), greedy=reference.greedy)
+    def __init__(self, reference: AgentReference, seed: int) -> None:
+        loaded = load(reference.target, dict(reference.arguments), partial(seed_all_but_pythons, agent_seed(seed)))
+        agent = made(loaded, greedy=reference.greedy, initial_values=False)  # the script tells nobody
+        require_choice(reference, agent)
         require_size(agent, OBSERVATION_SIZE)
+        if agent.needs_mask:
+            raise UnusableAgentError("the contest's script has no mask of actions, and the model asks for one")
         if agent.actions != "all":
             raise UnusableAgentError("the contest's script knows 145 actions, and the model chooses among merged ones")
         self.form = agent.form
@@ -83,9 +92,9 @@ class Entrant:
         """Begin an episode."""
         self._defender.begin(num_steps)
 
-    def act(self, observation: npt.NDArray[np.int64], view: Any) -> Any:
+    def act(self, observation: npt.NDArray[np.int64], view: Any) -> int:
         """Return what Blue does next."""
-        return self._defender.act(observation, self._view)
+        return require_action(self._defender.act(observation, self._view), NUM_ACTIONS)
 
     def end(self) -> None:
         """End it."""
@@ -160,7 +169,7 @@ def evaluate_by_contest(
             return FastEnv(red_agent, game.profile)
         return CyborgEnv(red_agent, game.cyborg)
 
-    return tuple(map(_result, play(enter, make, seed, num_episodes, note_progress, tell=own_traceback)))
+    return tuple(map(_result, play(enter, make, seed, num_episodes, note_progress, tell=told)))
 
 
 def _result(played: Played) -> ScenarioResult:

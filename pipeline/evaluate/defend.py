@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline import seeding
+from pipeline.cage2.attackers.errors import AttackerError
 from pipeline.defenders.errors import UnusableAgentError, own_traceback
 from pipeline.defenders.forms import SB3, Made, made, require_size
 from pipeline.defenders.module import load
@@ -36,15 +38,24 @@ def make(agent: AgentReference, game: GameSpec, seed: int) -> tuple[Made, ShownG
         UnusableAgentError: It can't be used as asked.
         AgentRaisedError: Its own code raised.
     """
-    seed_generators(seeding.agent_seed(seed))
-    ready = made(load(agent.target, dict(agent.arguments)), greedy=agent.greedy)
-    if agent.greedy and ready.form != SB3:
-        raise UnusableAgentError(f"--greedy is for policies and models: {agent.name} decides by itself")
+    loaded = load(agent.target, dict(agent.arguments), partial(seed_generators, seeding.agent_seed(seed)))
+    ready = made(loaded, greedy=agent.greedy)
+    require_choice(agent, ready)
     shown = shown_game(game, agent.observation, ready.actions)
     if shown.observation_size is not None:
         require_size(ready, shown.observation_size)
     shown.reset(0)  # which compiles what has yet to be
     return ready, shown
+
+
+def require_choice(agent: AgentReference, ready: Made) -> None:
+    """Check that an agent can be greedy, if it is to be.
+
+    Raises:
+        UnusableAgentError: It can't.
+    """
+    if agent.greedy and ready.form != SB3:
+        raise UnusableAgentError(f"--greedy is for policies and models: {agent.name} decides by itself")
 
 
 def told(error: BaseException) -> str:
@@ -86,6 +97,8 @@ class Defence:
         """
         try:
             return self._play(environment_seed, actions_seed, action_counts)
+        except AttackerError:  # which is not its fault
+            raise
         except BaseException as error:  # noqa: BLE001  # sys.exit among them: the code isn't ours
             at = where(self._game, int(self._step), environment_seed, index)
             raise DefenderFailedError(self._agent.name, at, told(error)) from None

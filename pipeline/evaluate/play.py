@@ -1,9 +1,8 @@
-"""Episodes of an evaluation as they are played, in any process: what a task is, and what comes of it."""
+"""Episodes of an evaluation as they are played, in any process, by whoever plays them."""
 
 from __future__ import annotations
 
 import time
-import traceback
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -152,8 +151,8 @@ def _play_entry(
                     return_tenths[row] += reward
                     action_counts[action] += 1
                 entry.agent.end()
-            except Exception:  # noqa: BLE001  # whatever it is, it can be pickled then
-                raise EpisodeFailedError(task, index, traceback.format_exc()) from None
+            except Exception as error:  # noqa: BLE001  # whatever it is, it can be pickled then
+                raise EpisodeFailedError(task, index, told(error)) from None
             header["finished_s"][...] = time.monotonic()
     return Episodes(return_tenths, None, action_counts)
 

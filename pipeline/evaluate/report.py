@@ -132,7 +132,9 @@ def _headlines(report: Report) -> list[str]:
         ]
     if agent.form is not None:
         choice = f", {agent.actions}" if agent.actions else ""
-        made = f"made anew for every {EPISODES_PER_AGENT} episodes"
+        made = (
+            "kept throughout" if report.protocol == "contest" else f"made anew for every {EPISODES_PER_AGENT} episodes"
+        )
         lines = [
             f"agent: {agent.name}{choice}, by its own code (form: {agent.form}), {made}; it sees: {agent.observation}"
         ]

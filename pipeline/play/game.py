@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from pipeline.cage2.attackers.reference import is_reference, require_same
 from pipeline.cage2.blue.memory import Memory
+from pipeline.cage2.cyborg import upstream_name
 from pipeline.cage2.cyborg.env import CyborgEnv, load_cyborg
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts.names import Compromised, Engine, Package, Profile, require
@@ -116,6 +117,7 @@ class GameSpec:
         require_same(self.red_sha256, self.red_agents)
         if self.engine == "fast":
             return FastEnv(self.red_agents[0], self.profile)
+        upstream_name.install()  # for attackers that were written for `CybORG`
         return CyborgEnv(self.red_agents[0], self.cyborg)
 
     def play_episode(self) -> PlayEpisode:

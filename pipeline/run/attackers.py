@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.cage2.attackers.reference import is_reference, load, load_attacker, require_same, source_digests
+from pipeline.cage2.cyborg import upstream_name
+from pipeline.cage2.cyborg.env import load_cyborg
 from pipeline.cage2.mixed_env import red_agents_of
 from pipeline.persist.runs import RunFolderError
 
@@ -26,6 +28,8 @@ def with_attackers(config: Config) -> Config:
         if config.engine == "fast":
             load_attacker(name)
         else:
+            load_cyborg(config.cyborg)
+            upstream_name.install()
             load(name)
     return config.model_copy(update={"red_sha256": source_digests(names)})
 

@@ -97,9 +97,9 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
         SharedMemoryFull: If the segments don't fit.
     """
     clock = Clock()
-    config = with_attackers(config)
     if config.engine == "cyborg":
         require_cyborg(config.cyborg)
+    config = with_attackers(config)
     if config.tensorboard:
         require_tensorboard()
     if config.collector == "ray":

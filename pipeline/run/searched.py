@@ -67,7 +67,8 @@ class Searched:
         policy = store.get_or_create(pick.workflow_id, self._config.warm_start, in_training)
         if (finals := search.finals) and finals.left:
             part, budget = "finals", min(finals.heat_episodes, free) if finals.are_heats else free
-            if finals.are_heats and finals.winners_episodes >= AFRESH_EPISODES:
+            begins_anew = finals.are_heats and pick.workflow_id != finals.champion  # who has been trained to the end
+            if begins_anew and finals.winners_episodes >= AFRESH_EPISODES:
                 policy = store.renew(pick.workflow_id)
         else:
             num_sharers = min(num_free, max(1, round(left_to_search / self._config.visit_episodes)))

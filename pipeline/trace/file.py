@@ -31,6 +31,7 @@ class TraceFile:
 
     def __init__(self, path: Path, header: Header) -> None:
         self._path = path
+        self._is_empty = True
         try:
             os.close(open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         except FileExistsError:
@@ -55,6 +56,7 @@ class TraceFile:
         """
         try:
             self._log.write(lines)
+            self._is_empty = False
         except WriteError as error:
             raise self._not_written(error.reason) from None
 
@@ -64,8 +66,10 @@ class TraceFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._log.close()
+        if kind and self._is_empty:  # so that the same line, mended, can be given again
+            self._path.unlink(missing_ok=True)
 
 
 @contextmanager

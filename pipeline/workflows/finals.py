@@ -28,18 +28,20 @@ class Finals:
     Args:
         finalists: Ids, the most promising first; at least one, each once.
         num_episodes: That the finals may use, `>= 1`.
+        champion: The finalist that has won finals before, if any.
 
     Raises:
         ValueError: There is no finalist, one is named twice, or there are no episodes.
     """
 
-    def __init__(self, finalists: Sequence[int], num_episodes: int) -> None:
+    def __init__(self, finalists: Sequence[int], num_episodes: int, champion: int | None = None) -> None:
         if not finalists or len(set(finalists)) != len(finalists):
             raise ValueError(f"finals are held between different orders, not {list(finalists)}")
         if num_episodes < 1:
             raise ValueError(f"finals can't be held with {num_episodes} episodes")
         self._finalists = tuple(finalists)
         self._num_episodes = num_episodes
+        self.champion = champion
         self._scores: dict[int, Score | None] = {}
         self._is_over = False
 
@@ -81,6 +83,11 @@ class Finals:
         self._is_over = not self.are_heats or len(self._finalists) == 1
         self._scores[workflow_id] = score
 
+    def forget(self, workflow_id: int) -> None:
+        """Forget what a finalist came to: its policy is another one by now."""
+        if workflow_id in self._scores:
+            self._scores[workflow_id] = None
+
     @property
     def ranking(self) -> list[tuple[int, Score]]:
         """Finalists that count, by its latest score: the highest greedy env reward first, equals in their order."""
@@ -92,6 +99,7 @@ class Finals:
         return {
             "finalists": list(self._finalists),
             "num_episodes": self._num_episodes,
+            "champion": self.champion,
             "scores": [
                 {"workflow_id": w, "score": None if score is None else asdict(score)}
                 for w, score in sorted(self._scores.items())
@@ -107,7 +115,7 @@ class Finals:
             KeyError: Something is missing from the state.
             ValueError: A value in it can't be.
         """
-        finals = cls(state["finalists"], state["num_episodes"])
+        finals = cls(state["finalists"], state["num_episodes"], state["champion"])
         for each in state["scores"]:
             if each["workflow_id"] not in finals.left:
                 raise ValueError(f"workflow {each['workflow_id']} is no finalist, or has two scores")

@@ -139,6 +139,8 @@ class Search:
             self._scores.pop(workflow_id, None)
             given_up = result.reason in ("cap", "patience")
             self._status[workflow_id] = Status.RETIRED if given_up else Status.UNDECIDED
+        if self.finals:
+            self.finals.forget(workflow_id)
         self._believed = None
         self._num_episodes[workflow_id] += result.num_episodes
         self._iteration += 1
@@ -162,8 +164,9 @@ class Search:
         samples = seeding.generator(self._seed, seeding.Stream.SEARCH, self._iteration, _FINALISTS)
         values = sample(believed, NUM_SAMPLES, samples)
         champion = [workflow_id for workflow_id, _ in self.finals.ranking[:1]] if self.finals else []
-        chosen = finalists(values, self._scores, [*champion, believed.best], num_finalists)
-        self.finals = Finals(chosen, num_episodes)
+        enough_for = max(1, num_episodes // 2)  # whoever wins is to have something left
+        chosen = finalists(values, self._scores, [*champion, believed.best], min(num_finalists, enough_for))
+        self.finals = Finals(chosen, num_episodes, next(iter(champion), None))
 
     def best(self, under_way: Collection[int] = ()) -> tuple[int, Score] | None:
         """Return the workflow whose policy is named the best, and what it is worth by its latest evaluation.

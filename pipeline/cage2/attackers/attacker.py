@@ -65,8 +65,12 @@ class Generator(random.Random):
         raise NotImplementedError(f"the state of this generator is the game's, and not to be set to {state!r:.40}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy it along with the game that it draws from."""
-        return type(self), (self._draw_bits,)
+        """Copy it along with the game that it draws from, and with the variate that `gauss` may have kept back."""
+        return type(self), (self._draw_bits,), vars(self)["gauss_next"]
+
+    def __setstate__(self, state: Any) -> None:
+        """Keep a variate back; see `__reduce__`."""
+        vars(self)["gauss_next"] = state
 
 
 class Asked:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import traceback
 from pathlib import Path
 from typing import Final
 
 from pipeline.errors import PipelineError, SetupError
 
-_OURS: Final = (str(Path(__file__).parents[2]), "<frozen importlib", importlib.__file__)
+_OURS: Final = (f"{Path(__file__).parents[2]}{os.sep}", "<frozen importlib", importlib.__file__)
 """Where frames of a traceback are nobody else's concern: this package, and Python's importing."""
 
 
@@ -38,6 +39,8 @@ def their_traceback(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
         trace = trace.tb_next
+    if trace is None and not isinstance(error, SyntaxError):  # which says itself where it is
+        trace = error.__traceback__
     return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
 
 

@@ -46,6 +46,7 @@ def load(reference: str) -> Callable[..., Any]:
         AttackerError: The module or file raised.
     """
     place, _, name = reference.rpartition(":")
+    _import_from(Path.cwd())
     try:
         module = _run_file(place) if place.endswith(_FILE) else importlib.import_module(place)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it is, it is told
@@ -109,6 +110,7 @@ def require_same(digests: Mapping[str, str], names: Iterable[str]) -> None:
 def _run_file(place: str) -> Any:
     with open(place, "rb"):  # noqa: PTH123  # for an error with the name as it was given
         pass
+    _import_from(Path(place).absolute().parent)
     spec = importlib.util.spec_from_file_location(place, place, loader=_FromSource(place, place))
     assert spec is not None  # noqa: S101  # a .py file has a loader
     assert spec.loader is not None  # noqa: S101
@@ -118,6 +120,11 @@ def _run_file(place: str) -> Any:
     return module
 
 
+def _import_from(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
 def _source(reference: str) -> bytes:
     place = reference.rpartition(":")[0]
     try:
@@ -125,7 +132,7 @@ def _source(reference: str) -> bytes:
             return Path(place).read_bytes()
         spec = importlib.util.find_spec(place)
         return Path(str(spec and spec.origin)).read_bytes()
-    except (OSError, ImportError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001  # a package may raise what it likes
         raise AttackerNotFoundError(f"no attacker {reference!r}: its source can't be read: {error}") from None
 
 

@@ -130,6 +130,7 @@ class CyborgEnv:
                 random.seed(None if seed is None else int(seed))
             else:
                 random.setstate(self.generator)
+            self.generator = None  # should Red not be made, there is no game
             for _ in range(spec.NETWORKS_OF_NEW if is_new else spec.NETWORKS_OF_RESET):
                 self._main.reset("Blue")
             if self._own is not None:
@@ -197,7 +198,7 @@ class CyborgEnv:
         observation.filter_addresses(ips=self._addresses, cidrs=self._subnets, include_localhost=False)
         self.red.update(observation)
         self._red_observation = observation
-        self.red_success = _success(observation.data)
+        self.red_success = None if action is self._refused[1] else _success(observation.data)
 
     def _take_connections(self) -> dict[int, list[Connection]]:
         """Take the step's events out of the simulator, as the Monitor that ends each step does."""
@@ -274,7 +275,8 @@ def require_cyborg(package: Package) -> None:
         CyborgNotInstalledError: It is not there.
     """
     require("CybORG", package, _MODULES)
-    if importlib.util.find_spec(_MODULES[package]) is None:
+    spec = importlib.util.find_spec(_MODULES[package])
+    if spec is None or getattr(spec.loader, "is_csles", False):  # csle-cyborg under upstream's name (`upstream_name`)
         raise CyborgNotInstalledError(package)
 
 

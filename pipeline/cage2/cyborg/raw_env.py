@@ -59,6 +59,7 @@ class RawCyborgEnv:
             raise EpisodeNotStartedError
         with generator_kept():
             random.setstate(self._generator)
+            self._generator = None  # should it fail, the game stands in the middle of a step
             result = self._main.step("Blue", action)
             self._generator = random.getstate()
         self.action_space = result.action_space

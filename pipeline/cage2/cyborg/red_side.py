@@ -49,7 +49,7 @@ class RedSide:
         self._controller, self._seed, self._step = controller, seed, 0
         interface = controller.agent_interfaces["Red"]
         if hasattr(self._make, "choose") or not hasattr(self._make, "get_action"):
-            asked = Asked(self._name, self._make, Generator(random.getrandbits), seed)
+            asked = Asked(self._name, self._make, Generator(_draw_bits), seed)
             interface.agent = ChoosingAgent(asked, controller, self._classes)
             return
         try:
@@ -79,6 +79,10 @@ class RedSide:
             told = f"returned {action!r:.80}, not an action of CybORG's"
             raise AttackerError(f"{told}: {who(self._name, self._step, self._seed)}")
         return action, bool(self._controller.test_valid_action(action, interface))
+
+
+def _draw_bits(num_bits: int) -> int:
+    return random.getrandbits(num_bits)  # of whatever game has lent its generator
 
 
 class ChoosingAgent:

@@ -36,6 +36,8 @@ def install() -> None:
 class _Finder(MetaPathFinder, Loader):
     """Finds upstream's modules by csle-cyborg's."""
 
+    is_csles = True
+
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Return where a module is, if it is one of upstream's that csle-cyborg has, too."""
         if name.partition(".")[0] != _UPSTREAM or importlib.util.find_spec(_CSLE) is None:

@@ -93,7 +93,7 @@ class GameBatch:
 
         Raises:
             ValueError: There is not one seed for each game, or an index is of no game; nothing was started.
-            AttackerError: An attacker of one's own can't be made.
+            AttackerError: An attacker of one's own can't be made; these games have to be reset again.
         """
         indices = self.places(indices)
         keys, key_lengths = mersenne.keys_of(seeds, len(indices))
@@ -109,7 +109,7 @@ class GameBatch:
         return [spec.RED_AGENTS[place] for place in self.games["red_agent"][indices]]
 
     def set_red_agents(self, red_agents: Sequence[str], indices: npt.NDArray[np.int64]) -> None:
-        """Set who attacks in `[n]` games from their next reset on; see `Outsiders.set_red_agents`."""
+        """Set who attacks in `[n]` games, which have to be reset; see `Outsiders.set_red_agents`."""
         self._outsiders.set_red_agents(red_agents, indices.tolist())
 
     def step(
@@ -128,13 +128,15 @@ class GameBatch:
             resting: `[B]`, games whose step is of no account: attackers of one's own are not asked there.
 
         Raises:
-            ValueError: There is no such action; no game was played.
+            ValueError: There is no such action, or Red chooses by itself; no game was played.
             RuntimeError: A game has not been reset yet; the games before it were played.
             AttackerError: An attacker of one's own failed; all games have to be reset.
         """
         moves = self._moves
         moves[:, 0] = actions
         if red_actions is not None:
+            if self._outsiders:
+                raise ValueError("an attacker of one's own chooses what Red does: leave red_actions out")
             moves = moves.copy()
             moves[:, 1:] = red_actions
             check_moves(moves[:, 1:])
@@ -145,6 +147,7 @@ class GameBatch:
 
     def _step_outside(self, moves: npt.NDArray[np.int64], resting: npt.NDArray[np.bool_] | None) -> None:
         """Play one step of every game, in some of which Python chooses for Red."""
+        self._require_started(range(len(self.games)))
         self._play_all(begin_games, moves)
         try:
             self._outsiders.choose(moves, resting)

@@ -53,7 +53,7 @@ class Outsiders:
         return bool(self._sides)
 
     def set_red_agents(self, red_agents: Sequence[str], indices: Sequence[int]) -> None:
-        """Set who attacks in some games from their next reset on.
+        """Set who attacks in some games, which have to be reset before they are played on.
 
         Args:
             red_agents: `[n]`, each one of `spec.RED_AGENTS`, or one's own, which is loaded here.
@@ -80,11 +80,17 @@ class Outsiders:
         Raises:
             AttackerError: One can't be made.
         """
-        for index, seed in zip(indices, seeds, strict=True):
+        indices = list(indices)
+        for index in indices:
             self._sides.pop(index, None)
-            if name := self._names.get(index):
-                seed = None if seed is None else int(seed)
-                self._sides[index] = RedSide(self._games, index, name, self._makers[name], seed)
+        try:
+            for index, seed in zip(indices, seeds, strict=True):
+                if name := self._names.get(index):
+                    seed = None if seed is None else int(seed)
+                    self._sides[index] = RedSide(self._games, index, name, self._makers[name], seed)
+        except BaseException:
+            self._games["num_steps"][indices] = -1  # nobody attacks in them
+            raise
 
     def choose(self, moves: npt.NDArray[np.int64], resting: npt.NDArray[np.bool_] | None) -> None:
         """Write what they choose into `moves`, `[B, 3]`; those in games that rest are not asked.

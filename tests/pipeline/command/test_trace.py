@@ -63,12 +63,25 @@ def test_a_mistake_is_told_in_one_line(arguments: str, told: str, capsys: pytest
     assert mistake(capsys, *arguments.split()).startswith(told)
 
 
-@pytest.mark.parametrize("option", ["--seed=3", "--red-agent=SleepAgent", "--steps=5", "--profile=head"])
+@pytest.mark.parametrize("option", ["--seed=3", "--steps=5", "--profile=head"])
 def test_what_a_run_has_played_is_not_changed(
     option: str, make_run: MakeRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told = mistake(capsys, str(make_run({3: 900})), "--purpose", "training", option)
     assert told == f"{option.partition('=')[0]} is the run's own with --purpose training: leave it out"
+
+
+@pytest.mark.parametrize("options", [(), ("--purpose=training",)], ids=["as evaluate", "training"])
+def test_an_attacker_is_code_and_not_run_by_a_folders_word(
+    options: tuple[str, ...], make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    red = tmp_path / "red.py"
+    red.write_text("raise RuntimeError('it was run')")
+    folder = make_run({3: 900}, red_agent=f"{red}:Red")
+    told = mistake(capsys, str(folder), *options)
+    assert told.startswith(f"{folder} is trained against {red}:Red, which is code, and not run by a folder's word")
+    red.write_text("from pipeline.cage2.attackers.sleep import Sleep as Red")
+    assert main(("trace", str(folder), *options, f"--red-agent={red}:Red", "--json")) == OK
 
 
 def test_mistakes_are_told_before_anything_is_imported(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     modules, finders = set(sys.modules), list(sys.meta_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(module, "_loaded", {})
+    monkeypatch.delitem(sys.modules, "my_agent", raising=False)  # the example's, if another test has loaded that
     yield
     sys.meta_path[:] = finders
     for name in set(sys.modules) - modules:

@@ -106,3 +106,34 @@ async def test_one_that_hangs_is_told_of_once_with_its_stack(file: Path) -> None
 async def test_threads_end_with_it(file: Path) -> None:
     results, _ = await played(request(_bad(file, "threads"), LONG, 1), 1)
     assert results[0].actions == {"Sleep": 100.0}
+
+
+WEIGHTS_AT_RANDOM = """
+import torch
+
+class Linear:
+    def __init__(self):
+        self.weights = torch.randn(145, 52)
+
+    def get_action(self, observation, action_space):
+        return int((self.weights @ torch.tensor(observation, dtype=torch.float32)).argmax())
+
+class Counting:
+    def __init__(self):
+        self.count = 0
+
+    def __call__(self, observation):
+        self.count += 1
+        return self.count % 145
+
+ready = Counting()
+"""
+
+
+@pytest.mark.parametrize("name", ["Linear", "ready"])
+async def test_nor_for_random_weights_of_torch_and_objects_with_a_memory(name: str, tmp_path: Path) -> None:
+    """A worker imports torch with its first agent, and runs a module once."""
+    file = tmp_path / "weights_of_test.py"
+    file.write_text(WEIGHTS_AT_RANDOM)
+    asked = request(reference(file, name), num_episodes=6)
+    assert (await played(asked, 1))[0] == (await played(asked, 2))[0]

@@ -242,6 +242,28 @@ def test_a_run_with_a_larger_budget_searches_on_and_holds_finals_again(last_upda
     assert (again.part, again.workflow_id, again.budget) == ("finals", champion.workflow_id, 2000)
 
 
+def test_who_won_before_goes_on_with_what_it_has_learned(last_update: Update) -> None:
+    config = Config(total_episodes=100_000, finalists=2)
+    found, policies = search(config), store()
+    for workflow_id in observe(found, curriculum(config, found, DEFAULT), last_update, [-20.0, -20.1]):
+        policies.get_or_create(workflow_id, warm_start=False)
+    mine = curriculum(config, found, DEFAULT)
+    for remaining in (70_000, 52_500, 35_000):
+        visit = begin(mine, remaining, policies)
+        mine.finish(visit, ended(last_update, "budget", visit.budget), [score(-14.0, 0.97, 1000)])
+    assert found.finals is not None
+    champion = found.finals.ranking[0][0]
+    before = {w: policies.get_or_create(w, warm_start=False) for w in policies.ids()}
+    larger = curriculum(Config(total_episodes=200_000, finalists=2), found, DEFAULT)
+    again = begin(larger, 100_000, policies)
+    assert (again.part, again.workflow_id) == ("finals", champion)
+    assert policies.get_or_create(champion, warm_start=False) is before[champion]
+    mine.finish(again, ended(last_update, "budget", again.budget), [score(-14.0, 0.97, 1000)])
+    rival = begin(larger, 75_000, policies)
+    assert rival.workflow_id != champion
+    assert policies.get_or_create(rival.workflow_id, warm_start=False) is not before[rival.workflow_id]
+
+
 # One workflow
 
 

@@ -72,6 +72,15 @@ def test_one_half_is_for_the_heats_and_one_for_the_winner(num: int, num_episodes
         assert 0 <= rest - heats < 2 * num  # halves, but for what heats can't share
 
 
+def test_what_a_finalist_came_to_is_forgotten_when_its_policy_is_another() -> None:
+    finals = Finals([7, 8], 1000)
+    for workflow_id, greedy in ((7, -14.0), (8, -15.0), (7, -13.0)):
+        finals.finish(workflow_id, score(greedy))
+    finals.forget(7)
+    finals.forget(99)
+    assert ([w for w, _ in finals.ranking], finals.left, finals.are_heats) == ([8], (), False)
+
+
 def test_a_finalist_without_rivals_has_one_visit() -> None:
     finals = Finals([7], 1000)
     finals.finish(7, score(-15.0))
@@ -97,7 +106,9 @@ def test_heats_may_end_in_any_order() -> None:
 @pytest.mark.parametrize("scores", [[{"workflow_id": 9, "score": None}], [{"workflow_id": 7, "score": None}] * 2])
 def test_a_state_with_scores_of_nobody_is_refused(scores: list[object]) -> None:
     with pytest.raises(ValueError, match="is no finalist, or has two scores"):
-        Finals.from_state({"finalists": [7, 8], "num_episodes": 9, "scores": scores, "is_over": False})
+        Finals.from_state(
+            {"finalists": [7, 8], "num_episodes": 9, "champion": None, "scores": scores, "is_over": False}
+        )
 
 
 # Who is in them

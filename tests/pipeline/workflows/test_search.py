@@ -477,6 +477,26 @@ def test_who_won_before_is_in_the_next_finals() -> None:
     assert len(tried.finals.left) == 2
 
 
+def test_finals_with_next_to_no_episodes_have_fewer_finalists() -> None:
+    tried = close_to_one_another()
+    for num_episodes, num_finalists in ((1, 1), (4, 2), (1000, 3)):
+        tried.hold_finals(3, num_episodes)
+        assert tried.finals is not None
+        assert len(tried.finals.left) == num_finalists
+
+
+def test_a_finalist_that_the_search_trains_on_is_judged_anew() -> None:
+    tried = close_to_one_another()
+    tried.hold_finals(1, 1000)
+    assert tried.finals is not None
+    (finalist,) = tried.finals.left
+    tried.finish(final(finalist, -13.0))
+    tried.finish(result(finalist, "cap"))
+    best = tried.best()
+    assert best is not None
+    assert best[0] != finalist
+
+
 def test_only_a_finalist_can_have_been_trained() -> None:
     tried = close_to_one_another()
     tried.hold_finals(2, 1000)

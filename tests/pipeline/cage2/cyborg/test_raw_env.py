@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import numpy as np
 import pytest
 
+from pipeline.cage2.cyborg import upstream_name
 from pipeline.cage2.cyborg.env import CyborgEnv, CyborgNotInstalledError, EpisodeNotStartedError
 from pipeline.cage2.cyborg.raw_env import RawCyborgEnv
 
@@ -40,5 +42,12 @@ def test_it_has_to_be_started() -> None:
     raw = RawCyborgEnv("SleepAgent")
     with pytest.raises(EpisodeNotStartedError):
         raw.step(raw.actions[0])
-    with pytest.raises(CyborgNotInstalledError):
-        RawCyborgEnv("SleepAgent", "upstream")
+
+
+def test_csles_under_upstreams_name_is_not_upstream(monkeypatch: pytest.MonkeyPatch) -> None:
+    for installed in (False, True):
+        if installed:
+            monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+            upstream_name.install()
+        with pytest.raises(CyborgNotInstalledError):
+            RawCyborgEnv("SleepAgent", "upstream")
