@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+import os
+import traceback
+from pathlib import Path
+from typing import Any, Final
+
+OURS: Final = (f"{Path(__file__).parent}{os.sep}", "<frozen importlib", importlib.__file__)
+"""What the files of frames begin with that are no concern of others': this package's, and Python's importing."""
 
 
 class TravellingError(Exception):
@@ -19,3 +26,13 @@ class PipelineError(TravellingError):
 
 class SetupError(PipelineError):
     """A run can't start as asked: the command or its surroundings need a change."""
+
+
+def own_traceback(error: BaseException) -> str:
+    """Return the traceback of others' code: from the first frame that isn't this project's; whole if there is none."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(OURS):
+        trace = trace.tb_next
+    if trace is None and not isinstance(error, SyntaxError):  # which says itself where it is
+        trace = error.__traceback__
+    return "".join(traceback.format_exception(type(error), error, trace)).rstrip()

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cage2.cyborg import upstream_name
 from pipeline.defenders import sb3
-from pipeline.defenders.errors import AgentRaisedError, NoSuchAgentError, UnusableAgentError, own_traceback
-from pipeline.errors import PipelineError
+from pipeline.defenders.errors import AgentRaisedError, NoSuchAgentError, UnusableAgentError
+from pipeline.errors import PipelineError, own_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from pipeline import seeding
 from pipeline.cage2.attackers.errors import AttackerError
-from pipeline.defenders.errors import UnusableAgentError, own_traceback
+from pipeline.defenders.errors import UnusableAgentError
 from pipeline.defenders.forms import SB3, Made, made, require_size
 from pipeline.defenders.module import load
 from pipeline.defenders.randomness import seed_generators
 from pipeline.defenders.shown import WrongActionError, shown_game
+from pipeline.errors import own_traceback
 from pipeline.evaluate.failure import BEGINNING, MAKING, DefenderFailedError, where
 
 if TYPE_CHECKING:

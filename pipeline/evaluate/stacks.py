@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pipeline.defenders.errors import OURS
+from pipeline.errors import OURS
 
 if TYPE_CHECKING:
     from pathlib import Path

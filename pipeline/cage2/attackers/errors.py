@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 import traceback
-from pathlib import Path
-from typing import Final
 
-from pipeline.errors import PipelineError, SetupError
-
-_OURS: Final = (f"{Path(__file__).parents[2]}{os.sep}", "<frozen importlib", importlib.__file__)
-"""Where frames of a traceback are nobody else's concern: this package, and Python's importing."""
+from pipeline.errors import PipelineError, SetupError, own_traceback
 
 
 class AttackerNotFoundError(SetupError):
@@ -24,7 +17,7 @@ class AttackerError(PipelineError):
 
 def failed(name: str, step: int, seed: int | None, error: BaseException) -> AttackerError:
     """Return what is told of an attacker that raised."""
-    return AttackerError(f"{their_traceback(error)}\nraised by {who(name, step, seed)}")
+    return AttackerError(f"{own_traceback(error)}\nraised by {who(name, step, seed)}")
 
 
 def who(name: str, step: int, seed: int | None) -> str:
@@ -32,16 +25,6 @@ def who(name: str, step: int, seed: int | None) -> str:
     when = f"in step {step}" if step else "before the first step"
     episode = "an episode without a seed" if seed is None else f"the episode with environment seed {seed}"
     return f"{name}, {when} of {episode}"
-
-
-def their_traceback(error: BaseException) -> str:
-    """Return an error's traceback from where it leaves this project."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
-        trace = trace.tb_next
-    if trace is None and not isinstance(error, SyntaxError):  # which says itself where it is
-        trace = error.__traceback__
-    return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
 
 
 def told(error: BaseException) -> str:

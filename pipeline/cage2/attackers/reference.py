@@ -16,7 +16,8 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.cage2.attackers.errors import AttackerError, AttackerNotFoundError, their_traceback
+from pipeline.cage2.attackers.errors import AttackerError, AttackerNotFoundError
+from pipeline.errors import own_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -55,7 +56,7 @@ def load(reference: str) -> Callable[..., Any]:
         if isinstance(error, ModuleNotFoundError) and error.name in _packages(place):
             told = f"no attacker {reference!r}: there is no module {error.name}. A file is named with its .py"
             raise AttackerNotFoundError(told) from None
-        raise AttackerError(f"{their_traceback(error)}\nraised by {place}, to load {reference}") from None
+        raise AttackerError(f"{own_traceback(error)}\nraised by {place}, to load {reference}") from None
     found = getattr(module, name, None)
     if found is None:
         near = difflib.get_close_matches(name, vars(module), n=1)

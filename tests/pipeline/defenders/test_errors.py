@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.defenders.errors import AgentRaisedError, NoSuchAgentError, own_traceback
+from pipeline.defenders.errors import AgentRaisedError, NoSuchAgentError
 from pipeline.defenders.module import load
+from pipeline.errors import own_traceback
 from pipeline.printable import printable
 
 if TYPE_CHECKING:

@@ -183,7 +183,7 @@ def test_other_weights_take_the_place_of_those_before() -> None:
     fresh = Actor(second, PLAIN)
     assert after == [fresh.distribution(row, ORDER)[0].tolist() for row in rows]
     assert after != before
-    with pytest.raises(ValueError, match=r"."):
+    with pytest.raises(ValueError, match="18577 values"):
         held.load(second[:-1])
 
 
