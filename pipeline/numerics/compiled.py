@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
 import numpy as np
+import numpy.ma  # numba looks there at a kernel's first call: in two threads at once, a first import may fail
 
 from pipeline.numerics.cache import KernelCache, NotKeptError
 from pipeline.numerics.parts import PartCompiler

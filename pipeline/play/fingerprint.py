@@ -105,6 +105,6 @@ def _reference_episode(game: GameSpec) -> str:
     state = actor.state[0]
     num_kept, num_actions = int(state["num_kept"]), game.shape.num_actions
     digest = hashlib.sha256(image)
-    digest.update(np.ascontiguousarray(state["log_probs"][:num_kept, :num_actions]).tobytes())
-    digest.update(np.ascontiguousarray(state["cumulative"][:num_kept, :num_actions]).tobytes())
+    digest.update(state["log_probs"][: num_kept * num_actions].tobytes())
+    digest.update(state["cumulative"][: num_kept * num_actions].tobytes())
     return digest.hexdigest()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.play.game import GameSpec
 
 MAX_CACHED_ACTORS = 3
-"""Weight versions kept ready: those in use overlap by the policy lag. Each more takes up to 7 MB, in every worker."""
+"""Weight versions kept ready: those in use overlap by the policy lag. Each takes up to 7 MB, in every worker."""
 _TOLD = (Exception, SystemExit)
 """An episode that calls `sys.exit` must not end the worker, which has others to play."""
 

@@ -150,8 +150,7 @@ def go_on(
         chance = uniform(actions_seed, t)
         if baseline == BY_ACTOR:
             place = look_up(actor, observations[t], workflow_id)
-            choice = choose(actor, place, chance, greedy)
-            log_probs[t] = actor.log_probs[place, choice]
+            choice, log_probs[t] = choose(actor, place, chance, greedy)
         else:
             choice = choose_as(baseline, observations[t], chance)
             log_probs[t] = 0

@@ -10,6 +10,7 @@ workflow, as log-probabilities and as a cumulative distribution, and nearly ever
 
 from __future__ import annotations
 
+import mmap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,7 @@ _NUM_WORDS = 3
 MAX_OBSERVATION_SIZE = _NUM_WORDS * _WORD_BITS - 7
 """Bits: beside them the workflow's 7 have room."""
 MAX_MEMO = 4096
-"""Distributions that an actor remembers: more than a trained policy meets, in at most 7 MB."""
+"""Distributions that an actor remembers: more than a trained policy meets, in 50 KB for each of its actions."""
 _NUM_BUCKETS = 4 * MAX_MEMO
 _HASH_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _HASH_SHIFT = np.uint64(64 - 14)  # 14 bits name one of the 16,384 buckets
@@ -62,8 +63,9 @@ ACTOR_STATE = np.dtype(
         ("num_kept", np.int64),
         ("places", np.int64, (_NUM_BUCKETS,)),  # 1 + where the distribution of a bucket is kept; 0: empty
         ("keys", np.uint64, (MAX_MEMO, _NUM_WORDS)),  # what each distribution is of
-        ("log_probs", np.float32, (MAX_MEMO, NUM_ACTIONS)),  # nats
-        ("cumulative", np.float64, (MAX_MEMO, NUM_ACTIONS)),  # from the last action on it is 1
+        # by place and action; rows lie close, so that an actor of few actions takes little memory
+        ("log_probs", np.float32, (MAX_MEMO * NUM_ACTIONS,)),  # nats
+        ("cumulative", np.float64, (MAX_MEMO * NUM_ACTIONS,)),  # at a row's last action it is 1
     ],
     align=True,
 )
@@ -73,7 +75,8 @@ ACTOR_STATE = np.dtype(
 class Actor:
     """One weight version, for all workflows.
 
-    Its memory is large, and new pages cost more than weights to copy: who needs one after the other should `load`.
+    Its memory has room for much that is rarely there, and of that only what is used takes any. New pages cost more than
+    weights to copy: who needs one after the other should `load`.
 
     Args:
         flat: `[shape.actor.num_values]` float32, in the order of the parameter table; copied.
@@ -89,7 +92,7 @@ class Actor:
         if size > MAX_OBSERVATION_SIZE or num_actions > NUM_ACTIONS or max(size_1, size_2) > MAX_HIDDEN_SIZE:
             most = f"at most {MAX_OBSERVATION_SIZE}, {NUM_ACTIONS} and {MAX_HIDDEN_SIZE}"
             raise ValueError(f"{size} bits, {num_actions} actions, {size_1} and {size_2} hidden units: {most}")
-        zeros: npt.NDArray[np.void] = np.zeros(1, dtype=ACTOR_STATE)
+        zeros = _untouched()
         self.state = zeros if COMPILED else zeros.view(np.recarray)
         """`[1]` of `ACTOR_STATE`: what kernels take."""
         state = self.state[0]
@@ -142,9 +145,9 @@ class Actor:
         place = place_of(self.state, observation, workflow_id)
         if place < 0:
             raise ValueError(self._unfit(observation, workflow_id))
-        log_probs, cumulative = self.state[0]["log_probs"][place], self.state[0]["cumulative"][place]
         num_actions = self._shape.num_actions
-        return log_probs[:num_actions].copy(), cumulative[:num_actions].copy()
+        row = slice(place * num_actions, (place + 1) * num_actions)
+        return self.state[0]["log_probs"][row].copy(), self.state[0]["cumulative"][row].copy()
 
     def sample(
         self, observation: npt.NDArray[np.int8], workflow_id: int, uniform: float, *, greedy: bool = False
@@ -174,18 +177,23 @@ class Actor:
         return f"{fit}, not {len(observation)} bits and workflow {workflow_id}"
 
 
+def _untouched() -> npt.NDArray[np.void]:
+    # zeros of the heap would be written where that has been in use before, and all of a page's worth be taken at once
+    pages = mmap.mmap(-1, ACTOR_STATE.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(pages, dtype=ACTOR_STATE)
+
+
 @compiled
-def search(cumulative: npt.NDArray[np.float64], num_actions: int, uniform: float) -> int:
+def search(cumulative: npt.NDArray[np.float64], uniform: float) -> int:
     """Return the action whose share of [0, 1) holds `uniform`: the inverse of the distribution function.
 
     An action of probability 0 has an empty share and is never returned.
 
     Args:
-        cumulative: `[A]` float64 or longer, not decreasing, that of the last action 1.
-        num_actions: `A`.
+        cumulative: `[A]` float64, not decreasing, that of the last action 1.
         uniform: In [0, 1).
     """
-    low, high = 0, num_actions - 1
+    low, high = 0, len(cumulative) - 1
     while low < high:
         middle = (low + high) >> 1
         if cumulative[middle] > uniform:
@@ -196,21 +204,22 @@ def search(cumulative: npt.NDArray[np.float64], num_actions: int, uniform: float
 
 
 @compiled
-def likeliest(log_probs: npt.NDArray[np.float32], num_actions: int) -> int:
-    """Return the likeliest of the first `num_actions` actions, of equally likely ones the first."""
+def likeliest(log_probs: npt.NDArray[np.float32]) -> int:
+    """Return the likeliest action, of equally likely ones the first."""
     best = 0
-    for action in range(1, num_actions):
+    for action in range(1, len(log_probs)):
         if log_probs[action] > log_probs[best]:
             best = action
     return best
 
 
 @compiled
-def choose(state: Any, place: int, uniform: float, greedy: bool) -> int:
-    """Return an action by the distribution kept at a place; see `Actor.sample`."""
-    if greedy:
-        return likeliest(state.log_probs[place], state.num_actions)
-    return search(state.cumulative[place], state.num_actions, uniform)
+def choose(state: Any, place: int, uniform: float, greedy: bool) -> tuple[int, float]:
+    """Return an action by the distribution kept at a place, and its log-probability in nats; see `Actor.sample`."""
+    first, end = place * state.num_actions, (place + 1) * state.num_actions
+    log_probs = state.log_probs[first:end]
+    action = likeliest(log_probs) if greedy else search(state.cumulative[first:end], uniform)
+    return action, log_probs[action]
 
 
 @compiled
@@ -253,9 +262,9 @@ def compute(state: Any, observation: npt.NDArray[np.int8], workflow_id: int, pla
     """Compute the distribution at an observation: a forward pass of one row, then log-softmax and its running sum."""
     hidden_1, hidden_2 = state.hidden_1, state.hidden_2
     weight_1, weight_2, weight_3 = state.weight_1, state.weight_2, state.weight_3
-    logits = state.log_probs[place]
-    cumulative = state.cumulative[place]
     num_bits, num_actions = state.observation_size, state.num_actions
+    logits = state.log_probs[place * num_actions : (place + 1) * num_actions]
+    cumulative = state.cumulative[place * num_actions : (place + 1) * num_actions]
     size_1, size_2 = state.size_1, state.size_2
     for j in range(size_1):
         hidden_1[j] = state.bias_1[j]
@@ -276,7 +285,7 @@ def compute(state: Any, observation: npt.NDArray[np.int8], workflow_id: int, pla
             hidden_2[j] += hidden_1[i] * weight_2[i * size_2 + j]
     for j in range(size_2):
         hidden_2[j] = tanh(hidden_2[j])
-    for j in range(len(logits)):
+    for j in range(num_actions):
         logits[j] = state.bias_3[j]
     for i in range(size_2):
         for j in range(num_actions):
@@ -314,6 +323,4 @@ def sample_action(
     state = states[0]
     if not fits(state, observation, workflow_id):
         return -1, 0.0
-    place = look_up(state, observation, workflow_id)
-    action = choose(state, place, uniform, greedy)
-    return action, state.log_probs[place, action]
+    return choose(state, look_up(state, observation, workflow_id), uniform, greedy)

@@ -141,3 +141,8 @@ def test_hidden_layers_that_kernels_cannot_compute_are_refused(make_tree: Callab
     tree.replace("pipeline.policy.params", "HIDDEN_STEP: Final = 32\n", "HIDDEN_STEP: Final = 16\n")
     program = "try: import pipeline.ppo.compiled.mlp\nexcept ValueError as error: print(error)"
     assert tree.run(program) == "HIDDEN_STEP is a multiple of 32, not 16\n"
+
+
+def test_masked_arrays_are_imported_before_threads_can_ask_for_them(tree: Tree) -> None:
+    # where two threads ask for `numpy.ma` first, NumPy's `__getattr__` may call itself in one until the other is done
+    assert tree.run("import sys, pipeline.numerics.compiled\nprint('ma' in vars(sys.modules['numpy']))") == "True\n"

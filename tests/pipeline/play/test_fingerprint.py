@@ -60,13 +60,13 @@ def test_another_machine_that_rounds_alike_is_welcome(here: Fingerprint) -> None
 
 
 def test_the_last_bit_of_one_probability_shows(here: Fingerprint, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of one that no action drawn depends on: the last float64 of the last distribution."""
+    """Of one that no action drawn depends on: the first float64 of the last distribution."""
     play = fingerprint.EnginePlayer.play
 
     def play_and_round(self: Any, actor: Any, *args: Any, **kwargs: Any) -> None:
         play(self, actor, *args, **kwargs)
         state = actor.state[0]
-        row = state["cumulative"][int(state["num_kept"]) - 1]
+        row = state["cumulative"][int((state["num_kept"] - 1) * state["num_actions"]) :]
         row[0] = np.nextafter(row[0], 1.0)
 
     monkeypatch.setattr(fingerprint.EnginePlayer, "play", play_and_round)
