@@ -132,23 +132,27 @@ class GameBatch:
             RuntimeError: A game has not been reset yet; the games before it were played.
             AttackerError: An attacker of one's own failed; all games have to be reset.
         """
+        self._moves[:, 0] = actions
         moves = self._moves
-        moves[:, 0] = actions
         if red_actions is not None:
-            if self._outsiders:
+            if self._outsiders.sides:
                 raise ValueError("an attacker of one's own chooses what Red does: leave red_actions out")
             moves = moves.copy()
             moves[:, 1:] = red_actions
             check_moves(moves[:, 1:])
-        elif self._outsiders:
+        elif self._outsiders.sides:
             self._step_outside(moves.copy(), resting)
             return
-        self._play_all(step_games, moves, self.observations, self.rewards, self.red_hosts)
+        first = step_games(self.games, self.lists, 0, moves, self.observations, self.rewards, self.red_hosts)
+        if first != len(self.games):
+            self._go_on(first, step_games, moves, self.observations, self.rewards, self.red_hosts)
 
     def _step_outside(self, moves: npt.NDArray[np.int64], resting: npt.NDArray[np.bool_] | None) -> None:
         """Play one step of every game, in some of which Python chooses for Red."""
         self._require_started(range(len(self.games)))
-        self._play_all(begin_games, moves)
+        first = begin_games(self.games, self.lists, 0, moves)
+        if first != len(self.games):
+            self._go_on(first, begin_games, moves)
         try:
             self._outsiders.choose(moves, resting)
         except BaseException:
@@ -157,9 +161,10 @@ class GameBatch:
         finish_games(self.games, self.lists, moves)
         self._show(slice(None))
 
-    def _play_all(self, play: Callable[..., int], moves: npt.NDArray[np.int64], *shown: npt.NDArray[Any]) -> None:
-        """Have a kernel play all games from the first on, with more memory where one needs it."""
-        first = play(self.games, self.lists, 0, moves, *shown)
+    def _go_on(
+        self, first: int, play: Callable[..., int], moves: npt.NDArray[np.int64], *shown: npt.NDArray[Any]
+    ) -> None:
+        """Have a kernel play the games that it has left over, from `first` on, with more memory where one needs it."""
         if first < 0:
             action = moves[-1 - first, 0]
             raise ValueError(f"action {action} is not one of Blue's, 0 to {spec.NUM_ACTIONS - 1}")

@@ -46,11 +46,8 @@ class Outsiders:
         self._makers: dict[str, Callable[..., Any]] = {}
         self._names: dict[int, str] = {}
         """By index: who attacks from the next reset on, where that is none of the engine's."""
-        self._sides: dict[int, RedSide] = {}
-
-    def __bool__(self) -> bool:
-        """Return whether a game is being played against one."""
-        return bool(self._sides)
+        self.sides: dict[int, RedSide] = {}
+        """Red's side of the games that are being played against one, by index."""
 
     def set_red_agents(self, red_agents: Sequence[str], indices: Sequence[int]) -> None:
         """Set who attacks in some games, which have to be reset before they are played on.
@@ -82,12 +79,12 @@ class Outsiders:
         """
         indices = list(indices)
         for index in indices:
-            self._sides.pop(index, None)
+            self.sides.pop(index, None)
         try:
             for index, seed in zip(indices, seeds, strict=True):
                 if name := self._names.get(index):
                     seed = None if seed is None else int(seed)
-                    self._sides[index] = RedSide(self._games, index, name, self._makers[name], seed)
+                    self.sides[index] = RedSide(self._games, index, name, self._makers[name], seed)
         except BaseException:
             self._games["num_steps"][indices] = -1  # nobody attacks in them
             raise
@@ -98,14 +95,14 @@ class Outsiders:
         Raises:
             AttackerError: One failed.
         """
-        for index, side in self._sides.items():
+        for index, side in self.sides.items():
             if resting is None or not resting[index]:
                 moves[index, 1:] = side.choose()
 
     def leave(self, indices: Iterable[int]) -> None:
         """Forget those of games that go on from elsewhere, where attackers are the engine's."""
         for index in indices:
-            self._sides.pop(index, None)
+            self.sides.pop(index, None)
             self._names.pop(index, None)
 
     def require_none(self, indices: Iterable[int]) -> None:
@@ -115,7 +112,7 @@ class Outsiders:
             UnsavedAttackerError: One has.
         """
         for index in indices:
-            if index in self._sides:
+            if index in self.sides:
                 raise UnsavedAttackerError(self._names[index])
 
 
