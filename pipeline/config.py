@@ -157,6 +157,12 @@ class Config(Table):
     """Name of the run's folder: letters, digits, dot, dash, underscore; by default time, Red agent and seed."""
     tensorboard: Annotated[bool, Effect.RECORD, Topic.KEPT] = False
     """Also write TensorBoard files (needs the `tensorboard` extra)."""
+    wandb: Annotated[bool, Effect.RECORD, Topic.KEPT] = False
+    """Also send curves to Weights & Biases, or keep them for `wandb sync` where nobody is logged in (needs the `wandb`
+    extra)."""
+    mlflow: Annotated[bool, Effect.RECORD, Topic.KEPT] = False
+    """Also send curves to the MLflow server that MLFLOW_TRACKING_URI names, or keep them in the run's folder (needs the
+    `mlflow` extra)."""
     debug: Annotated[bool, Effect.RECORD, Topic.KEPT] = False
     """Poison shared memory that is not written yet, and check that no episode leaves any; slower."""
 

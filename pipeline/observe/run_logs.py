@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
 from pipeline.observe.csv_log import CsvLog
 from pipeline.observe.logs import EventLog
-from pipeline.observe.tensorboard import TensorBoardLog
+from pipeline.observe.track.trackers import start_trackers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
     from pathlib import Path
 
+    from pipeline.config import Config
     from pipeline.persist.checkpoint import Checkpoint
     from pipeline.types import Event
 
 
 class RunLogs:
-    """The CSV files, `events.jsonl`, and TensorBoard's files if asked for. Resuming cuts off what came later."""
+    """The CSV files, `events.jsonl`, and trackers if asked for. Resuming cuts off what came later."""
 
-    def __init__(self, run_dir: Path, checkpoint: Checkpoint | None, thread: Executor, *, tensorboard: bool) -> None:
+    def __init__(self, config: Config, run_dir: Path, checkpoint: Checkpoint | None, thread: Executor) -> None:
         """Open them.
 
         Args:
+            config: The run's, which says what trackers it has.
             run_dir: The run's folder.
             checkpoint: What the run goes on from, or None.
             thread: Writes lines; see `persist.files.Log`.
-            tensorboard: Whether TensorBoard is asked for.
 
         Raises:
             WriteError: If one can't be opened.
@@ -41,11 +43,8 @@ class RunLogs:
             event_log = EventLog(run_dir, sizes, thread)
             stack.callback(event_log.close)
             self._logs = (csv_log, event_log)
-            self._recorders: list[Callable[[Event], None]] = [*self._logs]
-            if tensorboard:
-                board = TensorBoardLog(run_dir, total_episodes, thread)
-                stack.callback(board.close)
-                self._recorders.append(board)
+            self._trackings = start_trackers(config, run_dir, total_episodes)
+            self._recorders: list[Callable[[Event], None]] = [*self._logs, *self._trackings]
             self._resources = stack.pop_all()
 
     def __call__(self, event: Event) -> None:
@@ -66,6 +65,10 @@ class RunLogs:
         for log in self._logs:
             log.check()
 
+    async def end_tracking(self) -> None:
+        """Wait for the trackers, as long as they may take; see `Tracking.end`."""
+        await asyncio.gather(*(tracking.end() for tracking in self._trackings))
+
     def close(self) -> None:
-        """Write what is left, and close all."""
+        """Write what is left, and close the files."""
         self._resources.close()

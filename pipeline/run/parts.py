@@ -26,7 +26,7 @@ from pipeline.learn.threads import LearnerThreads
 from pipeline.numerics.subnormals import flush_subnormals
 from pipeline.observe.feed import Feed
 from pipeline.observe.run_logs import RunLogs
-from pipeline.observe.tensorboard import require_tensorboard
+from pipeline.observe.track.trackers import require_trackers
 from pipeline.persist.budget import record_budget, require_used_up
 from pipeline.persist.checkpoint import CheckpointFolder
 from pipeline.persist.files import make_plain
@@ -100,8 +100,7 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
     if config.engine == "cyborg":
         require_cyborg(config.cyborg)
     config = with_attackers(config)
-    if config.tensorboard:
-        require_tensorboard()
+    require_trackers(config)
     if config.collector == "ray":
         require_ray()
     if config.collector in ("executor", "synchronous"):
@@ -129,8 +128,9 @@ async def assemble(config: Config, recipe: Recipe, resume_dir: Path | None, stac
     if resume_dir is not None and config.init_sha256 is not None:
         initial = read_initial(folder.path, config.init_sha256, game.shape)
     disk_thread = await stack.enter_async_context(_thread("disk"))
-    logs = RunLogs(folder.path, checkpoint, disk_thread, tensorboard=config.tensorboard)
+    logs = RunLogs(config, folder.path, checkpoint, disk_thread)
     stack.callback(logs.close)
+    stack.push_async_callback(logs.end_tracking)
     feed = Feed()
 
     def emit(event: Event) -> None:

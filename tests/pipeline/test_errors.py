@@ -10,7 +10,7 @@ import pipeline
 from pipeline.cage2.cyborg.env import CyborgNotInstalledError
 from pipeline.command.options import UsageError
 from pipeline.errors import PipelineError, SetupError, TravellingError
-from pipeline.observe.tensorboard import TensorBoardMissingError
+from pipeline.observe.track.trackers import TrackerMissingError
 from pipeline.persist.checkpoint import CheckpointError
 from pipeline.persist.runs import RunFolderError
 from pipeline.ppo.update import NoSuchDeviceError, TrainingDivergedError
@@ -24,7 +24,7 @@ from pipeline.ppo.update import NoSuchDeviceError, TrainingDivergedError
         CheckpointError,
         CyborgNotInstalledError,
         NoSuchDeviceError,
-        TensorBoardMissingError,
+        TrackerMissingError,
     ],
 )
 def test_what_the_user_can_mend_before_the_start_is_a_setup_error(kind: type[Exception]) -> None:

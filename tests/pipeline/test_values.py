@@ -35,6 +35,8 @@ def test_what_changes_no_result_is_left_out_of_what_results_depend_on() -> None:
         "log_dir": Path("there"),
         "run_name": "x",
         "tensorboard": True,
+        "wandb": True,
+        "mlflow": True,
         "debug": True,
     }
     assert faster.keys() == set(SPEED_FIELDS)

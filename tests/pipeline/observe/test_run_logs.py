@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.config import Config
 from pipeline.observe.csv_log import GP_SAMPLING_LOG, TRAINING_LOG
 from pipeline.observe.logs import EVENT_LOG
 from pipeline.observe.run_logs import RunLogs
@@ -37,7 +38,7 @@ def thread() -> Iterator[ThreadPoolExecutor]:
 def test_every_event_is_recorded_and_resuming_cuts_off_what_came_later(
     tmp_path: Path, thread: ThreadPoolExecutor, events: list[Event]
 ) -> None:
-    logs = RunLogs(tmp_path, None, thread, tensorboard=False)
+    logs = RunLogs(Config(), tmp_path, None, thread)
     for event in events:
         logs(event)
     sizes = logs.sizes()
@@ -48,14 +49,14 @@ def test_every_event_is_recorded_and_resuming_cuts_off_what_came_later(
     assert sizes.keys() == {TRAINING_LOG, GP_SAMPLING_LOG, EVENT_LOG}
     assert all((tmp_path / name).stat().st_size > size > 0 for name, size in sizes.items())
 
-    RunLogs(tmp_path, replace(START, log_sizes=sizes), thread, tensorboard=False).close()
+    RunLogs(Config(), tmp_path, replace(START, log_sizes=sizes), thread).close()
     assert {name: (tmp_path / name).stat().st_size for name in sizes} == sizes
 
 
 def test_a_line_that_could_not_be_written_is_told(
     tmp_path: Path, thread: ThreadPoolExecutor, events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logs = RunLogs(tmp_path, None, thread, tensorboard=False)
+    logs = RunLogs(Config(), tmp_path, None, thread)
     thread.submit(int).result()
 
     def full(file: int, content: bytes) -> int:

@@ -38,7 +38,7 @@ class Scene:
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now_s))
         self.thread = thread
         self.folder = CheckpointFolder(run_dir)
-        self.logs = RunLogs(run_dir, None, thread, tensorboard=False)
+        self.logs = RunLogs(Config(), run_dir, None, thread)
         self.events: list[Event] = []
         self.writer = CheckpointWriter(self.folder, self.logs, thread, interval_s=10.0, emit=self.events.append)
 

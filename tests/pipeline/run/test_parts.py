@@ -81,6 +81,8 @@ async def test_what_workers_wrote_when_they_crashed_is_kept(content: str, make_c
     [
         ({"engine": "cyborg"}, "CybORG is not installed"),
         ({"tensorboard": True}, "--tensorboard needs the extra"),
+        ({"wandb": True}, "--wandb needs the extra"),
+        ({"mlflow": True}, "--mlflow needs the extra"),
         ({"collector": "ray"}, "--collector ray needs the extra"),
         ({"device": "cuda"}, "--device cuda: "),
     ],
@@ -89,7 +91,7 @@ async def test_what_workers_wrote_when_they_crashed_is_kept(content: str, make_c
 async def test_what_is_missing_is_told_before_anything_is_written(
     options: dict[str, Any], told: str, make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("csle_cyborg", "tensorboard", "ray"):
+    for module in ("csle_cyborg", "tensorboard", "wandb", "mlflow", "ray"):
         monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     config = make_config(log_dir=tmp_path / "logs", **options)
