@@ -24,7 +24,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from parts.rows import METHODS, Job, MeasurementFailedError, Row, import_pyplot, measure_afresh, median_row
+from parts.rows import METHODS, WARM_UP_S, Job, MeasurementFailedError, Row, import_pyplot, measure_afresh, median_row
 from rich.console import Console
 from rich.table import Table
 
@@ -112,6 +112,9 @@ def _parser() -> Parser:
         help=f"time to measure in all, divided among the rows; starts and warm-ups come on top [{DEFAULT_MINUTES}]",
     )
     time.add_argument("--seconds", type=float, metavar="S", help="time to measure each row, instead of --minutes")
+    what.add_argument(
+        "--warm-up", type=float, default=WARM_UP_S, metavar="S", help=f"time before that, at least [{WARM_UP_S:.0f}]"
+    )
     what.add_argument("--rounds", type=int, default=1, metavar="N", help="each row so often, the median counts [1]")
     result = parser.add_argument_group("the result")
     result.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
@@ -144,6 +147,8 @@ def _check(options: argparse.Namespace) -> None:
     seconds = options.minutes * 60 if options.seconds is None else options.seconds
     if not 0 < seconds <= 86_400:
         raise UsageError("--minutes and --seconds are more than 0, and a day at most")
+    if not 0 <= options.warm_up <= 86_400:
+        raise UsageError("--warm-up is 0 or more, and a day at most")
     if not 1 <= options.rounds <= 100:
         raise UsageError("--rounds is 1 to 100")
     synthetic = {"step_ms": 10.0, "spread": "heavy", "steps": EPISODE_STEPS}
@@ -171,7 +176,8 @@ def _available(methods: list[str], engine: str) -> tuple[list[str], dict[str, st
 
 def _job(options: argparse.Namespace, method: str, workers: int, seconds: float) -> Job:
     synthetic = {"step_ms": options.step_ms, "spread": options.spread} if options.engine == "synthetic" else {}
-    return Job(method, workers, options.engine, options.red_agent, seconds, 1, options.steps, **synthetic)
+    game = method, workers, options.engine, options.red_agent
+    return Job(*game, seconds, 1, options.steps, options.warm_up, **synthetic)
 
 
 class _Ideal:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from parts import anatomy
-from parts.rows import Job, MeasurementFailedError, Row, import_pyplot, measure_afresh, median_row
+from parts.rows import WARM_UP_S, Job, MeasurementFailedError, Row, import_pyplot, measure_afresh, median_row
 from rich.console import Console
 from rich.table import Table
 
@@ -56,6 +56,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--rounds", type=int, default=3, metavar="N", help="each method so often, the median counts [3]"
     )
+    parser.add_argument(
+        "--warm-up", type=float, default=WARM_UP_S, metavar="S", help=f"before that, at least [{WARM_UP_S:.0f}]"
+    )
     parser.add_argument("--red-agent", choices=RED_AGENTS, default="B_lineAgent", help="who attacks [B_lineAgent]")
     parser.add_argument("--methods", default=",".join(METHODS), help=f"which, in this order [{','.join(METHODS)}]")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
@@ -67,6 +70,8 @@ def _options() -> argparse.Namespace:
     options.episodes = options.episodes or EPISODES[options.engine]
     if min(options.workers, options.episodes, options.rounds) < 1:
         raise UsageError("--workers, --episodes and --rounds are at least 1")
+    if not 0 <= options.warm_up <= 86_400:
+        raise UsageError("--warm-up is 0 or more, and a day at most")
     if options.workers > 1000 or options.episodes > 100_000:
         raise UsageError("--workers is at most 1000, --episodes at most 100000")
     if options.plot:
@@ -81,7 +86,8 @@ def _measure(options: argparse.Namespace) -> list[Row]:
             print(f"round {index + 1} of {options.rounds}: {method} ...", file=sys.stderr, flush=True)
             num_episodes = min(options.episodes, PROTOTYPE_EPISODES) if method == "prototype" else options.episodes
             engine = "cyborg" if method == "prototype" else options.engine
-            job = Job(method, options.workers, engine, options.red_agent, 0.0, num_episodes, EPISODE_STEPS)
+            game = method, options.workers, engine, options.red_agent
+            job = Job(*game, 0.0, num_episodes, EPISODE_STEPS, options.warm_up)
             rounds[method].append(measure_afresh(job))
     return [median_row(measured) for measured in rounds.values()]
 

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-WARM_UP_S = 2.0
-"""From the first episode on, at least: workers keep what the policy has computed, and need it less and less."""
-
-
 @dataclass(frozen=True, slots=True)
 class Window:
     """What happened between two arrivals."""
@@ -56,10 +52,10 @@ class Meter:
         self.num_episodes += 1
         self._arrived.set()
 
-    async def warm_up(self, num_episodes: int, is_up: Callable[[], bool]) -> None:
-        """Wait until so many episodes have arrived, all workers are up, and `WARM_UP_S` are over."""
+    async def warm_up(self, seconds: float, num_episodes: int, is_up: Callable[[], bool]) -> None:
+        """Wait until so many episodes have arrived, all workers are up, and so long has passed since the first one."""
         begin_s = now_s = await self._next_arrival()
-        while self.num_episodes < num_episodes or now_s < begin_s + WARM_UP_S or not is_up():
+        while self.num_episodes < num_episodes or now_s < begin_s + seconds or not is_up():
             now_s = await self._next_arrival()
 
     async def window(self, seconds: float, num_episodes: int) -> Window:

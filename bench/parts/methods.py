@@ -188,7 +188,7 @@ async def _time(
     """Wait until all that is first in flight has come back, then time a window; also return the memory in use."""
     try:
         async with asyncio.timeout(START_LIMIT_S):
-            await meter.warm_up(num_in_flight, is_up)
+            await meter.warm_up(job.warm_up_s, num_in_flight, is_up)
     except TimeoutError:
         raise PipelineError(
             f"{meter.num_episodes} episodes in {START_LIMIT_S:.0f} s, and not all workers up: try fewer workers"

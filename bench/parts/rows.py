@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from parts.synthetic import Spread
 
 METHODS = ("sequential", "synchronous", "ray", "pickle", "shm", "prototype")
+WARM_UP_S = 2.0
+"""From the first episode on, at least: workers keep what the policy has computed, and need it less and less."""
 START_LIMIT_S = 600.0
 """Until all workers are up and warm; 100 processes of a slow start share few cores."""
 
@@ -47,6 +49,8 @@ class Job:
     """Of the window, at least."""
     num_steps: int
     """Per episode."""
+    warm_up_s: float = WARM_UP_S
+    """From the first episode on to where the window may begin."""
     step_ms: float = 0.0
     """Mean time of a step, milliseconds; synthetic only."""
     spread: Spread = "none"

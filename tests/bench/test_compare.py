@@ -16,7 +16,7 @@ from pipeline.machine import num_cores
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import MistakeTold, Rows
+    from conftest import Measured, MistakeTold
 
 COLUMNS = {
     "method",
@@ -29,31 +29,31 @@ COLUMNS = {
     "bytes_per_episode",
     "idle_share",
 }
-SYNTHETIC = ("--engine=synthetic", "--step-ms=1", "--steps=20", "--seconds=0.1")
+SYNTHETIC = ("--engine=synthetic", "--step-ms=1", "--steps=20", "--seconds=0.1", "--warm-up=0")
 
 
-def test_it_measures_what_is_asked_for(rows_of: Rows) -> None:
+def test_it_measures_what_is_asked_for(measured: Measured) -> None:
     methods = ["sequential", "synchronous", "pickle", "shm"]
-    measured = rows_of("compare.py", *SYNTHETIC, "--workers=2", f"--methods={','.join(methods)}")
-    assert [(row["method"], row["workers"]) for row in measured] == list(zip(methods, (1, 2, 2, 2), strict=True))
-    for row in measured:
+    rows = measured("compare", *SYNTHETIC, "--workers=2", f"--methods={','.join(methods)}")["rows"]
+    assert [(row["method"], row["workers"]) for row in rows] == list(zip(methods, (1, 2, 2, 2), strict=True))
+    for row in rows:
         assert row.keys() >= COLUMNS
         assert row["engine"] == "synthetic"
         assert row["episodes"] >= 1
         assert row["window_s"] >= 0.1
         assert row["efficiency"] == pytest.approx(row["episodes_per_s"] * 0.020 / row["workers"])
         assert 0 <= row["idle_share"] < 1
-    sequential, synchronous, pickle, shm = (row["bytes_per_episode"] for row in measured)
+    sequential, synchronous, pickle, shm = (row["bytes_per_episode"] for row in rows)
     assert sequential == 0
     assert 0 < shm < pickle
     assert 0 < synchronous < pickle
-    assert measured[1]["pickled_bytes_per_episode"] == 0  # it only wakes
-    assert measured[1]["raw_bytes_per_episode"] > 0
+    assert rows[1]["pickled_bytes_per_episode"] == 0  # it only wakes
+    assert rows[1]["raw_bytes_per_episode"] > 0
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray is an extra")
-def test_it_measures_ray(rows_of: Rows) -> None:
-    (row,) = rows_of("compare.py", *SYNTHETIC, "--workers=2", "--methods=ray")
+def test_it_measures_ray(measured: Measured) -> None:
+    (row,) = measured("compare", *SYNTHETIC, "--workers=2", "--methods=ray")["rows"]
     assert (row["method"], row["workers"]) == ("ray", 2)
     assert row["shared_bytes_per_episode"] == 0
     assert 0 < row["pickled_bytes_to_worker"] < row["pickled_bytes_to_parent"]

@@ -1,19 +1,15 @@
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import MistakeTold, RunBench
+    from conftest import Measured, MistakeTold
 
 
-def test_it_plays_what_a_run_names(run_bench: RunBench) -> None:
-    done = run_bench("headline.py", "--seeds=1", "--episodes=2000", "--red-agents=B_lineAgent", "--jobs=1", "--json")
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    (run,) = result["runs"]
+def test_it_plays_what_a_run_names(measured: Measured) -> None:
+    (run,) = measured("headline", "--seeds=1", "--episodes=2000", "--red-agents=B_lineAgent", "--jobs=1")["runs"]
     assert (run["row"], run["red_agent"], run["seed"]) == ("default", "B_lineAgent", 0)
     assert -60 < run["greedy"] < -12  # a policy that does nothing is at -1135, and none was ever seen above -12
     assert 0.9 < run["compliance"] <= 1

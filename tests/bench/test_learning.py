@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from conftest import RunBench
+    from conftest import Measured
 
     from pipeline.types import Event
 
@@ -90,10 +89,8 @@ def test_one_that_never_came_there_counts_as_the_latest(
     assert learning._after(episodes) == told
 
 
-def test_it_trains_what_is_asked_for(run_bench: RunBench) -> None:
-    result = run_bench("learning.py", "--rows=epochs-4", "--seeds=1", "--episodes=544", "--jobs=1", "--json")
-    assert result.returncode == 0, result.stderr
-    runs: list[dict[str, Any]] = json.loads(result.stdout)["runs"]
+def test_it_trains_what_is_asked_for(measured: Measured) -> None:
+    runs = measured("learning", "--rows=epochs-4", "--seeds=1", "--episodes=544", "--jobs=1")["runs"]
     assert [(run["row"], run["seed"]) for run in runs] == [("epochs-4", 0)]
     assert runs[0]["greedy"] != runs[0]["sampled"]
 

@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import RunBench
+    from conftest import Measured, MistakeTold
 
 
-def test_it_measures_what_is_asked_for(run_bench: RunBench) -> None:
-    done = run_bench("scaling.py", "--seconds=0.5", "--visits=1,3", "--update-ms=20", "--json")
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)["rows"]
+def test_it_measures_what_is_asked_for(measured: Measured) -> None:
+    rows = measured("scaling", "--seconds=0.5", "--visits=1,3", "--update-ms=20")["rows"]
     kinds = [row["kind"] for row in rows]
     assert kinds == ["real"] * kinds.count("real") + ["set", "set", "loop"]
     assert [row["concurrent_visits"] for row in rows if row["kind"] == "set"] == [1, 3]
@@ -34,7 +31,6 @@ def test_it_measures_what_is_asked_for(run_bench: RunBench) -> None:
         ("--seconds=0", "--seconds is above 0"),
     ],
 )
-def test_what_can_not_be_is_told(option: str, told: str, run_bench: RunBench) -> None:
-    done = run_bench("scaling.py", option)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert told in done.stderr
+def test_what_can_not_be_is_told(option: str, told: str, mistake_told: MistakeTold) -> None:
+    (error,) = mistake_told("scaling", option)
+    assert told in error

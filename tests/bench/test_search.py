@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import MistakeTold, RunBench
+    from conftest import MistakeTold
 
 
-def test_it_measures_what_is_asked_for(run_bench: RunBench) -> None:
-    done = run_bench("search.py", "--seeds=2", "--jobs=1", "--rules=random,prototype", "--json")
-    assert done.returncode == 0, done.stderr
-    assert "4/4 searches" in done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
+def test_it_measures_what_is_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["search.py", "--seeds=2", "--jobs=1", "--rules=random,prototype", "--json"])
+    assert import_module("search").main() == 0
+    printed, told = capsys.readouterr()
+    assert "4/4 searches" in told
+    result: dict[str, Any] = json.loads(printed)
     assert [row["rule"] for row in result["rows"]] == ["random", "prototype"]
     for row in result["rows"]:
         assert [len(table) for name, table in row.items() if name != "rule"] == [4, 4, 9, 9, 4]

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from tests.bench.conftest import Rows
+    from tests.bench.conftest import Measured
 
 SLEEPER = """
 import json, os, pathlib, sys, time
@@ -56,8 +56,8 @@ def test_what_fails_is_told(start: ModuleType) -> None:
         start.moments("failing", Path(sys.prefix), "/nowhere")
 
 
-def test_help_is_measured_as_json(rows_of: Rows) -> None:
-    rows = rows_of("start.py", "--starts", "help", "--rounds", "1")
+def test_help_is_measured_as_json(measured: Measured) -> None:
+    rows = measured("start", "--starts", "help", "--rounds", "1")["rows"]
     assert [(row["start"], row["moment"], row["is_cold"]) for row in rows] == [
         ("help", "end", True),
         ("help", "end", False),

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import MistakeTold, Rows
+    from conftest import Measured, MistakeTold
 
 
 @pytest.mark.parametrize(("engine", "methods"), [("cyborg", "shm,prototype"), ("fast", "shm,pickle")])
-def test_it_measures_what_is_asked_for(rows_of: Rows, engine: str, methods: str) -> None:
-    small = ("--workers=1", "--episodes=4", "--rounds=1")
-    measured = rows_of("throughput.py", f"--engine={engine}", f"--methods={methods}", *small)
-    assert [row["method"] for row in measured] == methods.split(",")
-    for row in measured:
+def test_it_measures_what_is_asked_for(measured: Measured, engine: str, methods: str) -> None:
+    small = ("--workers=1", "--episodes=4", "--rounds=1", "--warm-up=0")
+    rows = measured("throughput", f"--engine={engine}", f"--methods={methods}", *small)["rows"]
+    assert [row["method"] for row in rows] == methods.split(",")
+    for row in rows:
         assert row["engine"] == engine
         assert row["episodes_per_s"] > 0
         assert {"workers", "first_episode_s", "pss_bytes", "serialization_us_per_episode"} <= row.keys()
-    shm, other = measured
+    shm, other = rows
     assert shm["pickled_bytes_per_episode"] < other["pickled_bytes_per_episode"] / 100
     if other["method"] == "pickle":  # a task's slots come back as they are
         assert 1.0 <= other["pickled_bytes_to_parent"] / shm["shared_bytes_per_episode"] < 1.01
