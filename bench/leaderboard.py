@@ -3,10 +3,10 @@
     python bench/leaderboard.py --runs logs/leaderboard
     python bench/leaderboard.py --runs logs/leaderboard --rows restore,best --seeds 1 --json
 
-What has to be trained is, one after the other, by `run.py` and `examples/sb3_ppo.py`, and stays in the folder of
-`--runs`: stopped by Ctrl-C, or killed, the same command goes on where it was. Each defender is then played by
-`run.py evaluate`, on both games, whichever it was trained on. Written are `leaderboard.json`, and `leaderboard.md`,
-which is made from that alone; published scores of others stand in both.
+What has to be trained is, one after the other, by `run.py` and `examples/sb3_ppo.py`. Each defender is then played by
+`run.py evaluate`, on both games, whichever it was trained on. All that is trained and played stays in the folder of
+`--runs`: stopped by Ctrl-C, or killed, the same command goes on where it was. Written are `leaderboard.json`, and
+`leaderboard.md`, which is made from that alone; published scores of others stand in both.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from parts.standings import MAX_SEEDS
 from pipeline.command.options import Parser, UsageError
 from pipeline.config import Config
 from pipeline.machine import package_version
-from pipeline.persist.files import read_json
+from pipeline.persist.files import read_json, write_json
 from pipeline.persist.runs import RunFolderError, read_config
 from pipeline.run.summary import SUMMARY
 from pipeline.values import what_results_depend_on
@@ -38,9 +38,13 @@ if TYPE_CHECKING:
 
     from parts.entrants import Entrant
 
+    from pipeline.cage2.facts.names import Profile
+
 ROOT: Final = Path(__file__).parents[1]
 TOTAL_EPISODES: Final = 100_000
 TOTAL_TIMESTEPS: Final = 500_000
+RESULTS: Final = "results.json"
+"""In the folder of what is trained: what was played, by the commands that made it."""
 STOP_LIMIT_S: Final = 60.0
 """For a run to write its checkpoint after Ctrl-C."""
 
@@ -103,32 +107,36 @@ def train(entrant: Entrant, runs: Path) -> None:
         run_command(entrant.training, runs)
 
 
-def evaluate(entrant: Entrant, runs: Path, num_episodes: int) -> list[dict[str, Any]]:
-    """Play an entrant on both games; return a result for each, as the JSON has it.
+def evaluate(entrant: Entrant, profile: Profile, runs: Path, num_episodes: int) -> dict[str, Any]:
+    """Play an entrant on a game; return the result as the JSON has it, that of an earlier time if there is one.
 
     Raises:
         CommandFailedError: It failed.
     """
-    results = []
-    for profile in PROFILES:
-        command = entrant.evaluating(profile, num_episodes)
-        report = json.loads(run_command(command, runs))
-        results.append(
-            {
-                "row": entrant.row,
-                "trained_on": entrant.trained_on,
-                "seed": entrant.seed,
-                "train": told(entrant.training) if entrant.training else None,
-                "evaluate": told(command),
-                "game": report["game"],
-                "scenarios": [
-                    {name: scenario[name] for name in ("steps", "red_agent", "mean", "std", "stderr")}
-                    for scenario in report["scenarios"]
-                ],
-                "total_score": report["total_score"],
-            }
-        )
-    return results
+    command = entrant.evaluating(profile, num_episodes)
+    made_by = {"train": told(entrant.training) if entrant.training else None, "evaluate": told(command)}
+    path = runs / RESULTS
+    kept: list[dict[str, Any]] = read_json(path)["results"] if path.exists() else []
+    for result in kept:
+        if made_by.items() <= result.items():
+            return result
+    report = json.loads(run_command(command, runs))
+    result = {
+        "row": entrant.row,
+        "trained_on": entrant.trained_on,
+        "seed": entrant.seed,
+        **made_by,
+        "commit": _commit(),
+        "game": report["game"],
+        "scenarios": [
+            {name: scenario[name] for name in ("steps", "red_agent", "mean", "std", "stderr")}
+            for scenario in report["scenarios"]
+        ],
+        "total_score": report["total_score"],
+    }
+    runs.mkdir(parents=True, exist_ok=True)
+    write_json(path, {"results": [*kept, result]})
+    return result
 
 
 def make_table(options: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
@@ -138,34 +146,29 @@ def make_table(options: argparse.Namespace, say: Callable[[str], None]) -> dict[
         CommandFailedError: A command failed.
         UsageError: Another run lies in the place of one of these, or there is nothing to play.
     """
-    everybody = list(entrants(options.rows, options.seeds, options.total_episodes, options.total_timesteps))
-    missing = [each for each in everybody if not is_trained(each, options.runs)]
-    if not options.trained_only:
-        for each in missing:
+    everybody = list(entrants(ROWS, options.seeds, options.total_episodes, options.total_timesteps))
+    missing, results = [], []
+    for each in everybody:
+        if each.row not in options.rows or (not is_trained(each, options.runs) and options.trained_only):
+            missing.append(each.name)
+            continue
+        if not is_trained(each, options.runs):
             say(f"{each.name}: training")
             started_s = time.monotonic()
             train(each, options.runs)
             say(f"{each.name}: trained, {time.monotonic() - started_s:.0f} s")
-        missing = []
-    results = []
-    for each in everybody:
-        if each not in missing:
-            results += evaluate(each, options.runs, options.episodes)
-            say(f"{each.name}: {', '.join(map(_total, results[-len(PROFILES) :]))}")
+        for profile in PROFILES:
+            results.append(evaluate(each, profile, options.runs, options.episodes))
+            say(f"{each.name}: {results[-1]['total_score']['mean']:.1f} on {profile}")
     if not results:
         raise UsageError(f"nothing is trained yet in {options.runs}: leave --trained-only out")
     return {
         "version": package_version("cage2-pipeline"),
-        "commit": _commit(),
         "episodes": options.episodes,
         "results": results,
         "published": [asdict(score) for score in SCORES],
-        "missing": [each.name for each in missing],
+        "missing": missing,
     }
-
-
-def _total(result: dict[str, Any]) -> str:
-    return f"{result['total_score']['mean']:.1f} on {result['game']['profile']}"
 
 
 def _commit() -> str | None:
@@ -201,7 +204,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, required=True, metavar="DIR", help="folder of what is trained")
+    parser.add_argument("--runs", type=Path, required=True, metavar="DIR", help="folder of what is trained and played")
     parser.add_argument("--rows", default=",".join(ROWS), metavar="NAME,...", help=f"which [{','.join(ROWS)}]")
     parser.add_argument(
         "--seeds",
@@ -217,7 +220,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--total-timesteps", type=int, default=TOTAL_TIMESTEPS, metavar="N", help=f"of sb3's [{TOTAL_TIMESTEPS}]"
     )
-    parser.add_argument("--trained-only", action="store_true", help="train nothing: say what is missing")
+    parser.add_argument("--trained-only", action="store_true", help="train nothing, and leave out what isn't trained")
     parser.add_argument("--to", type=Path, default=ROOT / "docs", metavar="DIR", help="where to write the files [docs]")
     parser.add_argument("--quiet", action="store_true", help="print no progress")
     parser.add_argument("--json", action="store_true", help="print the JSON, and write no files")

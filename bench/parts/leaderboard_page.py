@@ -54,8 +54,9 @@ def page(table: dict[str, Any]) -> str:
 
 def _opening(table: dict[str, Any]) -> str:
     cyborg = table["results"][0]["game"]["cyborg"]
+    commits = " and ".join(dict.fromkeys(str(result["commit"]) for result in table["results"]))
     games = "\n".join(f"- **`{name}`**: {GAMES[name].format(cyborg=cyborg)}." for name in PROFILES)
-    missing = f"\n\n**Missing**, not trained: {'; '.join(table['missing'])}." if table["missing"] else ""
+    missing = f"\n\n**Missing**, not trained or not played: {'; '.join(table['missing'])}." if table["missing"] else ""
     return f"""\
 # Leaderboard
 
@@ -66,7 +67,7 @@ There are two games, and a score of one says nothing about the other ([fidelity.
 {_level(table)}
 
 Made by `python bench/leaderboard.py`, this page from [leaderboard.json](leaderboard.json) alone;
-cage2-pipeline {table["version"]}, commit {table["commit"]}.
+cage2-pipeline {table["version"]}, commit {commits}.
 Nine scenarios, {table["episodes"]:,} episodes each, raw environment reward in points; *total* is the nine means' sum.
 A trained defender takes its likeliest action each time, and is played on both games, whichever it was trained on.
 **±** is half an interval of 95 %: where there are several seeds over these, by Student's t; else over the episodes of

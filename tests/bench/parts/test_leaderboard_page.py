@@ -21,6 +21,7 @@ def result(row: str, trained_on: str | None, seed: int | None, profile: str, tot
         "seed": seed,
         "train": f"python run.py --seed {seed}" if trained_on else None,
         "evaluate": f"python run.py evaluate {row} --profile {profile}",
+        "commit": "c0ffee",
         "game": {"profile": profile, "engine": "fast", "cyborg": "csle-cyborg 0.0.3"},
         "scenarios": scenarios,
         "total_score": {"mean": total, "stderr": 0.1},
@@ -32,7 +33,6 @@ def table(*results: dict[str, Any], missing: tuple[str, ...] = ()) -> dict[str, 
 
     made = {
         "version": "0.1.0",
-        "commit": "c0ffee",
         "episodes": 1000,
         "results": results,
         "published": [asdict(score) for score in SCORES],
@@ -92,7 +92,7 @@ def test_what_is_missing_is_said() -> None:
     from parts.leaderboard_page import page
 
     made = page(table(result("sleep", None, None, "head", -3111.0), missing=("best trained on head, seed 0", "sb3")))
-    assert "**Missing**, not trained: best trained on head, seed 0; sb3." in made
+    assert "**Missing**, not trained or not played: best trained on head, seed 0; sb3." in made
 
 
 def test_it_says_how_each_was_made() -> None:
