@@ -1,0 +1,241 @@
+"""The table of defenders: built-ins, the contest's baselines, Stable-Baselines3's, and this project's, on both games.
+
+    python bench/leaderboard.py --runs logs/leaderboard
+    python bench/leaderboard.py --runs logs/leaderboard --rows restore,best --seeds 1 --json
+
+What has to be trained is, one after the other, by `run.py` and `examples/sb3_ppo.py`. Each defender is then played by
+`run.py evaluate`, on both games, whichever it was trained on. All that is trained and played stays in the folder of
+`--runs`: stopped by Ctrl-C, or killed, the same command goes on where it was. Written are `leaderboard.json`, and
+`leaderboard.md`, which is made from that alone; published scores of others stand in both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from parts.entrants import PROFILES, ROWS, entrants, in_folder, told
+from parts.leaderboard_page import page
+from parts.reported import SCORES
+from parts.standings import MAX_SEEDS
+
+from pipeline.command.options import Parser, UsageError
+from pipeline.config import Config
+from pipeline.machine import package_version
+from pipeline.persist.files import read_json, write_json
+from pipeline.persist.runs import RunFolderError, read_config
+from pipeline.run.summary import SUMMARY
+from pipeline.values import what_results_depend_on
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from parts.entrants import Entrant
+
+    from pipeline.cage2.facts.names import Profile
+
+ROOT: Final = Path(__file__).parents[1]
+TOTAL_EPISODES: Final = 100_000
+TOTAL_TIMESTEPS: Final = 500_000
+RESULTS: Final = "results.json"
+"""In the folder of what is trained: what was played, by the commands that made it."""
+STOP_LIMIT_S: Final = 60.0
+"""For a run to write its checkpoint after Ctrl-C."""
+
+
+class CommandFailedError(RuntimeError):
+    """A command of the project's own failed."""
+
+
+def run_command(words: Sequence[str], runs: Path) -> str:
+    """Run one of the project's scripts, and return what it prints.
+
+    Args:
+        words: The script and its arguments.
+        runs: What `RUNS` in them stands for.
+
+    Raises:
+        CommandFailedError: It failed; the message has what it said.
+    """
+    script, *arguments = words
+    command = [sys.executable, str(ROOT / script), *(in_folder(word, runs) for word in arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            output, said = process.communicate()
+        except KeyboardInterrupt:
+            process.communicate(timeout=STOP_LIMIT_S)  # it got the Ctrl-C too
+            raise
+    if process.returncode:
+        raise CommandFailedError(f"{told(words)} failed:\n{said.strip()}")
+    return output
+
+
+def is_trained(entrant: Entrant, runs: Path) -> bool:
+    """Return whether an entrant needs no training any more.
+
+    Raises:
+        UsageError: Another run lies in its place.
+    """
+    path = entrant.folder(runs)
+    if entrant.options is None:
+        return not entrant.training or path.exists()
+    if not path.exists():
+        return False
+    wanted, found = (what_results_depend_on(config) for config in (Config(**entrant.options), read_config(path)))
+    if others := [name for name in wanted if wanted[name] != found[name]]:
+        raise UsageError(f"{path} is another run, with other {', '.join(others)}: give another folder as --runs")
+    return (path / SUMMARY).exists() and read_json(path / SUMMARY)["reason"] != "stopped"
+
+
+def train(entrant: Entrant, runs: Path) -> None:
+    """Train an entrant, or go on with its training.
+
+    Raises:
+        CommandFailedError: It failed.
+    """
+    path = entrant.folder(runs)
+    if entrant.options is not None and path.exists():
+        run_command(("run.py", "resume", entrant.agent, "--quiet"), runs)
+    else:
+        runs.mkdir(parents=True, exist_ok=True)
+        run_command(entrant.training, runs)
+
+
+def evaluate(entrant: Entrant, profile: Profile, runs: Path, num_episodes: int) -> dict[str, Any]:
+    """Play an entrant on a game; return the result as the JSON has it, that of an earlier time if there is one.
+
+    Raises:
+        CommandFailedError: It failed.
+    """
+    command = entrant.evaluating(profile, num_episodes)
+    made_by = {"train": told(entrant.training) if entrant.training else None, "evaluate": told(command)}
+    path = runs / RESULTS
+    kept: list[dict[str, Any]] = read_json(path)["results"] if path.exists() else []
+    for result in kept:
+        if made_by.items() <= result.items():
+            return result
+    report = json.loads(run_command(command, runs))
+    result = {
+        "row": entrant.row,
+        "trained_on": entrant.trained_on,
+        "seed": entrant.seed,
+        **made_by,
+        "commit": _commit(),
+        "game": report["game"],
+        "scenarios": [
+            {name: scenario[name] for name in ("steps", "red_agent", "mean", "std", "stderr")}
+            for scenario in report["scenarios"]
+        ],
+        "total_score": report["total_score"],
+    }
+    runs.mkdir(parents=True, exist_ok=True)
+    write_json(path, {"results": [*kept, result]})
+    return result
+
+
+def make_table(options: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
+    """Train what is missing, play all, and return the table as the JSON has it.
+
+    Raises:
+        CommandFailedError: A command failed.
+        UsageError: Another run lies in the place of one of these, or there is nothing to play.
+    """
+    everybody = list(entrants(ROWS, options.seeds, options.total_episodes, options.total_timesteps))
+    missing, results = [], []
+    for each in everybody:
+        if each.row not in options.rows or (not is_trained(each, options.runs) and options.trained_only):
+            missing.append(each.name)
+            continue
+        if not is_trained(each, options.runs):
+            say(f"{each.name}: training")
+            started_s = time.monotonic()
+            train(each, options.runs)
+            say(f"{each.name}: trained, {time.monotonic() - started_s:.0f} s")
+        for profile in PROFILES:
+            results.append(evaluate(each, profile, options.runs, options.episodes))
+            say(f"{each.name}: {results[-1]['total_score']['mean']:.1f} on {profile}")
+    if not results:
+        raise UsageError(f"nothing is trained yet in {options.runs}: leave --trained-only out")
+    return {
+        "version": package_version("cage2-pipeline"),
+        "episodes": options.episodes,
+        "results": results,
+        "published": [asdict(score) for score in SCORES],
+        "missing": missing,
+    }
+
+
+def _commit() -> str | None:
+    """Return the commit that is played, with `-dirty` if files differ from it; None outside of a repository."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]
+    try:
+        described = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()
+
+
+def main() -> int:
+    """Make the table; return the exit status."""
+    try:
+        options = _options()
+        say = (lambda _: None) if options.quiet else (lambda text: print(text, file=sys.stderr, flush=True))
+        table = make_table(options, say)
+    except (UsageError, RunFolderError, CommandFailedError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1 if isinstance(error, CommandFailedError) else 2
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on", file=sys.stderr)
+        return 130
+    text = json.dumps(table, indent=1) + "\n"
+    if options.json:
+        print(text, end="")
+    else:
+        (options.to / "leaderboard.json").write_text(text)
+        (options.to / "leaderboard.md").write_text(page(table))
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, required=True, metavar="DIR", help="folder of what is trained and played")
+    parser.add_argument("--rows", default=",".join(ROWS), metavar="NAME,...", help=f"which [{','.join(ROWS)}]")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="runs of each defender trained on leaderboard; one on head [3]",
+    )
+    parser.add_argument("--episodes", type=int, default=1000, metavar="N", help="of each scenario [1000]")
+    parser.add_argument(
+        "--total-episodes", type=int, default=TOTAL_EPISODES, metavar="N", help=f"of each run [{TOTAL_EPISODES}]"
+    )
+    parser.add_argument(
+        "--total-timesteps", type=int, default=TOTAL_TIMESTEPS, metavar="N", help=f"of sb3's [{TOTAL_TIMESTEPS}]"
+    )
+    parser.add_argument("--trained-only", action="store_true", help="train nothing, and leave out what isn't trained")
+    parser.add_argument("--to", type=Path, default=ROOT / "docs", metavar="DIR", help="where to write the files [docs]")
+    parser.add_argument("--quiet", action="store_true", help="print no progress")
+    parser.add_argument("--json", action="store_true", help="print the JSON, and write no files")
+    options = parser.parse_args()
+    options.rows = options.rows.split(",")
+    if unknown := [name for name in options.rows if name not in ROWS]:
+        raise UsageError(f"unknown row {', '.join(unknown)}: choose from {', '.join(ROWS)}")
+    if not 1 <= options.seeds <= MAX_SEEDS:
+        raise UsageError(f"--seeds takes 1 to {MAX_SEEDS}")
+    if min(options.episodes, options.total_episodes, options.total_timesteps) < 1:
+        raise UsageError("--episodes, --total-episodes and --total-timesteps take 1 or more")
+    if not options.json and not options.to.is_dir():
+        raise UsageError(f"--to {options.to}: there is no such folder")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
