@@ -51,6 +51,9 @@ class Access:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or say why not."""
+        if scope["type"] == "lifespan":  # of the server itself
+            await self._app(scope, receive, send)
+            return
         if scope["type"] != "http":
             raise NotImplementedError("only HTTP is spoken here")
         headers = Headers(scope=scope)

@@ -103,7 +103,7 @@ class Watch:
 
     async def _news(self, request: Request) -> Response:
         reading = await run_sync(self._reading, request.path_params["name"])
-        return EventSourceResponse(news(reading))
+        return EventSourceResponse(news(reading, INTERVAL_S))
 
     async def _orders(self, request: Request) -> Response:
         num_visits = request.path_params["num_visits"]
@@ -130,7 +130,7 @@ class Watch:
             return self._readings[name]
 
 
-async def news(reading: Reading, interval_s: float = INTERVAL_S) -> AsyncIterator[dict[str, str]]:
+async def news(reading: Reading, interval_s: float) -> AsyncIterator[dict[str, str]]:
     """Yield what is new of a run, as server-sent events, for as long as somebody listens.
 
     Args:

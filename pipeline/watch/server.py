@@ -67,7 +67,11 @@ class Server:
         try:
             self._server.run(sockets=[self._socket])
         finally:
-            self._socket.close()
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the port, if it doesn't serve."""
+        self._socket.close()
 
     def stop(self) -> None:
         """Let `serve` return. May be called from another thread."""

@@ -37,7 +37,7 @@ export async function open(main, run) {
   const note = h("p", { class: "soft" });
   const axis = h("select", { on: { change: (event) => { place = event.target.value; zoom.range = null; update(); } } },
     Object.entries(PLACES).map(([value, text]) => h("option", { value, selected: value === place }, text)));
-  const field = h("input", { type: "search", placeholder: "op_server, finals, 12 …", on: { input: (event) => { filter = event.target.value.toLowerCase(); update(); } } });
+  const field = h("input", { type: "search", placeholder: "finals, user -> defender", on: { input: (event) => { filter = event.target.value.toLowerCase(); update(); } } });
   main.append(
     h("div", { class: "bar" }, h("h2", {}, run.name),
       h("label", {}, "Over ", axis), h("label", {}, "Visits with ", field),
@@ -47,7 +47,7 @@ export async function open(main, run) {
     list,
   );
 
-  const fits = (visit) => filter.split(/\s+/).every((word) => name(visit).toLowerCase().includes(word));
+  const fits = (visit) => name(visit).includes(filter.trim().replaceAll("\u2192", "->"));
 
   function update() {
     const visits = [...run.visits.values()].filter(fits);
