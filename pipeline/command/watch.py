@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.command.options import UsageError
 from pipeline.command.process import INTERRUPTED, OK
 from pipeline.config import Config
 from pipeline.errors import SetupError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pipeline.watch.server import Server
 
 OPTIONS: tuple[str, ...] = ("port", "browser", "no_browser", "log_dir")
 MAX_PORT = 65535
@@ -63,42 +59,34 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         SetupError: An option doesn't fit, the port is taken, or what serves the page isn't installed.
     """
-    server = make_server(options.log_dir, options.runs, _port(options.port))
+    require_extra()
+    port = _port(options.port)
 
+    from pipeline.reading.folders import RunFolders  # NumPy, which a mistaken option need not wait for
     from pipeline.watch.browser import opened
+    from pipeline.watch.listener import Listener
+    from pipeline.watch.server import Server
 
-    sys.stdout.write(f"{server.address}\n")
+    folders, listener = RunFolders(options.log_dir, options.runs), Listener.open(port)
+    sys.stdout.write(f"{listener.address}\n")
     sys.stdout.flush()
-    try:
-        if options.no_browser:
-            server.serve()
-        else:
-            with opened(server.address):
-                server.serve()
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    with nullcontext() if options.no_browser else opened(listener.address):
+        try:
+            Server(folders, listener).serve()
+        except KeyboardInterrupt:
+            return INTERRUPTED
     return OK
 
 
-def make_server(log_dir: Path, runs: Sequence[Path], port: int = 0) -> Server:
-    """Return a server of the page, which listens already.
-
-    Args:
-        log_dir: Whose runs are meant, unless some are named.
-        runs: Folders of runs.
-        port: 0 for one that is free.
+def require_extra() -> None:
+    """See that what serves the page is installed.
 
     Raises:
-        SetupError: A folder is none of a run, the port is taken, or what serves the page isn't installed.
+        WatchExtraMissingError: It isn't.
     """
-    try:
-        from pipeline.reading.folders import RunFolders
-        from pipeline.watch.server import Server
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == "pipeline":
-            raise
-        raise WatchExtraMissingError(error.name) from None
-    return Server(RunFolders(log_dir, runs), port)
+    for module in ("starlette", "uvicorn", "sse_starlette"):
+        if find_spec(module) is None:
+            raise WatchExtraMissingError(module)
 
 
 def _port(text: str | None) -> int:

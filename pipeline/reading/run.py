@@ -227,7 +227,7 @@ class Reading:
             "collection": float(self.curves.column("Collection_Time").sum()) / num_places,
             "learner": float(self.curves.column("Update_Time").sum()) / num_places,
         }
-        return Seconds(by, "all updates so far: waiting for their episodes, and computing them")
+        return Seconds(by, "all updates so far: waiting for their episodes, and computing them, which may overlap")
 
     def _try(self, name: str, read: Callable[[], None]) -> None:
         try:

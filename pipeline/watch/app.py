@@ -26,11 +26,12 @@ from pipeline.watch.feed import Feed
 from pipeline.watch.wire import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from starlette.requests import Request
 
     from pipeline.reading.folders import RunFolders
+    from pipeline.reading.orders import Map
 
 STATIC: Final = Path(__file__).parent / "static"
 INTERVAL_S: Final = 1.0
@@ -44,10 +45,12 @@ class Watch:
 
     Args:
         folders: The runs that are meant.
+        is_ending: Says whether the server is to end: then whoever listens is told no more.
     """
 
-    def __init__(self, folders: RunFolders) -> None:
+    def __init__(self, folders: RunFolders, is_ending: Callable[[], bool]) -> None:
         self._folders = folders
+        self._is_ending = is_ending
         self._readings: OrderedDict[str, Reading] = OrderedDict()
         self._lock = threading.Lock()
         self._search_thread = anyio.CapacityLimiter(1)
@@ -103,13 +106,18 @@ class Watch:
 
     async def _news(self, request: Request) -> Response:
         reading = await run_sync(self._reading, request.path_params["name"])
-        return EventSourceResponse(news(reading, INTERVAL_S))
+        return EventSourceResponse(news(reading, INTERVAL_S, self._is_ending))
 
     async def _orders(self, request: Request) -> Response:
+        def look() -> Map | None:
+            reading = self._reading(request.path_params["name"])
+            with reading.lock:
+                reading.refresh()
+            return reading.orders_after(num_visits)
+
         num_visits = request.path_params["num_visits"]
-        reading = await run_sync(self._reading, request.path_params["name"])
         try:
-            found = await run_sync(reading.orders_after, num_visits, limiter=self._search_thread)
+            found = await run_sync(look, limiter=self._search_thread)
         except ValueError as error:
             return PlainTextResponse(str(error), 404)
         return _json(views.orders(found, num_visits) if found else None)
@@ -130,12 +138,13 @@ class Watch:
             return self._readings[name]
 
 
-async def news(reading: Reading, interval_s: float) -> AsyncIterator[dict[str, str]]:
+async def news(reading: Reading, interval_s: float, is_ending: Callable[[], bool]) -> AsyncIterator[dict[str, str]]:
     """Yield what is new of a run, as server-sent events, for as long as somebody listens.
 
     Args:
         reading: The run.
         interval_s: Between two looks.
+        is_ending: Says whether there is to be another one.
     """
     feed = Feed(reading)
 
@@ -145,24 +154,32 @@ async def news(reading: Reading, interval_s: float) -> AsyncIterator[dict[str, s
             found = feed.news()
             return None if found is None else to_json(found)
 
-    while True:
+    while not is_ending():
         text = await run_sync(look)
         if text is not None:
             yield {"data": text}
         await anyio.sleep(interval_s)
 
 
-def make_app(folders: RunFolders, *, token: str, port: int, further: Sequence[BaseRoute] = ()) -> Starlette:
+def make_app(
+    folders: RunFolders,
+    *,
+    token: str,
+    port: int,
+    is_ending: Callable[[], bool] = lambda: False,
+    further: Sequence[BaseRoute] = (),
+) -> Starlette:
     """Return the application.
 
     Args:
         folders: The runs that are meant.
         token: What whoever asks has to know.
         port: Of the server.
+        is_ending: Says whether the server is to end.
         further: Routes of other parts of the page, which are guarded like the rest.
     """
     return Starlette(
-        routes=[*Watch(folders).routes(), *further],
+        routes=[*Watch(folders, is_ending).routes(), *further],
         middleware=[Middleware(Access, token=token, port=port)],
         exception_handlers={UnknownRunError: _unknown},
     )

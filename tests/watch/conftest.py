@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from pipeline.reading.folders import RunFolders
+from pipeline.watch.listener import Listener
 from pipeline.watch.server import Server
 from tests.pipeline.conftest import events, finished, run_finished, update
 from tests.pipeline.reading.conftest import Writer, finish, writer
@@ -58,7 +59,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def open_page(tmp_path: Path, browser: Browser) -> Iterator[OpenPage]:
     """Return what opens the page over `tmp_path`, for as long as a context lasts. Nothing in it may go wrong."""
-    server = Server(RunFolders(tmp_path))
+    listener = Listener.open()
+    server = Server(RunFolders(tmp_path), listener)
     thread = threading.Thread(target=server.serve)
     thread.start()
 
@@ -73,9 +75,9 @@ def open_page(tmp_path: Path, browser: Browser) -> Iterator[OpenPage]:
         page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: None if f":{server.port}/" in request.url else wrong.append(request.url))
+        page.on("request", lambda request: None if f":{listener.port}/" in request.url else wrong.append(request.url))
         try:
-            page.goto(f"{server.address}#{view}")
+            page.goto(f"{listener.address}#{view}")
             yield page
             assert list(wrong) == []
         finally:

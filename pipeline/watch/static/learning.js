@@ -88,7 +88,7 @@ export async function open(main, run) {
       { label: "", of: (visit) => swatch(visit.index) },
       { label: "Order", class: "order", of: (visit) => arrows(visit.order) },
       { label: "Part", of: (visit) => visit.part },
-      { label: "Ended by", of: (visit) => (visit.is_over ? visit.reason : "goes on") },
+      { label: "Ended by", of: (visit) => (visit.is_over ? visit.reason : "not over") },
       { label: "Greedy (points ± s.e.)", class: "number", of: ({ score }) => interval(score?.greedy_mean, score?.greedy_stderr) },
       { label: "Sampled (points ± s.e.)", class: "number", of: ({ score }) => interval(score?.mean, score?.stderr) },
       { label: "Compliance", class: "number", of: ({ score }) => percent(score?.compliance) },

@@ -94,7 +94,7 @@ export class Plot {
       },
       axes: [
         { ...axis("", 34), label: () => this.options.xLabel },
-        axis(this.options.yLabel, 58),
+        { ...axis(this.options.yLabel, 58), values: (_, ticks) => ticks.map((tick) => number(tick)) },
       ],
       series: [{}, { paths: () => null, points: { show: false } }],
       hooks: {
@@ -108,7 +108,7 @@ export class Plot {
 
   #xRange() {
     if (this.zoom.range) return this.zoom.range;
-    let [low, high] = [Infinity, -Infinity];
+    let [low, high] = this.options.fromZero ? [0, 0] : [Infinity, -Infinity];
     for (const { x } of this.curves) {
       if (!x.length) continue;
       low = Math.min(low, x[0]);

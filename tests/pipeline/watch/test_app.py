@@ -65,10 +65,8 @@ def test_what_a_run_is(client: TestClient, writer: Writer) -> None:
 
 @pytest.mark.parametrize("path", ["", "/snapshot", "/news", "/orders/1"])
 @pytest.mark.parametrize("name", ["none", "..", "%2e%2e", "..%2f..%2fetc", "link", "%00"])
-def test_a_run_that_is_none_is_not_found(
-    name: str, path: str, client: TestClient, tmp_path: Path, writer: Writer
-) -> None:
-    (tmp_path / "link").symlink_to(writer.run_dir)
+def test_a_run_that_is_none_is_not_found(name: str, path: str, client: TestClient, writer: Writer) -> None:
+    writer.run_dir.with_name("link").symlink_to(writer.run_dir)
     assert client.get(f"/api/runs/{name}{path}").status_code == 404
 
 
@@ -91,7 +89,6 @@ def test_the_map_of_orders(client: TestClient, writer: Writer) -> None:
     assert client.get("/api/runs/run/orders/2").status_code == 404
     assert client.get("/api/runs/run/orders/-1").status_code == 404
     (writer.run_dir / "config.json").write_text("{")
-    client.get("/api/runs/run")
     assert client.get("/api/runs/run/orders/1").json() is None
 
 
@@ -106,7 +103,7 @@ def test_few_runs_are_kept_in_memory(client: TestClient, writer: Writer, monkeyp
 
 async def test_news_come_as_they_are_written(writer: Writer) -> None:
     writer.start()
-    listening = news(Reading(writer.run_dir), interval_s=0.01)
+    listening = news(Reading(writer.run_dir), interval_s=0.01, is_ending=lambda: False)
     first = json.loads((await anext(listening))["data"])
     assert first["reset"] is True
     following = asyncio.ensure_future(anext(listening))
