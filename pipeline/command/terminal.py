@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.command import wording
 from pipeline.command.process import INTERRUPTED, OK, handle_signals, let_the_loop_in, loop_factory, share_one_heap
+from pipeline.command.watch import require_extra
 from pipeline.errors import PipelineError
 from pipeline.printable import printable
 from pipeline.types import OrdersEvaluated, WorkflowFinished
+from pipeline.watch.beside import page_beside
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +33,9 @@ _TO_COPY: Final = ("digest: ", "record: ", "go on with: ")
 
 def add_display_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how a run is shown."""
-    display = parser.add_argument_group("how it is shown").add_mutually_exclusive_group()
+    shown = parser.add_argument_group("how it is shown")
+    shown.add_argument("--watch", action="store_true", help="also as a page in a browser, as long as it goes on")
+    display = shown.add_mutually_exclusive_group()
     display.add_argument("--quiet", action="store_true", help="print the end of the run only")
     display.add_argument("--verbose", action="store_true", help="a log line for every update, no live display")
     display.add_argument("--json-logs", action="store_true", help="log lines as JSON, no live display")
@@ -48,8 +52,11 @@ def run_to_end(pipeline: Pipeline, options: argparse.Namespace) -> int:
         The exit code: 0, or 130 if the run was stopped.
 
     Raises:
+        SetupError: What serves the page is asked for, and isn't installed.
         PipelineError: The run can't start, or failed.
     """
+    if options.watch:
+        require_extra()
     share_one_heap()
     let_the_loop_in()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -64,22 +71,25 @@ def tell(text: str) -> None:
 async def _run_to_end(pipeline: Pipeline, options: argparse.Namespace) -> int:
     note = _noter(as_json=options.json_logs)
     last_visit: WorkflowFinished | None = None
-    async with pipeline:
-        if not options.quiet:
-            for text in wording.notes(pipeline.config):
-                note(text)
-        handle_signals(pipeline, note)
-        try:
-            with _display(pipeline, options) as show:
-                async for event in pipeline.events():
-                    show(event)
-                    if isinstance(event, WorkflowFinished):
-                        last_visit = event
-        except (PipelineError, OSError):
-            note(f"go on with: {wording.resume_command(pipeline.run_dir, pipeline.config)}")
-            raise
-        finished = await pipeline.run()
-    _print_summary(pipeline, finished, last_visit)
+    with contextlib.ExitStack() as beside:
+        async with pipeline:
+            if options.watch:
+                note(f"page: {beside.enter_context(page_beside(pipeline.run_dir))}")
+            if not options.quiet:
+                for text in wording.notes(pipeline.config):
+                    note(text)
+            handle_signals(pipeline, note)
+            try:
+                with _display(pipeline, options) as show:
+                    async for event in pipeline.events():
+                        show(event)
+                        if isinstance(event, WorkflowFinished):
+                            last_visit = event
+            except (PipelineError, OSError):
+                note(f"go on with: {wording.resume_command(pipeline.run_dir, pipeline.config)}")
+                raise
+            finished = await pipeline.run()
+        _print_summary(pipeline, finished, last_visit)
     return INTERRUPTED if finished.reason == "stopped" else OK
 
 

@@ -1,0 +1,97 @@
+"""`run.py watch`: a page, on this machine alone, that shows what runs have written."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+
+from pipeline.command.options import UsageError
+from pipeline.command.process import INTERRUPTED, OK
+from pipeline.config import Config
+from pipeline.errors import SetupError
+
+OPTIONS: tuple[str, ...] = ("port", "browser", "no_browser", "log_dir")
+MAX_PORT = 65535
+DESCRIPTION = """\
+Show what runs have written, as a page on 127.0.0.1: how far they have come,
+learning curves, the map of orders, and runs side by side. It works while a run
+goes on, after its end and after a crash, and costs the run nothing: it reads
+files. It ends with Ctrl-C."""
+
+
+class WatchExtraMissingError(SetupError):
+    """What serves the page isn't installed."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f"the page needs the watch extra, and {module} isn't installed: pip install 'cage2-pipeline[watch]'"
+        )
+
+
+def set_up(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `watch` its options."""
+    parser.usage = "run.py watch [RUN ...] [OPTION ...]"
+    parser.description = DESCRIPTION
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "runs", type=Path, nargs="*", metavar="RUN", help="folders of runs; by default all of --log-dir"
+    )
+    parser.add_argument("--port", metavar="N", help="to listen on; by default one that is free")
+    parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
+    parser.add_argument(
+        "--log-dir",
+        type=Path,
+        metavar="DIR",
+        default=Config.model_fields["log_dir"].default,
+        help="whose runs are shown, unless some are named [%(default)s]",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve the page until it is interrupted.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        SetupError: An option doesn't fit, the port is taken, or what serves the page isn't installed.
+    """
+    require_extra()
+    port = _port(options.port)
+
+    from pipeline.reading.folders import RunFolders  # NumPy, which a mistaken option need not wait for
+    from pipeline.watch.browser import opened
+    from pipeline.watch.listener import Listener
+    from pipeline.watch.server import Server
+
+    folders, listener = RunFolders(options.log_dir, options.runs), Listener.open(port)
+    sys.stdout.write(f"{listener.address}\n")
+    sys.stdout.flush()
+    with nullcontext() if options.no_browser else opened(listener.address):
+        try:
+            Server(folders, listener).serve()
+        except KeyboardInterrupt:
+            return INTERRUPTED
+    return OK
+
+
+def require_extra() -> None:
+    """See that what serves the page is installed.
+
+    Raises:
+        WatchExtraMissingError: It isn't.
+    """
+    for module in ("starlette", "uvicorn", "sse_starlette"):
+        if find_spec(module) is None:
+            raise WatchExtraMissingError(module)
+
+
+def _port(text: str | None) -> int:
+    if text is None:
+        return 0
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MAX_PORT:
+        raise UsageError(f"--port {text[:20]}: must be a whole number from 1 to {MAX_PORT}")
+    return int(text)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from pipeline.watch.beside import page_beside
+
+if TYPE_CHECKING:
+    from tests.pipeline.watch.conftest import Writer
+
+ROOT = Path(__file__).parents[3]
+PARENT = """
+import sys
+from pathlib import Path
+from pipeline.watch.beside import page_beside
+with page_beside(Path(sys.argv[1])) as address:
+    print(address, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_page_is_there_as_long_as_the_context(writer: Writer) -> None:
+    writer.start()
+    with page_beside(writer.run_dir) as address:
+        assert address.endswith("#now/run")
+        with httpx.Client(timeout=60) as client:  # it is asked before it has started: the socket listens already
+            assert client.get(address).status_code == 200
+            assert [row["name"] for row in client.get(httpx.URL(address).join("/api/runs")).json()] == ["run"]
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(address)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_it_ends_with_the_process_that_it_is_beside(how: signal.Signals, writer: Writer) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(writer.run_dir)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    with parent:
+        assert parent.stdout is not None
+        address = parent.stdout.readline().decode().strip()
+        assert httpx.get(address, timeout=60).status_code == 200
+        parent.send_signal(how)
+    for _ in range(600):
+        try:
+            httpx.get(address, timeout=1)
+        except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError):
+            break
+    else:
+        pytest.fail("the page outlived its run")
