@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pipeline.persist.manifest import File, PolicyFile
     from pipeline.policy.params import PolicyShape
 
+    Weights = npt.NDArray[np.float32]
+
 MANIFEST: Final = "manifest.json"
 CHECKPOINT: Final = "checkpoint"
 """The folder's name, in the run's."""
@@ -41,9 +43,7 @@ class Latest:
     """Workflows of the visits in progress."""
     policies: tuple[PolicyFile, ...]
 
-    def weights(
-        self, policy: PolicyFile, shape: PolicyShape
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def weights(self, policy: PolicyFile, shape: PolicyShape) -> tuple[Weights, Weights]:
         """Return an actor's weights and its critic's, each flat.
 
         Args:

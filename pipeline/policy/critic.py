@@ -1,4 +1,4 @@
-"""The critic as machine code: what it takes an observation to be worth, without torch and the same on every processor."""
+"""The critic as machine code: what an observation is worth to it, without torch and the same on every processor."""
 
 from __future__ import annotations
 
@@ -74,4 +74,4 @@ def _value(
     total = bias_3[0]
     for i in range(len(hidden_2)):
         total += hidden_2[i] * weight_3[0, i]
-    return total
+    return float(total)

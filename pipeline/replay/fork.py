@@ -1,7 +1,8 @@
 r"""What would have come of another choice: a moment of an episode played on many times, by either choice.
 
-    trace -> the engine plays up to the moment -> one state -> n games, reseeded -> own choice   -> play-outs -> returns
-                                                           \-> n games, same seeds -> other choice -> play-outs -> returns
+    trace -> the engine plays up to the moment -> one state
+    state -> n games, reseeded -> own choice -> play-outs -> n returns
+          -> n games, same seeds -> other choice -> play-outs -> n returns -> differences, by pairs
 
 Future `i` of both has the same seeds, of the game and of the agent's draws, so that the difference is of pairs.
 """
@@ -115,9 +116,8 @@ def fork(
         raise ReplayError(f"moment {moment}: the episode has {len(trace.steps)}, from 0")
     interface = Interface() if isinstance(agent, str) else agent.interface
     if choice not in interface.action_names:
-        raise ReplayError(
-            f"the agent has no action {shown(choice)}: choose of {', '.join(interface.action_names[:4])}, ..."
-        )
+        some = ", ".join(interface.action_names[:4])
+        raise ReplayError(f"the agent has no action {shown(choice)}: choose of {some}, ...")
     state = _state_at(trace, game, interface, moment)
     own_choice = trace.steps[moment].blue.choice
     futures = _Futures(trace, game, agent, interface, moment, num_futures)

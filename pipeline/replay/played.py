@@ -16,7 +16,6 @@ from pipeline.evaluate.record import describe, trace_header
 from pipeline.evaluate.scenario import Scenario
 from pipeline.evaluate.task import Policy
 from pipeline.numerics.subnormals import subnormals_flushed
-from pipeline.play import play_out
 from pipeline.policy.critic import Critic
 from pipeline.ppo.recipe import recipe_of
 from pipeline.printable import printable
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from pipeline.evaluate.chosen import Chosen
     from pipeline.evaluate.trained import Trained
+    from pipeline.play import play_out
     from pipeline.play.game import GameSpec
     from pipeline.trace.trace import Header, Seen, Trace
 
@@ -90,7 +90,7 @@ class Played:
         return others[0]
 
 
-def play(agent: Trained | AgentReference | str, chosen: Chosen, *, greedy: bool = False, note: str = "") -> Played:
+def play(agent: Trained | AgentReference | str, chosen: Chosen, greedy: bool = False, note: str = "") -> Played:
     """Play an episode.
 
     Args:
@@ -208,8 +208,8 @@ def _insight(agent: Trained | AgentReference | str, no_fork: str | None) -> Insi
     if isinstance(agent, (AgentReference, str)):
         actions = Interface().action_names if no_fork is None else ()
         return Insight(actions=actions, no_fork=no_fork)
-    policy, recipe = agent.policy(), recipe_of(agent.config)
-    actions = policy.interface.action_names if no_fork is None else ()
+    interface, recipe = Interface(agent.config.observation_memory, agent.config.actions), recipe_of(agent.config)
+    actions = interface.action_names if no_fork is None else ()
     if recipe.estimator != "gae":  # its critic's targets are standardised: they are no points
         return Insight(actions=actions, no_fork=no_fork)
     shape = agent.shape
