@@ -21,6 +21,9 @@ from pipeline.values import what_results_depend_on
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.config import Config
+    from pipeline.defenders.reference import AgentReference
+    from pipeline.evaluate.trained import Trained
     from pipeline.replay.asked import Asked
     from pipeline.replay.played import Played
 
