@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from pipeline.replay.asked import Asked
     from pipeline.replay.played import Played
 
+_OF_THE_GAME: Final = ("seed", "red_agent", "engine", "profile", "cyborg")
+"""A run's too, and checked as such."""
 OPTIONS: tuple[str, ...] = (
     *("episode", "worst_of", "visit", "update", "row", "steps", "workflow", "greedy", "sampled"),
     *("fork", "html", "gif", "ansi", "no_browser", "observation", "agent_arg", "step_timeout"),
-    *("seed", "red_agent", "engine", "profile", "cyborg"),  # a run's too, and checked as such
+    *_OF_THE_GAME,
 )
 TRACE_SUFFIX: Final = ".jsonl"
 _WORST_OF: Final = "1000"
@@ -136,7 +138,7 @@ def _fork(text: str) -> tuple[int, str | None]:
 
 def _read(options: argparse.Namespace, path: Path) -> Played:
     names = ("update", "row", "visit", "steps", "workflow", "greedy", "sampled")
-    given = [*(name for name in names if getattr(options, name)), *given_options(options)]
+    given = [name for name in (*names, *_OF_THE_GAME) if getattr(options, name, None)]
     if given:
         raise UsageError(f"--{given[0].replace('_', '-')} has no say in a file of traces, which tells it: leave it out")
     from pipeline.replay.played import read, read_worst
@@ -224,6 +226,10 @@ def _check(options: argparse.Namespace, given: dict[str, Any], *, is_run: bool) 
 
 
 def _show(options: argparse.Namespace, played: Played, forks: Sequence[tuple[int, str | None]]) -> None:
+    num_steps = len(played.trace.steps)
+    for moment, _ in forks:
+        if moment >= num_steps:
+            raise UsageError(f"--fork {moment + 1}: the episode has {num_steps} steps")
     if forks:
         tell(f"note: playing {len(forks)} x 2 x 1,000 futures")
     replay = played.replay(*(played.fork(moment, choice) for moment, choice in forks))

@@ -33,7 +33,7 @@ def on_the_engine(trace: Trace) -> list[View]:
     """Return the engine's own views, of a game that is played once more."""
     env = FastEnv(trace.red_agent)
     env.reset(trace.environment_seed)
-    addresses = draw_addresses(random.Random(trace.environment_seed))
+    addresses = draw_addresses(random.Random(trace.environment_seed))  # noqa: S311  # the game's own generator
     views = [fast_view(env.batch, 0, addresses)]
     for step in trace.steps:
         env.step(spec.ACTION_NAMES.index(step.blue.action))
@@ -55,7 +55,7 @@ def test_moments_are_what_the_engine_says_at_each_step(red_agent: str, trained: 
     trace = play(trained, chosen(num_steps=60, red_agent=red_agent)).trace
     ours = views_of(trace)
     assert list(ours) == [without_pids(view) for view in on_the_engine(trace)]
-    assert any(view.true_table() != ours[0].true_table() for view in ours)
+    assert (len({view.true_table() for view in ours}) > 5) is (red_agent != "SleepAgent")
 
 
 def test_moments_are_what_cyborg_says_at_each_step(played: Played) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +17,8 @@ from pipeline.trace.trace import as_line
 from tests.pipeline.replay.conftest import chosen
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.evaluate.trained import Trained
     from pipeline.replay.played import Played
 
@@ -68,9 +69,7 @@ def test_others_agents_play_and_cannot_go_on(tmp_path: Path) -> None:
     name = f"{tmp_path}/mine.py:agent"
     target = target_of(name)
     assert target is not None
-    reference = AgentReference(
-        name=name, target=target, arguments=(), observation="stock", greedy=False, step_timeout_s=9
-    )
+    reference = AgentReference(name, target, arguments=(), observation="stock", greedy=False, step_timeout_s=9)
     played = play(reference, chosen())
     assert {step.blue.action for step in played.trace.steps} == {"Sleep"}
     assert played.replay().no_fork == "the agent is one that others wrote, and what it remembers can't be saved"
