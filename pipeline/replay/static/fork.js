@@ -88,7 +88,7 @@ function drawn(fork) {
       "table",
       { class: "outcomes" },
       html("caption", {}, `Return of the ${fork.num_steps} steps from here on, in points; ${fork.num_futures.toLocaleString("en")} futures each, in pairs of the same seeds`),
-      html("thead", {}, html("tr", {}, ["", "mean ± standard error", "5 %", "25 %", "median", "75 %", "95 %"].map((name) => html("th", { scope: "col" }, name)))),
+      html("thead", {}, html("tr", {}, ["", "mean ± standard error", "5 %", "25 %", "median", "75 %", "95 %"].map((name) => html("th", { scope: "col", class: "number" }, name)))),
       html("tbody", {}, line(own, "own", "own"), line(other, "other", "other")),
     ),
   ];

@@ -82,18 +82,15 @@ export function seenPanel(element, frame) {
 
 /** CybORG's own tables. */
 export function tablesPanel(element, frame) {
-  fill(
-    element,
-    html("h4", {}, "What Blue knows"),
-    html("pre", { tabindex: 0, "aria-label": "CybORG's table of what Blue knows" }, frame.blue_table),
-    html("h4", {}, "What is the case"),
-    html("pre", { tabindex: 0, "aria-label": "CybORG's true table" }, frame.true_table),
-  );
+  const table = (title, text) => html("div", {}, html("h4", {}, title), html("pre", { tabindex: 0, "aria-label": title }, text));
+  fill(element, table("What Blue knows", frame.blue_table), table("What is the case", frame.true_table));
 }
 
 /** All steps as text; a click on one goes there. Made once, when it is first opened. */
 export function stepsTable(replay, seek) {
-  const head = ["Step", "Blue", "Red", "Reward", "Return", "Under Red"].map((name) => html("th", { scope: "col" }, name));
+  const head = ["Step", "Blue", "Red", "Reward", "Return", "Under Red"].map((name) =>
+    html("th", { scope: "col", class: name.startsWith("Re") && name !== "Red" ? "number" : null }, name),
+  );
   const move = (each) => (each.success === false ? `${spoken(each)}, failed` : spoken(each));
   const rows = replay.frames.slice(1).map((frame) => {
     const held = frame.hosts.filter((host) => host.held !== "None");

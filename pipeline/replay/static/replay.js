@@ -39,7 +39,7 @@ class Player {
     this.network = svg("svg", { role: "img", "aria-label": "The network" });
     this.timeline = new Timeline(replay, seek);
     this.fork = new ForkPanel(replay, ask, seek);
-    this.panels = { step: section("now"), thought: section("thought"), seen: section("seen"), tables: html("div") };
+    this.panels = { step: section("now"), thought: section("thought"), seen: section("seen"), tables: html("div", { class: "tables" }) };
     this.makeControls();
     this.live = html("p", { class: "visually-hidden", "aria-live": "polite" });
     this.root = html(

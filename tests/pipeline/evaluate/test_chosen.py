@@ -25,7 +25,7 @@ def test_episodes_are_those_of_an_evaluation() -> None:
     (result,) = evaluate(Request("restore", chosen.game, (scenario,), 5, 4))
     traces = list(chosen.play("restore"))
     assert [trace.index for trace in traces] == list(range(5))
-    assert sum(trace.total_reward for trace in traces) / 5 == pytest.approx(result.reward.mean)
+    assert sum(trace.total_reward for trace in traces) / 5 == pytest.approx(result.env_reward.mean)
     assert list(compared(CONFIG, 30, range(3, 5)).play("restore")) == traces[3:]
 
 
