@@ -5,7 +5,8 @@ import pytest
 
 from pipeline.cage2.blue.interface import FIRST_BIT, MEMORY_SIZE
 from pipeline.cage2.facts import spec
-from pipeline.trace.seen import MEMORY_NAMES, in_words
+from pipeline.trace.seen import MEMORY_NAMES, as_bits, in_words
+from pipeline.trace.trace import Seen
 
 SIZE = spec.OBSERVATION_SIZE + MEMORY_SIZE
 
@@ -50,3 +51,27 @@ def test_the_table_is_told_in_its_own_words() -> None:
 def test_without_a_memory_nothing_is_remembered() -> None:
     seen = in_words(bits(0, size=spec.OBSERVATION_SIZE))
     assert (seen.table, seen.memory) == ({"Defender": ("Scan", "No")}, ())
+
+
+@pytest.mark.parametrize("size", [spec.OBSERVATION_SIZE, SIZE])
+def test_words_say_all_that_the_bits_do(size: int) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        row = (rng.random(size) < 0.3).astype(np.int8)
+        activity = row[: spec.OBSERVATION_SIZE].reshape(-1, spec.BITS_PER_HOST)
+        activity[:, 1] &= activity[:, 0]  # there is no exploit that is no activity
+        np.testing.assert_array_equal(as_bits(in_words(row), size), row)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        Seen({"Nowhere": ("Scan", "No")}, ()),
+        Seen({"User1": ("Exploit", "Clean")}, ()),
+        Seen({}, ("suspects Nowhere",)),
+        Seen({}, ("suspects User1",)),
+    ],
+)
+def test_words_that_no_bits_say(seen: Seen) -> None:
+    with pytest.raises(ValueError, match="not what Blue sees by 52 bits"):
+        as_bits(seen, spec.OBSERVATION_SIZE)

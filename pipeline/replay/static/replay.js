@@ -1,0 +1,218 @@
+// A replay: mount(element, source) draws it and returns what controls it.
+
+import { fill, html, svg } from "./dom.js";
+import { ForkPanel } from "./fork.js";
+import { drawNetwork } from "./network.js";
+import { seenPanel, stepPanel, stepsTable, tablesPanel, thoughtPanel } from "./panels.js";
+import { Timeline, told } from "./timeline.js";
+import { points } from "./words.js";
+
+const FORMAT = 1;
+const SPEEDS = [1, 2, 4, 8, 16, 32];
+
+/**
+ * Draw a replay in an element.
+ *
+ * `source` is an episode, as `pipeline.replay.episode.as_json` writes it, or an async function that fetches:
+ * `source("episode")` gives an episode, and `source("fork", {moment, choice})` what would have come of another choice.
+ * Returns `{seek, play, pause, close}`, once the episode is there.
+ */
+export async function mount(element, source) {
+  const isFetched = typeof source === "function";
+  if (isFetched) fill(element, html("p", { role: "status" }, "Playing the episode ..."));
+  const replay = isFetched ? await source("episode") : source;
+  if (replay.replay_format !== FORMAT) throw new Error("this replay was written by another version");
+  const ask = isFetched ? (moment, choice) => source("fork", { moment, choice }) : null;
+  return new Player(element, replay, ask);
+}
+
+class Player {
+  constructor(element, replay, ask) {
+    this.replay = replay;
+    this.step = 0;
+    this.timer = null;
+    this.speed = 2;
+    const seek = (step) => {
+      this.pause();
+      this.seek(step);
+    };
+    this.network = svg("svg", { role: "img", "aria-label": "The network" });
+    this.timeline = new Timeline(replay, seek);
+    this.fork = new ForkPanel(replay, ask, seek);
+    this.panels = { step: section("now"), thought: section("thought"), seen: section("seen"), tables: html("div", { class: "tables" }) };
+    this.makeControls();
+    this.live = html("p", { class: "visually-hidden", "aria-live": "polite" });
+    this.root = html(
+      "div",
+      { class: "replay", tabindex: 0, role: "application", "aria-label": "Replay of an episode", keydown: (event) => this.key(event) },
+      headline(replay),
+      html("div", { class: "stage" }, html("div", { class: "picture" }, this.network, legend()), html("div", { class: "side" }, this.panels.step, this.panels.thought)),
+      this.controls,
+      this.timeline.element,
+      html("div", { class: "columns" }, this.panels.seen, this.fork.element),
+      details("CybORG's own tables", () => this.panels.tables),
+      details("All steps as text", () => stepsTable(replay, seek)),
+      this.live,
+    );
+    fill(element, this.root);
+    this.resized = new ResizeObserver(() => this.layOut());
+    this.resized.observe(this.root);
+    this.layOut();
+  }
+
+  makeControls() {
+    const button = (text, label, click) => html("button", { type: "button", "aria-label": label, title: label, click }, text);
+    const { num_steps } = this.replay;
+    this.playButton = button("▶", "Play (space)", () => this.toggle());
+    this.slider = html("input", { type: "range", min: 0, max: num_steps, value: 0, "aria-label": "Step", input: () => this.jump(Number(this.slider.value)) });
+    this.count = html("output", { class: "count" });
+    this.speedName = html("output", { class: "speed" });
+    this.controls = html(
+      "div",
+      { class: "controls" },
+      button("❘◀", "To the beginning (Home)", () => this.jump(0)),
+      button("◂", "A step back (left arrow)", () => this.jump(this.step - 1)),
+      this.playButton,
+      button("▸", "A step on (right arrow)", () => this.jump(this.step + 1)),
+      button("▶❘", "To the end (End)", () => this.jump(num_steps)),
+      this.slider,
+      this.count,
+      button("−", "Slower (-)", () => this.setSpeed(-1)),
+      this.speedName,
+      button("+", "Faster (+)", () => this.setSpeed(1)),
+    );
+    this.setSpeed(0);
+  }
+
+  /** Go to a step, 0 for the beginning. */
+  seek(step) {
+    const { replay } = this;
+    this.step = Math.min(replay.num_steps, Math.max(0, step));
+    const frame = replay.frames[this.step];
+    drawNetwork(this.network, replay, frame, this.pixels);
+    this.timeline.show(this.step);
+    this.slider.value = this.step;
+    this.slider.setAttribute("aria-valuetext", told(frame));
+    this.count.textContent = `${this.step} / ${replay.num_steps}`;
+    stepPanel(this.panels.step, replay, frame);
+    thoughtPanel(this.panels.thought, replay, frame, this.fork.ask && replay.no_fork === null ? (choice) => this.fork.play(choice) : null);
+    seenPanel(this.panels.seen, frame);
+    tablesPanel(this.panels.tables, frame);
+    this.fork.show(this.step);
+    if (this.timer === null) this.live.textContent = told(frame);
+  }
+
+  jump(step) {
+    this.pause();
+    this.seek(step);
+  }
+
+  play() {
+    if (this.timer !== null) return;
+    if (this.step === this.replay.num_steps) this.seek(0);
+    const next = () => {
+      this.seek(this.step + 1);
+      if (this.step === this.replay.num_steps) this.pause();
+      else this.timer = setTimeout(next, 1000 / this.speed);
+    };
+    this.timer = setTimeout(next, 1000 / this.speed);
+    this.showPlaying();
+  }
+
+  pause() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.showPlaying();
+  }
+
+  toggle() {
+    if (this.timer === null) this.play();
+    else this.pause();
+  }
+
+  /** Stop, and watch nothing any more. */
+  close() {
+    this.pause();
+    this.resized.disconnect();
+  }
+
+  setSpeed(by) {
+    const place = SPEEDS.indexOf(this.speed) + by;
+    this.speed = SPEEDS[Math.min(SPEEDS.length - 1, Math.max(0, place))];
+    this.speedName.textContent = `${this.speed} steps/s`;
+  }
+
+  showPlaying() {
+    const isPlaying = this.timer !== null;
+    this.playButton.textContent = isPlaying ? "⏸" : "▶";
+    this.playButton.setAttribute("aria-label", isPlaying ? "Pause (space)" : "Play (space)");
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.target instanceof HTMLSelectElement) return;
+    const onButton = event.target instanceof HTMLButtonElement || event.target.localName === "summary";
+    const actions = {
+      ArrowLeft: () => this.jump(this.step - 1),
+      ArrowRight: () => this.jump(this.step + 1),
+      Home: () => this.jump(0),
+      End: () => this.jump(this.replay.num_steps),
+      "+": () => this.setSpeed(1),
+      "=": () => this.setSpeed(1),
+      "-": () => this.setSpeed(-1),
+      " ": onButton ? null : () => this.toggle(),
+    };
+    const action = Object.hasOwn(actions, event.key) ? actions[event.key] : null;
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+
+  layOut() {
+    const width = this.network.parentElement.clientWidth || 960;
+    if (width === this.pixels) return;
+    this.pixels = width;
+    this.timeline.draw(this.timeline.scroller.clientWidth || width);
+    this.seek(this.step);
+  }
+}
+
+function section(kind) {
+  return html("section", { class: `panel ${kind}` });
+}
+
+function details(title, content) {
+  const element = html("details", {}, html("summary", {}, title));
+  element.addEventListener("toggle", () => element.open && element.childElementCount === 1 && element.append(content()));
+  return element;
+}
+
+function headline(replay) {
+  const agent = replay.agent;
+  const who = agent.run === undefined ? String(agent.name ?? "?") : `Policy of ${agent.run}, ${agent.actions} actions`;
+  const order = agent.workflow_order === undefined ? null : html("p", { class: "faint" }, `Workflow: ${agent.workflow_order}`);
+  const compliance = replay.compliance === null ? "" : `, compliance ${replay.compliance.toFixed(2)}`;
+  const { engine = "?", profile = "?" } = replay.game;
+  return html(
+    "header",
+    {},
+    html("h2", {}, who, html("span", { class: "versus" }, " against "), replay.red_agent),
+    order,
+    html("p", { class: "score" }, `Return ${points(replay.total_reward)} in ${replay.num_steps} steps${compliance}`),
+    html("p", { class: "faint" }, `${replay.which}. Profile ${profile}, engine ${engine}, environment seed ${replay.environment_seed}.`),
+  );
+}
+
+function legend() {
+  const item = (shape, text) => html("span", { class: "item" }, svg("svg", { class: "key", viewBox: "0 0 20 20", "aria-hidden": true }, shape), ` ${text}`);
+  return html(
+    "p",
+    { class: "legend" },
+    item(svg("circle", { class: "hold none", cx: 10, cy: 10, r: 7 }), "Red holds nothing"),
+    item(svg("path", { class: "hold user", d: "M10 1 L19 10 L10 19 L1 10 Z" }), "U a user session"),
+    item(svg("path", { class: "hold privileged", d: "M6 1 L14 1 L19 6 L19 14 L14 19 L6 19 L1 14 L1 6 Z" }), "P a privileged one"),
+    item(svg("rect", { class: "aimed-blue", x: 2, y: 2, width: 16, height: 16, rx: 4 }), "B Blue's target"),
+    item(svg("rect", { class: "aimed-red", x: 2, y: 2, width: 16, height: 16, rx: 4 }), "R Red's target"),
+    item(svg("path", { class: "decoy", d: "M4 17 L10 4 L16 17 Z" }), "a decoy"),
+    html("span", { class: "item" }, "≠ Blue takes it for something else"),
+  );
+}

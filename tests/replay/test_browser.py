@@ -1,0 +1,253 @@
+"""The page in a real browser: from disk, and as modules from a server under a strict policy."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import shutil
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.resources import files
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from pipeline.command.cli import main
+from pipeline.command.process import OK
+from pipeline.replay.episode import as_json
+from pipeline.replay.page import page
+from pipeline.replay.played import play
+from tests.pipeline.replay.conftest import NUM_STEPS, chosen, trained_policy
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+    from pipeline.replay.played import Played
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><script>document.title='owned'</script>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def played() -> Played:
+    return play(trained_policy(), chosen())
+
+
+@contextmanager
+def opened(browser: Browser, url: str, width: int = 1280) -> Iterator[Page]:
+    """Open a page, and see at its end that it complained of nothing and asked nobody else."""
+    complaints: list[str] = []
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        tab = context.new_page()
+        tab.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("requestfailed", lambda request: complaints.append(request.url))
+        tab.goto(url)
+        tab.wait_for_selector(".replay")
+        yield tab
+        assert complaints == []
+
+
+def count(tab: Page) -> str:
+    return tab.inner_text(".count")
+
+
+def test_keys_and_clicks_go_through_the_episode(browser: Browser, played: Played, tmp_path: Path) -> None:
+    path = tmp_path / "a.html"
+    path.write_text(page(played.replay()))
+    with opened(browser, path.as_uri()) as tab:
+        assert count(tab) == f"0 / {NUM_STEPS}"
+        for key, step in (("ArrowRight", 1), ("End", NUM_STEPS), ("ArrowLeft", NUM_STEPS - 1), ("Home", 0)):
+            tab.keyboard.press(key)
+            assert count(tab) == f"{step} / {NUM_STEPS}"
+        tab.locator("input[type=range]").fill("5")
+        step = played.trace.steps[4]
+        assert count(tab) == f"5 / {NUM_STEPS}"
+        assert step.blue.action in tab.inner_text(".now")
+        assert step.red.action in tab.inner_text(".now")
+        held = [host.get_attribute("data-host") for host in tab.locator('.host:not([data-held="None"])').all()]
+        assert sorted(held) == sorted(step.network.sessions)
+        following = played.trace.steps[5].blue
+        assert following.choice in tab.inner_text(".thought")
+        tab.get_by_text("CybORG's own tables").click()
+        assert played.replay().frames[5].true_table in tab.locator("pre").nth(1).inner_text()
+        tab.get_by_text("All steps as text").click()
+        tab.locator("tr[data-step='9'] button").click()
+        assert count(tab) == f"9 / {NUM_STEPS}"
+        box = tab.locator(".timeline").bounding_box()
+        assert box is not None
+        tab.locator(".timeline").click(position={"x": box["width"] - 12, "y": 90})
+        assert count(tab) == f"{NUM_STEPS} / {NUM_STEPS}"
+
+
+def test_it_plays_and_pauses_at_any_speed(browser: Browser, played: Played, tmp_path: Path) -> None:
+    path = tmp_path / "a.html"
+    path.write_text(page(played.replay()))
+    with opened(browser, path.as_uri()) as tab:
+        for _ in range(8):
+            tab.keyboard.press("+")
+        assert tab.inner_text(".speed") == "32 steps/s"
+        tab.keyboard.press("-")
+        assert tab.inner_text(".speed") == "16 steps/s"
+        tab.keyboard.press(" ")
+        playwright.expect(tab.locator(".count")).to_have_text(f"{NUM_STEPS} / {NUM_STEPS}")
+        tab.get_by_label("Play (space)").wait_for()
+        tab.get_by_label("Play (space)").click()  # begins anew
+        tab.get_by_label("Pause (space)").click()
+        at = count(tab)
+        tab.wait_for_timeout(200)
+        assert count(tab) == at
+
+
+def test_what_was_tried_is_shown_and_what_was_not_is_said(browser: Browser, played: Played, tmp_path: Path) -> None:
+    path = tmp_path / "a.html"
+    tried = played.fork(3, "Sleep", num_futures=50)
+    path.write_text(page(played.replay(tried)))
+    with opened(browser, path.as_uri()) as tab:
+        panel = tab.locator(".fork")
+        assert "No other choice was tried in step 1. This page stands by itself" in panel.inner_text()
+        assert "--fork 1" in panel.inner_text()
+        assert tab.locator(".fork-form").count() == 0
+        panel.get_by_text("step 4").click()
+        assert count(tab) == f"3 / {NUM_STEPS}"
+        assert f"Sleep instead of {tried.own.choice}" in panel.inner_text()
+        assert f"± {tried.difference_stderr:.2f}" in panel.inner_text()
+        assert panel.locator("rect.bin").count() == sum(map(bool, (*tried.own.counts, *tried.other.counts)))
+
+
+def test_a_hostile_file_runs_nothing(browser: Browser, played: Played, tmp_path: Path) -> None:
+    path, traces = tmp_path / "a.html", tmp_path / "hostile.jsonl"
+    assert main(("trace", "restore", "--steps", "5", "--to", str(traces))) == OK
+    header, line = map(json.loads, traces.read_text().splitlines())
+    header["agent"] = dict.fromkeys(("name", "run", "actions", "workflow_order", "__proto__"), HOSTILE)
+    header["game"] = {"engine": HOSTILE, "profile": HOSTILE}
+    line["red_agent"] = HOSTILE
+    line["addresses"]["User1"], line["subnets"]["User"] = HOSTILE, HOSTILE
+    for step in line["steps"]:
+        step["blue"] |= {"choice": HOSTILE, "likeliest": {HOSTILE: 0.5}}
+        step["red"] |= {"action": "__proto__", "target": HOSTILE}
+        step["network"]["decoys"] = {"User1": [HOSTILE]}
+        step["blue"]["saw"]["memory"] = [f"suspects {HOSTILE}", HOSTILE]
+    traces.write_text(json.dumps(header) + "\n" + json.dumps(line) + "\n")
+    assert main(("replay", str(traces), "--html", str(path))) == OK
+    with opened(browser, path.as_uri()) as tab:
+        for _ in range(5):
+            tab.keyboard.press("ArrowRight")
+        tab.get_by_text("CybORG's own tables").click()
+        tab.get_by_text("All steps as text").click()
+        assert tab.locator("img").count() == 0
+        assert tab.title().startswith("Replay: <img")
+        assert HOSTILE in tab.inner_text("h2")
+        assert "Other choices can't be tried here: a file of traces has steps alone" in tab.inner_text(".fork")
+
+
+def test_a_narrow_window_scrolls_in_one_direction(browser: Browser, played: Played, tmp_path: Path) -> None:
+    path = tmp_path / "a.html"
+    path.write_text(page(played.replay(played.fork(0, "Sleep", num_futures=20))))
+    with opened(browser, path.as_uri(), width=390) as tab:
+        assert tab.locator("html").evaluate("html => html.scrollWidth") <= 390
+        assert tab.locator(".host").count() == 13
+
+
+SHELL = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>live</title>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="replay.css"></head>
+<body><main></main><script type="module" src="shell.js"></script></body></html>"""
+SCRIPT = """
+import { mount } from "./replay.js";
+const source = async (what, choice = {}) => {
+  const answer = await fetch(`${what}?${new URLSearchParams(choice)}`);
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer.json();
+};
+mount(document.querySelector("main"), source);
+"""
+
+
+@contextmanager
+def served(answers: dict[str, Callable[[dict[str, str]], str]]) -> Iterator[str]:
+    """Serve the modules as they are, under the policy of the live page, and what they fetch."""
+    static = files("pipeline.replay") / "static"
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            name = url.path.removeprefix("/")
+            try:
+                if name in answers:
+                    kind, text = "application/json", answers[name](dict(parse_qsl(url.query)))
+                else:
+                    text = {"": SHELL, "shell.js": SCRIPT}.get(name) or (static / name).read_text()
+                    kind = {"js": "text/javascript", "css": "text/css"}.get(name.rpartition(".")[2], "text/html")
+                self.send_response(200)
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is told
+                kind, text = "text/plain", str(error)
+                self.send_response(400)
+            self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            self.send_header("Content-Security-Policy", "default-src 'self'; img-src data:")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_modules_fetch_an_episode_and_what_is_tried(browser: Browser, played: Played) -> None:
+    asked: list[dict[str, str]] = []
+
+    def fork(query: dict[str, str]) -> str:
+        asked.append(query)
+        return as_json(played.fork(int(query["moment"]), query["choice"], num_futures=20))
+
+    with served({"episode": lambda _: as_json(played.replay()), "fork": fork}) as url, opened(browser, url) as tab:
+        tab.locator("input[type=range]").fill("4")
+        tab.select_option(".fork select", "Restore User1")
+        tab.get_by_text("Play 1,000 futures").click()
+        tab.locator(".fork .sum").wait_for()
+        assert tab.inner_text(".fork .sum").startswith("Restore User1 instead of ")
+        assert asked == [{"moment": "4", "choice": "Restore User1"}]
+        likely = tab.locator(".thought button")
+        if likely.count():
+            likely.first.click()
+            playwright.expect(tab.locator(".outcomes tbody tr")).to_have_count(2)
+
+
+def test_what_fails_is_told(browser: Browser, played: Played) -> None:
+    def fork(_: dict[str, str]) -> str:
+        raise ValueError("no such <b>choice</b>")
+
+    with served({"episode": lambda _: as_json(replace(played.replay(), which="Some")), "fork": fork}) as url:
+        context = browser.new_context()
+        tab = context.new_page()
+        tab.goto(url)
+        tab.get_by_text("Play 1,000 futures").click()
+        tab.get_by_text("That could not be played: no such <b>choice</b>").wait_for()
+        context.close()
