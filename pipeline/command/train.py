@@ -15,6 +15,7 @@ run.py [train] [OPTION ...]
        run.py evaluate RUN|CHECKPOINT|random|sleep|restore [OPTION ...]
        run.py trace RUN|CHECKPOINT|random|sleep|restore [OPTION ...]
        run.py export RUN|CHECKPOINT --to DIR [OPTION ...]
+       run.py watch [RUN ...] [OPTION ...]
        run.py info [OPTION ...]"""
 _GUIDE: Final = """\
 commands (each has a --help of its own):
@@ -24,6 +25,8 @@ commands (each has a --help of its own):
   evaluate  play a run's policy, or an agent to compare it with, as CAGE-2 does
   trace     show an episode step by step, or write it down
   export    write a run's policy to a folder that needs NumPy alone, or torch
+  watch     show runs as a page in a browser: curves, the map of orders, and
+            runs side by side, while they go on or later
   info      print versions, machine, and what a run would allocate
 
 examples:
@@ -36,6 +39,7 @@ examples:
   python run.py evaluate logs/tuesday
   python run.py trace logs/tuesday --episode 417
   python run.py export logs/tuesday --to defender
+  python run.py watch
   python run.py info --workers 100
 
 A file has the same names with underscores, and a table for PPO's:

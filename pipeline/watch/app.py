@@ -1,0 +1,176 @@
+"""What the page asks for, and its own files. All is read-only."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+from anyio.to_thread import run_sync
+from sse_starlette import EventSourceResponse
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from pipeline.reading.folders import UnknownRunError
+from pipeline.reading.glance import glance
+from pipeline.reading.owner import locked_files
+from pipeline.reading.run import Reading
+from pipeline.watch import views
+from pipeline.watch.access import Access
+from pipeline.watch.feed import Feed
+from pipeline.watch.wire import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from starlette.requests import Request
+
+    from pipeline.reading.folders import RunFolders
+
+STATIC: Final = Path(__file__).parent / "static"
+INTERVAL_S: Final = 1.0
+"""Between two looks at what a run wrote."""
+MOST_READINGS: Final = 8
+"""Runs whose curves are kept in memory at a time."""
+
+
+class Watch:
+    """Answers the page.
+
+    Args:
+        folders: The runs that are meant.
+    """
+
+    def __init__(self, folders: RunFolders) -> None:
+        self._folders = folders
+        self._readings: OrderedDict[str, Reading] = OrderedDict()
+        self._lock = threading.Lock()
+        self._search_thread = anyio.CapacityLimiter(1)
+
+    def routes(self) -> list[BaseRoute]:
+        """Return what is answered."""
+        return [
+            Route("/", self._index),
+            Route("/api/runs", self._runs),
+            Route("/api/runs/{name}", self._run),
+            Route("/api/runs/{name}/news", self._news),
+            Route("/api/runs/{name}/snapshot", self._snapshot),
+            Route("/api/runs/{name}/orders/{num_visits:int}", self._orders),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ]
+
+    async def _index(self, request: Request) -> Response:
+        return FileResponse(STATIC / "index.html")
+
+    async def _runs(self, request: Request) -> Response:
+        def look() -> list[dict[str, Any]]:
+            locked = locked_files()
+            rows = []
+            for name in self._folders.names():
+                try:
+                    rows.append(views.row(name, glance(self._folders.path(name), locked)))
+                except UnknownRunError:  # it has gone meanwhile
+                    continue
+            return rows
+
+        return _json(await run_sync(look))
+
+    async def _run(self, request: Request) -> Response:
+        def look() -> dict[str, Any]:
+            reading = self._reading(name)
+            with reading.lock:
+                reading.refresh()
+                return views.details(name, reading)
+
+        name = request.path_params["name"]
+        return _json(await run_sync(look))
+
+    async def _snapshot(self, request: Request) -> Response:
+        """Answer with what `_news` says first, and no more."""
+
+        def look() -> str:
+            reading = self._reading(request.path_params["name"])
+            with reading.lock:
+                reading.refresh()
+                return to_json(Feed(reading).news())
+
+        return Response(await run_sync(look), media_type="application/json")
+
+    async def _news(self, request: Request) -> Response:
+        reading = await run_sync(self._reading, request.path_params["name"])
+        return EventSourceResponse(news(reading))
+
+    async def _orders(self, request: Request) -> Response:
+        num_visits = request.path_params["num_visits"]
+        reading = await run_sync(self._reading, request.path_params["name"])
+        try:
+            found = await run_sync(reading.orders_after, num_visits, limiter=self._search_thread)
+        except ValueError as error:
+            return PlainTextResponse(str(error), 404)
+        return _json(views.orders(found, num_visits) if found else None)
+
+    def _reading(self, name: str) -> Reading:
+        """Return a run, as far as it has been read; those that were asked for last are kept.
+
+        Raises:
+            UnknownRunError: There is none of this name.
+        """
+        path = self._folders.path(name)
+        with self._lock:
+            if name not in self._readings:
+                self._readings[name] = Reading(path)
+                if len(self._readings) > MOST_READINGS:
+                    self._readings.popitem(last=False)
+            self._readings.move_to_end(name)
+            return self._readings[name]
+
+
+async def news(reading: Reading, interval_s: float = INTERVAL_S) -> AsyncIterator[dict[str, str]]:
+    """Yield what is new of a run, as server-sent events, for as long as somebody listens.
+
+    Args:
+        reading: The run.
+        interval_s: Between two looks.
+    """
+    feed = Feed(reading)
+
+    def look() -> str | None:
+        with reading.lock:
+            reading.refresh()
+            found = feed.news()
+            return None if found is None else to_json(found)
+
+    while True:
+        text = await run_sync(look)
+        if text is not None:
+            yield {"data": text}
+        await anyio.sleep(interval_s)
+
+
+def make_app(folders: RunFolders, *, token: str, port: int, further: Sequence[BaseRoute] = ()) -> Starlette:
+    """Return the application.
+
+    Args:
+        folders: The runs that are meant.
+        token: What whoever asks has to know.
+        port: Of the server.
+        further: Routes of other parts of the page, which are guarded like the rest.
+    """
+    return Starlette(
+        routes=[*Watch(folders).routes(), *further],
+        middleware=[Middleware(Access, token=token, port=port)],
+        exception_handlers={UnknownRunError: _unknown},
+    )
+
+
+def _json(value: object) -> Response:
+    return Response(to_json(value), media_type="application/json")
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    return PlainTextResponse(str(error), 404)
