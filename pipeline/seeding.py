@@ -41,6 +41,8 @@ class Stream(IntEnum):
     COMPARISON_ACTIONS = 8
     SHARED_ORDERS = 9
     COMPARISON_AGENT = 10
+    FUTURE_ENVIRONMENT = 11
+    FUTURE_ACTIONS = 12
 
 
 class Purpose(Enum):
@@ -51,6 +53,8 @@ class Purpose(Enum):
     """A run looks at what it has trained, and goes by it."""
     COMPARISON = (Stream.COMPARISON_ENVIRONMENT, Stream.COMPARISON_ACTIONS)
     """Agents are compared (`run.py evaluate`), on episodes that no choice was made by."""
+    FUTURE = (Stream.FUTURE_ENVIRONMENT, Stream.FUTURE_ACTIONS)
+    """An episode is played on from one of its moments, many times (`replay.fork`)."""
 
 
 def generator(run_seed: int, stream: Stream, *indices: int) -> np.random.Generator:

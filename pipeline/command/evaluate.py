@@ -15,10 +15,11 @@ from pipeline.cage2.facts.order_names import UnknownOrderError, parse_order
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.command import agent as agents
 from pipeline.command import contest
+from pipeline.command.game import game_config
 from pipeline.command.options import UsageError, given_options, make_config
 from pipeline.command.process import OK, loop_factory
-from pipeline.command.record import describe, game_config, make_report, trace_header
 from pipeline.defenders.reference import AgentReference
+from pipeline.evaluate.record import describe, make_report, trace_header
 from pipeline.evaluate.scenario import LENGTHS, Scenario
 from pipeline.machine import num_cores
 

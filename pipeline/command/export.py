@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.command.evaluate import MAX_EPISODES, number_of, workflow_id_of
+from pipeline.command.game import game_config
 from pipeline.command.options import UsageError
 from pipeline.command.process import OK
-from pipeline.command.record import describe, game_config, make_report
+from pipeline.evaluate.record import describe, make_report
 from pipeline.evaluate.scenario import PROTOCOL, Scenario
 from pipeline.export.names import Form
 from pipeline.export.room import require_room

@@ -5,28 +5,26 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
-from pipeline.cage2.mixed_env import MIXED, red_agents_of
+from pipeline.cage2.mixed_env import MIXED
 from pipeline.command import agent as agents
 from pipeline.command.evaluate import MAX_EPISODES, MAX_STEPS, number_of, workflow_id_of
+from pipeline.command.game import game_config
 from pipeline.command.options import UsageError, given_options, make_config
 from pipeline.command.process import FAILED, OK, printing_to_stderr
-from pipeline.command.record import describe, game_config, trace_header
 from pipeline.command.terminal import tell
 from pipeline.defenders.reference import AgentReference
-from pipeline.evaluate.scenario import Scenario
+from pipeline.evaluate.record import describe, trace_header
 from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.config import Config
+    from pipeline.evaluate.chosen import Chosen
     from pipeline.evaluate.trained import Trained
-    from pipeline.seeding import Purpose
     from pipeline.trace.trace import Header, Trace
 
 OPTIONS: tuple[str, ...] = (
@@ -62,18 +60,6 @@ others, which the run played itself:
 
 In Python: pipeline.read_traces("restore.jsonl"). docs/files.md has the keys.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class _Episodes:
-    """Which episodes are played, and in which game."""
-
-    config: Config
-    """Of the game, and with the seed that all others come from."""
-    num_steps: int
-    purpose: Purpose
-    group: int
-    indices: range
 
 
 def set_up(parser: argparse.ArgumentParser) -> None:
@@ -141,14 +127,18 @@ def run(options: argparse.Namespace) -> int:
 
             require_told(trained.run_dir, trained.config, given.get("red_agent"))
     indices = range(first, first + num_episodes)
+    from pipeline.evaluate.chosen import compared, of_the_run
+    from pipeline.seeding import Purpose
+
     if trained is None or options.purpose == "comparison":
-        episodes = _compared(game_config(given, trained), num_steps, indices)
+        episodes = compared(game_config(given, trained), num_steps, indices)
     else:
-        episodes = _of_the_run(trained, given, options.purpose, indices, visit)
+        config = make_config({**what_results_depend_on(trained.config), **given})
+        episodes = of_the_run(config, trained.workflow_id, Purpose[options.purpose.upper()], indices, visit)
     agent = reference or trained or options.agent
     header = trace_header(describe(agent, greedy=options.greedy), episodes.config, episodes.purpose)
     try:
-        _write(options, header, _play(options, agent, episodes))
+        _write(options, header, _play(agent, episodes, greedy=options.greedy))
         sys.stdout.flush()
     except BrokenPipeError:  # who reads has seen enough; Python would complain of what is left once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -183,61 +173,20 @@ def _check_purpose(options: argparse.Namespace, given: dict[str, Any], *, is_run
         raise UsageError(f"{flag} is the run's own with --purpose {options.purpose}: leave it out")
 
 
-def _compared(config: Config, num_steps: int | None, indices: range) -> _Episodes:
-    """Return episodes as `run.py evaluate` plays them."""
-    from pipeline.seeding import Purpose
-
-    if len(red_agents_of(config.red_agent)) > 1:
-        config = config.model_copy(update={"red_agent": red_agents_of(config.red_agent)[0]})  # a scenario has one
-    num_steps = num_steps or config.episode_steps
-    return _Episodes(config, num_steps, Purpose.COMPARISON, Scenario(config.red_agent, num_steps).group, indices)
-
-
-def _of_the_run(trained: Trained, given: dict[str, Any], purpose: str, indices: range, visit: int) -> _Episodes:
-    """Return episodes that the run has played."""
-    from pipeline.learn.evaluation import STRIDE
-    from pipeline.seeding import Purpose
-
-    config = make_config({**what_results_depend_on(trained.config), **given})
-    indices = range(indices.start + visit * STRIDE, indices.stop + visit * STRIDE)
-    return _Episodes(config, config.episode_steps, Purpose[purpose.upper()], trained.workflow_id, indices)
-
-
-def _play(options: argparse.Namespace, agent: Trained | AgentReference | str, episodes: _Episodes) -> Iterator[Trace]:
+def _play(agent: Trained | AgentReference | str, episodes: Chosen, *, greedy: bool) -> Iterator[Trace]:
     """Yield the episodes, each when it has been played."""
-    from pipeline.cage2.cyborg.env import require_cyborg
-    from pipeline.collect.methods import game_spec
-    from pipeline.evaluate.evaluation import EPISODES_PER_AGENT
-    from pipeline.evaluate.headers import EVALUATION_HEADER
-    from pipeline.evaluate.task import Policy, Task
-    from pipeline.evaluate.traced import traces
-    from pipeline.numerics.subnormals import subnormals_flushed
-    from pipeline.trace.recorder import must_compile
+    from pipeline.evaluate.task import Policy
 
-    game = replace(game_spec(episodes.config), num_steps=episodes.num_steps)
-    if game.engine == "cyborg":
-        require_cyborg(game.cyborg)
-    player: Policy | AgentReference | str
-    if isinstance(agent, (AgentReference, str)):
-        player = agent
-    else:
-        player = Policy(agent.weights, agent.workflow_id, options.greedy)
-    if must_compile(game, is_policy=isinstance(player, Policy)):
+    player = agent if isinstance(agent, (AgentReference, str)) else Policy(agent.weights, agent.workflow_id, greedy)
+    if episodes.must_compile(player):
         tell("note: compiling first, once, about 10 s")
-    header = EVALUATION_HEADER.views(memoryview(bytearray(EVALUATION_HEADER.size_bytes)))
-    first = episodes.indices.start
-    if isinstance(player, AgentReference):  # which may remember the episodes before, from where it is made anew
-        first -= first % EPISODES_PER_AGENT
-    for begin in range(first, episodes.indices.stop, EPISODES_PER_AGENT):
-        num_episodes = min(EPISODES_PER_AGENT, episodes.indices.stop - begin)
-        played = traces(
-            Task(player, game, episodes.config.seed, episodes.group, begin, num_episodes), header, episodes.purpose
-        )
-        for _ in range(num_episodes):
-            with subnormals_flushed(), printing_to_stderr():
-                trace = next(played)
-            if trace.index in episodes.indices:
-                yield trace
+    played = episodes.play(player)
+    while True:
+        with printing_to_stderr():
+            trace = next(played, None)
+        if trace is None:
+            return
+        yield trace
 
 
 def _write(options: argparse.Namespace, header: Header, traces: Iterator[Trace]) -> None:

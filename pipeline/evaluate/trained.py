@@ -49,6 +49,13 @@ class Trained:
     """That it was trained with."""
     weights: npt.NDArray[np.float32]
     """The actor's, flat."""
+    critic: npt.NDArray[np.float32]
+    """Its critic's, flat."""
+
+    @property
+    def shape(self) -> PolicyShape:
+        """The policy's sizes."""
+        return _shape(self.config)
 
     def policy(self, *, greedy: bool = False) -> Policy:
         """Return it as an agent for `play_out.play_out`."""
@@ -56,7 +63,7 @@ class Trained:
 
         config = self.config
         interface = Interface(config.observation_memory, config.actions)
-        actor = Actor(self.weights, PolicyShape.of(interface, config.hidden_sizes))
+        actor = Actor(self.weights, self.shape)
         return Policy(actor, interface, self.workflow_id, greedy, config.episode_steps)
 
 
@@ -82,7 +89,7 @@ def _load(run_dir: Path, workflow_id: int | None) -> Trained:
     if latest is None or not latest.policies:
         raise NoPolicyError(f"{run_dir} has no checkpoint yet: go on with it (resume {run_dir}) until it has made one")
     policy, order, reason = _choose(run_dir, latest, workflow_id)
-    shape = PolicyShape.of(Interface(config.observation_memory, config.actions), config.hidden_sizes)
+    weights, critic = latest.weights(policy, _shape(config))
     return Trained(
         run_dir=run_dir,
         config=config,
@@ -90,8 +97,13 @@ def _load(run_dir: Path, workflow_id: int | None) -> Trained:
         reason=reason,
         num_updates=policy.num_updates,
         num_episodes=policy.num_episodes,
-        weights=latest.actor_weights(policy, shape.actor.num_values),
+        weights=weights,
+        critic=critic,
     )
+
+
+def _shape(config: Config) -> PolicyShape:
+    return PolicyShape.of(Interface(config.observation_memory, config.actions), config.hidden_sizes)
 
 
 def _choose(run_dir: Path, latest: Latest, workflow_id: int | None) -> tuple[PolicyFile, int, str]:

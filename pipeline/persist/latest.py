@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.persist.manifest import File, PolicyFile
+    from pipeline.policy.params import PolicyShape
 
 MANIFEST: Final = "manifest.json"
 CHECKPOINT: Final = "checkpoint"
@@ -40,26 +41,32 @@ class Latest:
     """Workflows of the visits in progress."""
     policies: tuple[PolicyFile, ...]
 
-    def actor_weights(self, policy: PolicyFile, num_values: int) -> npt.NDArray[np.float32]:
-        """Return an actor's weights, flat.
+    def weights(
+        self, policy: PolicyFile, shape: PolicyShape
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return an actor's weights and its critic's, each flat.
 
         Args:
             policy: One of those here.
-            num_values: How many weights the run's actors have.
+            shape: Of the run's policies.
 
         Raises:
             CheckpointError: The file is damaged, gone, or of a policy of another shape.
         """
         path = self.folder / policy.file
         try:
-            weights: npt.NDArray[np.float32] = load(read_checked(path, policy))["actor"]
+            tensors = load(read_checked(path, policy))
+            actor, critic = tensors["actor"], tensors["critic"]
         except (SafetensorError, KeyError) as error:
             msg = f"can't read {path}: {error}"
             raise CheckpointError(msg) from None
-        if (weights.dtype.name, weights.shape) != ("float32", (num_values,)):
-            msg = f"{path} has an actor of {weights.shape} {weights.dtype}, and the run's have {num_values} float32"
-            raise CheckpointError(msg)
-        return weights
+        for name, weights, mlp in (("an actor", actor, shape.actor), ("a critic", critic, shape.critic)):
+            if (weights.dtype.name, weights.shape) != ("float32", (mlp.num_values,)):
+                msg = (
+                    f"{path} has {name} of {weights.shape} {weights.dtype}, and the run's have {mlp.num_values} float32"
+                )
+                raise CheckpointError(msg)
+        return actor, critic
 
 
 def find_run(path: Path) -> Path:

@@ -1,8 +1,10 @@
-"""What Blue sees, in words."""
+"""What Blue sees, in words, and back."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pipeline.cage2.blue.interface import DECOYS_OF_HOST, HOSTS_THAT_MATTER, NUM_TENTHS, REMEMBERED
 from pipeline.cage2.facts import spec
@@ -10,7 +12,6 @@ from pipeline.cage2.facts.table import ACTIVITIES, ACTIVITY_BITS, CONDITION_BITS
 from pipeline.trace.trace import Seen
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
 _CELLS = {
@@ -19,6 +20,7 @@ _CELLS = {
     for condition_bits, condition in zip(CONDITION_BITS, CONDITIONS, strict=True)
 }
 """What a host's four bits say."""
+_BITS_OF_CELL = {cell: bits for bits, cell in _CELLS.items()}
 _NOTHING = ("None", "No")
 
 
@@ -57,3 +59,28 @@ def in_words(bits: npt.NDArray[np.int8]) -> Seen:
             table[name] = cell
     memory = values[spec.OBSERVATION_SIZE :]
     return Seen(table, tuple(name for name, bit in zip(MEMORY_NAMES, memory, strict=False) if bit))
+
+
+def as_bits(seen: Seen, observation_size: int) -> npt.NDArray[np.int8]:
+    """Return the bits that `in_words` was told of.
+
+    Args:
+        seen: Words.
+        observation_size: With a memory, or without.
+
+    Returns:
+        `[observation_size]` in {0, 1}.
+
+    Raises:
+        ValueError: They are not what any bits of this size say.
+    """
+    bits = np.zeros(observation_size, np.int8)
+    try:
+        for name, cell in seen.table.items():
+            first = spec.BITS_PER_HOST * spec.HOST_NAMES.index(name)
+            bits[first : first + spec.BITS_PER_HOST] = _BITS_OF_CELL[cell]
+        for name in seen.memory:
+            bits[spec.OBSERVATION_SIZE + MEMORY_NAMES.index(name)] = 1
+    except (KeyError, ValueError, IndexError):
+        raise ValueError(f"not what Blue sees by {observation_size} bits") from None
+    return bits

@@ -53,7 +53,9 @@ def test_a_trained_policy_enters_as_it_plays_in_the_script(greedy: bool) -> None
     shape = PolicyShape.of(Interface(observation_memory=True, actions="merged"))
     config = Config(observation_memory=True, actions="merged")
     weights = np.random.default_rng(1).normal(0, 0.3, shape.actor.num_values).astype(np.float32)
-    trained = Trained(Path("run"), config, 17, "as asked for", 20, 1280, weights)
+    trained = Trained(
+        Path("run"), config, 17, "as asked for", 20, 1280, weights, np.zeros(shape.critic.num_values, np.float32)
+    )
     scenarios = (("B_lineAgent", 30), ("RedMeanderAgent", 50))
     script = import_module("parts.contest_script")
     with random_kept():

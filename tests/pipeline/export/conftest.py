@@ -29,7 +29,8 @@ def make_trained() -> MakeTrained:
     def make(memory: bool = True, actions: Actions = "merged", **options: Any) -> Trained:
         config = Config(observation_memory=memory, actions=actions, **options)
         shape = PolicyShape.of(Interface(memory, actions), config.hidden_sizes)
-        return Trained(config.log_dir / "run", config, 17, "as asked for", 20, 1280, weights(5, shape))
+        critic = np.zeros(shape.critic.num_values, np.float32)
+        return Trained(config.log_dir / "run", config, 17, "as asked for", 20, 1280, weights(5, shape), critic)
 
     return make
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.pipeline.conftest import MakeRun
 
 SIZE = PLAIN.actor.num_values
+OTHER = PolicyShape(num_actions=7)
 
 
 def latest(run_dir: Path) -> Latest:
@@ -34,7 +35,7 @@ def test_what_is_in_a_checkpoint(make_run: MakeRun) -> None:
     store = PolicyStore(0, "uniform", PolicyShape())
     for policy in found.policies:
         expected = store.get_or_create(policy.workflow_id, warm_start=False).network.actor_weights()
-        np.testing.assert_array_equal(found.actor_weights(policy, SIZE), expected)
+        np.testing.assert_array_equal(found.weights(policy, PLAIN)[0], expected)
 
 
 def test_no_checkpoint_yet(make_run: MakeRun) -> None:
@@ -45,8 +46,10 @@ def test_no_checkpoint_yet(make_run: MakeRun) -> None:
 
 def test_an_actor_of_another_shape_is_refused(make_run: MakeRun) -> None:
     found = latest(make_run({3: 900}))
-    with pytest.raises(CheckpointError, match=rf"has an actor of \({SIZE},\) float32, and the run's have 7 float32"):
-        found.actor_weights(found.policies[0], 7)
+    with pytest.raises(
+        CheckpointError, match=rf"has an actor of \({SIZE},\) float32, and .* have {OTHER.actor.num_values} float32"
+    ):
+        found.weights(found.policies[0], OTHER)
 
 
 def test_damage_is_named(make_run: MakeRun) -> None:
@@ -55,10 +58,10 @@ def test_damage_is_named(make_run: MakeRun) -> None:
     path = run / "checkpoint" / found.policies[0].file
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match="was altered or damaged"):
-        found.actor_weights(found.policies[0], SIZE)
+        found.weights(found.policies[0], PLAIN)
     path.unlink()
     with pytest.raises(CheckpointError, match="the checkpoint lacks"):
-        found.actor_weights(found.policies[0], SIZE)
+        found.weights(found.policies[0], PLAIN)
 
 
 def test_a_checkpoint_that_is_replaced_meanwhile_is_read_again(make_run: MakeRun) -> None:
