@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from pipeline.report.markup import Markup, h
@@ -67,11 +66,12 @@ def chart(curves: Sequence[Curve], x_label: str, y_label: str, *, is_log: bool =
         return HEIGHT - _BOTTOM - up.place(min(max(value, up.low), up.high)) * (HEIGHT - _TOP - _BOTTOM)
 
     bottom = HEIGHT - _BOTTOM
+    along = [(_at(x_of(value)), text) for value, text in across.ticks]
     parts = [
         *(h("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=_at(y_of(v)), y2=_at(y_of(v)), class_="grid") for v, _ in up.ticks),
         *(h("text", text, x=_LEFT - 8, y=_at(y_of(v) + 4), class_="tick end") for v, text in up.ticks),
-        *(h("line", x1=_at(x_of(v)), x2=_at(x_of(v)), y1=bottom, y2=bottom + 5, class_="axis") for v, _ in across.ticks),
-        *(h("text", text, x=_at(x_of(v)), y=bottom + 20, class_="tick middle") for v, text in across.ticks),
+        *(h("line", x1=x, x2=x, y1=bottom, y2=bottom + 5, class_="axis") for x, _ in along),
+        *(h("text", text, x=x, y=bottom + 20, class_="tick middle") for x, text in along),
         h("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=bottom, y2=bottom, class_="axis"),
         h("text", x_label, x=(WIDTH + _LEFT - _RIGHT) / 2, y=HEIGHT - 6, class_="label middle"),
         h("text", y_label, transform=f"translate(14 {(bottom + _TOP) / 2:.0f}) rotate(-90)", class_="label middle"),
@@ -103,13 +103,12 @@ def _linear(values: Sequence[float]) -> _Axis:
 
 def _logarithmic(values: Sequence[float]) -> _Axis:
     """Return an axis of negative values; those above -1 are at its upper end."""
-    low, high = min(*values, -2.0), -1.0
-    ceiling = max(value for value in values) if values else high
-    best = min(ceiling, -1.0)
-    decades = [-m * 10.0**e for e in range(7) for m in (1, 2, 5)]
-    high = min((tick for tick in decades if tick >= best), default=-1.0)
-    ticks = [tick for tick in decades if low <= tick <= high]
-    spread = math.log(-low) - math.log(-high) or 1.0
+    best = min(max(values), -1.0)
+    low = min(*values, 2 * best)
+    round_numbers = [-m * 10.0**e for e in range(7) for m in (1, 2, 5)]
+    high = min(number for number in round_numbers if number >= best)
+    ticks = [number for number in round_numbers if low <= number <= high]
+    spread = math.log(-low) - math.log(-high)
     return _Axis(
         low,
         high,
@@ -132,24 +131,3 @@ def _number(value: float, step: float) -> str:
 def _at(value: float) -> str:
     """Return a place to a tenth of a unit, as short as it goes."""
     return f"{value:.1f}".removesuffix(".0")
-
-
-def thinned(curve: Curve, most: int) -> Curve:
-    """Return a curve with at most so many points, each the mean of as many neighbours.
-
-    Standard errors are those of such means, of points that know nothing of each other.
-    """
-    size = math.ceil(len(curve.x) / most)
-    if size <= 1:
-        return curve
-    edges = [*range(0, len(curve.x), size), len(curve.x)]
-    groups = [range(start, end) for start, end in pairwise(edges)]
-    return Curve(
-        curve.label,
-        [math.fsum(curve.x[i] for i in group) / len(group) for group in groups],
-        [math.fsum(curve.y[i] for i in group) / len(group) for group in groups],
-        None
-        if curve.stderr is None
-        else [math.sqrt(math.fsum(curve.stderr[i] ** 2 for i in group)) / len(group) for group in groups],
-        curve.kind,
-    )

@@ -16,9 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.collect.methods import game_spec
+from pipeline.config import Config
 from pipeline.evaluate.chosen import compared
 from pipeline.evaluate.evaluation import Request, evaluate
-from pipeline.evaluate.record import game_config
 from pipeline.evaluate.scenario import PROTOCOL, Scenario
 from pipeline.evaluate.task import Policy
 from pipeline.evaluate.trained import NoPolicyError, load_trained
@@ -28,12 +28,12 @@ from pipeline.replay.played import play, returns_of
 from pipeline.report.errors import ReportError
 from pipeline.run.summary import SUMMARY, found
 from pipeline.types import RunFinished
+from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pipeline.config import Config
     from pipeline.evaluate.chosen import Chosen
     from pipeline.evaluate.results import ScenarioResult
     from pipeline.evaluate.trained import Trained
@@ -94,9 +94,7 @@ class Facts:
     """Why there is none; empty if there is one."""
 
 
-def gather(
-    run_dir: Path, num_episodes: int, note_progress: Callable[[int], None] = lambda _: None
-) -> Facts:
+def gather(run_dir: Path, num_episodes: int, note_progress: Callable[[int], None] = lambda _: None) -> Facts:
     """Return what a report tells of a run.
 
     Args:
@@ -185,7 +183,10 @@ def _known(summary: Any) -> dict[str, Any]:
 
 def _defender(trained: Trained, num_episodes: int, note_progress: Callable[[int], None]) -> Defender:
     # any engine plays the same, and all nine games are played against the game's own Reds
-    config = game_config({"engine": "fast", "red_agent": RED_AGENTS[0]}, trained)
+    values = what_results_depend_on(trained.config)
+    config = Config.model_validate(
+        {**values, "engine": "fast", "red_agent": RED_AGENTS[0], "red_sha256": {}, "seed": 0}
+    )
     scenarios = PROTOCOL
     if config.episode_steps != EPISODE_STEPS:
         scenarios = tuple(Scenario(red_agent, config.episode_steps) for red_agent in RED_AGENTS)

@@ -1,4 +1,4 @@
-"""The 120 orders as a picture: a row for each beginning, a cell for each order, shaded by what it is believed to be worth."""
+"""The 120 orders as a picture: a row for each beginning, a cell for each order, shaded by what it may be worth."""
 
 from __future__ import annotations
 
@@ -69,9 +69,7 @@ def order_map(orders: Sequence[Order]) -> Markup:
     return h("svg", *parts, viewBox=f"0 0 {width} {height}", role="img", aria_label="120 orders", class_="map")
 
 
-def _cell(
-    order: Order, name: str, rest: Sequence[str], x: int, y: int, shade: tuple[int, int, int] | None
-) -> Markup:
+def _cell(order: Order, name: str, rest: Sequence[str], x: int, y: int, shade: tuple[int, int, int] | None) -> Markup:
     is_bright = shade is not None and 0.299 * shade[0] + 0.587 * shade[1] + 0.114 * shade[2] >= _BRIGHT
     worth = "nothing is known" if order.mean is None else f"{order.mean:.1f} ± {order.std:.1f} points"
     return h(
