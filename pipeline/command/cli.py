@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Final, Protocol
 
 from native_buffers.errors import NativeBufferError, SharedMemoryFull
-from pipeline.command import evaluate, export, info, replay, resume, trace, train, watch
+from pipeline.command import evaluate, export, info, replay, report, resume, trace, train, watch
 from pipeline.command.options import Parser, UsageError, unknown_argument
 from pipeline.command.process import FAILED, INTERRUPTED, USAGE
 from pipeline.command.terminal import tell
@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "replay": replay,
     "export": export,
     "watch": watch,
+    "report": report,
     "info": info,
 }
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.cage2.attackers.reference import is_reference
 from pipeline.cage2.mixed_env import red_agents_of
-from pipeline.command.findings import findings
 from pipeline.machine import num_cores
 from pipeline.printable import printable
+from pipeline.report.findings import findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -39,7 +39,6 @@ def run_finished(
         digest: Of what it has learned.
         episodes_before: What it had learned from when this process took it up.
     """
-    compared = report if report and report.num_observed > 1 else None  # one order alone is tied with nobody
     return RunFinished(
         digest=digest,
         profile=config.profile,
@@ -48,17 +47,29 @@ def run_finished(
         updates=statistics.total_updates,
         wall_s=statistics.wall_s,
         episodes_per_s=(statistics.total_episodes - episodes_before) / statistics.wall_s,
-        num_observed=report.num_observed if report else 0,
-        too_few_observed=report is None or report.too_little,
         best_workflow=order_name(best[0]) if best else None,
         best_score=best[1] if best else None,
-        posterior_best=order_name(report.best) if report else None,
-        posterior_mean=report.mean if report else None,
-        posterior_std=report.std if report else None,
-        tied_with_best=compared.tied if compared else (),
-        pairs=compared.pairs if compared else (),
-        settling=compared.settling if compared else None,
+        **found(report),
     )
+
+
+def found(report: SearchReport | None) -> dict[str, Any]:
+    """Return the fields of `RunFinished` that say what a search has found.
+
+    Args:
+        report: What may be concluded from it; None if nothing was observed.
+    """
+    compared = report if report and report.num_observed > 1 else None  # one order alone is tied with nobody
+    return {
+        "num_observed": report.num_observed if report else 0,
+        "too_few_observed": report is None or report.too_little,
+        "posterior_best": order_name(report.best) if report else None,
+        "posterior_mean": report.mean if report else None,
+        "posterior_std": report.std if report else None,
+        "tied_with_best": compared.tied if compared else (),
+        "pairs": compared.pairs if compared else (),
+        "settling": compared.settling if compared else None,
+    }
 
 
 def summary(finished: RunFinished, config: Config, statistics: PipelineStatistics) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.cage2.facts.order_names import PAIRS, order_name
 from pipeline.cage2.facts.orders import PRECEDENCES
-from pipeline.command.findings import findings
+from pipeline.report.findings import findings
 from pipeline.types import Estimate, PairEffect, RunFinished, Score, Settling, TiedOrder
 
 if TYPE_CHECKING:
