@@ -22,7 +22,7 @@ import numpy as np
 from pipeline.cage2.attackers.reference import is_reference
 from pipeline.cage2.cyborg.blue_table import BlueTable
 from pipeline.cage2.cyborg.generator import generator_kept
-from pipeline.cage2.cyborg.placeholders import placeholders
+from pipeline.cage2.cyborg.placeholders import NOT_NEEDED, placeholders
 from pipeline.cage2.cyborg.red_side import RedSide
 from pipeline.cage2.cyborg.scenario import cyborg_scenario
 from pipeline.cage2.cyborg.subnets import subnets_listed_once
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from pipeline.cage2.cyborg.blue_table import Connection
 
 _MODULES: dict[Package, str] = {"csle": "csle_cyborg", "upstream": "CybORG"}
-_PLACEHOLDERS = ("stable_baselines3", "paramiko")
-"""What CybORG imports for an agent that loads a trained model (and torch with it) and for logs over SSH."""
 
 _HOST_INDEX = {name: index for index, name in enumerate(spec.HOST_NAMES)}
 _MALWARE_DENSITY = 0.9
@@ -288,7 +286,7 @@ def load_cyborg(package: Package) -> Cyborg:
         CyborgNotInstalledError: It is not there.
     """
     require_cyborg(package)
-    with placeholders(_PLACEHOLDERS):
+    with placeholders(NOT_NEEDED):
         return _load_csle() if package == "csle" else _load_upstream()
 
 

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.cage2.attackers.errors import AttackerError
-from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.cyborg.env import CyborgEnv, EpisodeNotStartedError
 from pipeline.cage2.facts import spec
-from pipeline.cage2.facts.names import Compromised
-from pipeline.play.game import GameSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,14 +129,11 @@ def test_one_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 
 def test_one_that_was_written_for_cyborg_by_its_name_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.setattr(sys, "meta_path", [each for each in sys.meta_path if not hasattr(each, "is_csles")])
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "helper_of_red.py").write_text("from CybORG.Agents import B_lineAgent")
     (tmp_path / "red.py").write_text("import helper_of_red\n\nclass Mine(helper_of_red.B_lineAgent): ...\n")
-    game = GameSpec(
-        f"{tmp_path}/red.py:Mine", "cyborg", "head", "csle", Compromised.FIXABLE, num_steps=30, interface=Interface()
-    )
-    mine, theirs = game.env(), CyborgEnv("B_lineAgent")
+    mine, theirs = CyborgEnv(f"{tmp_path}/red.py:Mine"), CyborgEnv("B_lineAgent")
     for env in (mine, theirs):
         env.reset(3)
     assert [mine.step(0)[1] for _ in range(30)] == [theirs.step(0)[1] for _ in range(30)]
