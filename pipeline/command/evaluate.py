@@ -18,8 +18,9 @@ from pipeline.command import contest
 from pipeline.command.options import UsageError, given_options, make_config
 from pipeline.command.process import OK, loop_factory
 from pipeline.command.record import describe, game_config, make_report, trace_header
+from pipeline.contest.scenarios import LENGTHS
 from pipeline.defenders.reference import AgentReference
-from pipeline.evaluate.scenario import LENGTHS, Scenario
+from pipeline.evaluate.scenario import Scenario
 from pipeline.machine import num_cores
 
 if TYPE_CHECKING:
