@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.evaluate.report import Report
     from pipeline.evaluate.results import ScenarioResult
     from pipeline.evaluate.trained import Trained
+    from pipeline.trace.trace import Header
 
 OPTIONS: tuple[str, ...] = (
     *("protocol", "episodes", "steps", "red_agents", "workflow", "greedy", "sampled", "json", "trace"),
@@ -190,7 +191,11 @@ def _play(
     if must_compile(request):
         sys.stderr.write("note: compiling first, once, about 10 s\n")
     forms: list[str] = []
-    header = trace_header(describe(agent, greedy=options.greedy), config, Purpose.COMPARISON)
+
+    def header() -> Header:
+        told = describe(agent, greedy=options.greedy, form=next(iter(forms), None))
+        return trace_header(told, config, Purpose.COMPARISON)
+
     with written_to(options.trace, header) as write_traces, progress(num_episodes * len(scenarios)) as note_progress:
         if num_workers == 1 and not isinstance(agent, AgentReference):
             # without a loop: Ctrl-C ends the episode that is being played

@@ -22,7 +22,7 @@ from pipeline.evaluate.scenario import Scenario
 from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pipeline.config import Config
     from pipeline.evaluate.trained import Trained
@@ -146,9 +146,14 @@ def run(options: argparse.Namespace) -> int:
     else:
         episodes = _of_the_run(trained, given, options.purpose, indices, visit)
     agent = reference or trained or options.agent
-    header = trace_header(describe(agent, greedy=options.greedy), episodes.config, episodes.purpose)
+    forms: list[str] = []
+
+    def header() -> Header:
+        told = describe(agent, greedy=options.greedy, form=next(iter(forms), None))
+        return trace_header(told, episodes.config, episodes.purpose)
+
     try:
-        _write(options, header, _play(options, agent, episodes))
+        _write(options, header, _play(options, agent, episodes, forms.append))
         sys.stdout.flush()
     except BrokenPipeError:  # who reads has seen enough; Python would complain of what is left once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -203,7 +208,12 @@ def _of_the_run(trained: Trained, given: dict[str, Any], purpose: str, indices: 
     return _Episodes(config, config.episode_steps, Purpose[purpose.upper()], trained.workflow_id, indices)
 
 
-def _play(options: argparse.Namespace, agent: Trained | AgentReference | str, episodes: _Episodes) -> Iterator[Trace]:
+def _play(
+    options: argparse.Namespace,
+    agent: Trained | AgentReference | str,
+    episodes: _Episodes,
+    note_form: Callable[[str], None],
+) -> Iterator[Trace]:
     """Yield the episodes, each when it has been played."""
     from pipeline.cage2.cyborg.env import require_cyborg
     from pipeline.collect.methods import game_spec
@@ -230,9 +240,8 @@ def _play(options: argparse.Namespace, agent: Trained | AgentReference | str, ep
         first -= first % EPISODES_PER_AGENT
     for begin in range(first, episodes.indices.stop, EPISODES_PER_AGENT):
         num_episodes = min(EPISODES_PER_AGENT, episodes.indices.stop - begin)
-        played = traces(
-            Task(player, game, episodes.config.seed, episodes.group, begin, num_episodes), header, episodes.purpose
-        )
+        task = Task(player, game, episodes.config.seed, episodes.group, begin, num_episodes)
+        played = traces(task, header, episodes.purpose, note_form)
         for _ in range(num_episodes):
             with subnormals_flushed(), printing_to_stderr():
                 trace = next(played)
@@ -240,8 +249,8 @@ def _play(options: argparse.Namespace, agent: Trained | AgentReference | str, ep
                 yield trace
 
 
-def _write(options: argparse.Namespace, header: Header, traces: Iterator[Trace]) -> None:
-    """Show traces as they come, or write them down."""
+def _write(options: argparse.Namespace, header: Callable[[], Header], traces: Iterator[Trace]) -> None:
+    """Show traces as they come, or write them down; the header tells more when the first one is there."""
     from pipeline.trace.trace import as_line
 
     if options.to is not None:
@@ -254,11 +263,10 @@ def _write(options: argparse.Namespace, header: Header, traces: Iterator[Trace])
                 num_written += 1
         sys.stdout.write(f"{options.to}: {num_written:,} episode{'' if num_written == 1 else 's'}\n")
     elif options.json:
-        sys.stdout.write(as_line(header))
-        for trace in traces:
-            sys.stdout.write(as_line(trace))
+        for place, trace in enumerate(traces):
+            sys.stdout.write(("" if place else as_line(header())) + as_line(trace))
     else:
-        _print(header, traces)
+        _print(header(), traces)
 
 
 def _print(header: Header, traces: Iterator[Trace]) -> None:
