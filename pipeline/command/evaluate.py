@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import difflib
 import json
 import sys
@@ -16,7 +15,7 @@ from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.command import agent as agents
 from pipeline.command import contest
 from pipeline.command.options import UsageError, given_options, make_config
-from pipeline.command.process import OK, loop_factory
+from pipeline.command.process import OK, run_to_result
 from pipeline.command.record import describe, game_config, make_report, trace_header
 from pipeline.contest.scenarios import LENGTHS
 from pipeline.defenders.reference import AgentReference
@@ -201,8 +200,7 @@ def _play(
             # without a loop: Ctrl-C ends the episode that is being played
             results = evaluate(request, note_progress, write_traces)
         else:
-            with asyncio.Runner(loop_factory=loop_factory()) as runner:  # which Ctrl-C cancels
-                results = runner.run(evaluate_in_pool(request, num_workers, note_progress, forms.append, write_traces))
+            results = run_to_result(evaluate_in_pool(request, num_workers, note_progress, forms.append, write_traces))
     return results, next(iter(forms), None)
 
 
