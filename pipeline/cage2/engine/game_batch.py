@@ -130,7 +130,8 @@ class GameBatch:
         Raises:
             ValueError: There is no such action, or Red chooses by itself; no game was played.
             RuntimeError: A game has not been reset yet; the games before it were played.
-            AttackerError: An attacker of one's own failed; all games have to be reset.
+            AttackerError: An attacker of one's own failed; all games have to be reset, and their generators go on from
+                there.
         """
         self._moves[:, 0] = actions
         moves = self._moves
