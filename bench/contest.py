@@ -35,7 +35,8 @@ from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.contest.baselines import CONTEST_BASELINES
 from pipeline.contest.entry import Entry
 from pipeline.contest.generator import random_kept
-from pipeline.contest.protocol import SCENARIOS, play
+from pipeline.contest.protocol import play
+from pipeline.contest.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

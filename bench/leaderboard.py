@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parts.entrants import PROFILES, ROWS, entrants, in_folder, told
 from parts.leaderboard_page import page
-from parts.reported import SCORES
 from parts.standings import MAX_SEEDS
 
 from pipeline.command.options import Parser, UsageError
@@ -30,6 +29,7 @@ from pipeline.config import Config
 from pipeline.machine import package_version
 from pipeline.persist.files import read_json, write_json
 from pipeline.persist.runs import RunFolderError, read_config
+from pipeline.report.published import SCORES
 from pipeline.run.summary import SUMMARY
 from pipeline.values import what_results_depend_on
 

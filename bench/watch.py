@@ -73,7 +73,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0, metavar="N", help="of each measurement of speed [60]")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="with a page and without, so often [3]")
     parser.add_argument("--episodes", default="100000,10000000", metavar="N,...", help="of runs to open [%(default)s]")
-    parser.add_argument("--minutes", type=float, default=0.0, metavar="N", help="that a page stays open [0: not at all]")
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, metavar="N", help="that a page stays open [0: not at all]"
+    )
     parser.add_argument("--workers", type=int, metavar="N", help="of the runs [one per core]")
     parser.add_argument("--no-browser", action="store_true", help="a client that listens stands in for the page")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import difflib
 import json
 import sys
@@ -17,10 +16,11 @@ from pipeline.command import agent as agents
 from pipeline.command import contest
 from pipeline.command.game import game_config
 from pipeline.command.options import UsageError, given_options, make_config
-from pipeline.command.process import OK, loop_factory
+from pipeline.command.process import OK, run_to_result
+from pipeline.contest.scenarios import LENGTHS
 from pipeline.defenders.reference import AgentReference
 from pipeline.evaluate.record import describe, make_report, trace_header
-from pipeline.evaluate.scenario import LENGTHS, Scenario
+from pipeline.evaluate.scenario import Scenario
 from pipeline.machine import num_cores
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.evaluate.report import Report
     from pipeline.evaluate.results import ScenarioResult
     from pipeline.evaluate.trained import Trained
+    from pipeline.trace.trace import Header
 
 OPTIONS: tuple[str, ...] = (
     *("protocol", "episodes", "steps", "red_agents", "workflow", "greedy", "sampled", "json", "trace"),
@@ -190,14 +191,17 @@ def _play(
     if must_compile(request):
         sys.stderr.write("note: compiling first, once, about 10 s\n")
     forms: list[str] = []
-    header = trace_header(describe(agent, greedy=options.greedy), config, Purpose.COMPARISON)
+
+    def header() -> Header:
+        told = describe(agent, greedy=options.greedy, form=next(iter(forms), None))
+        return trace_header(told, config, Purpose.COMPARISON)
+
     with written_to(options.trace, header) as write_traces, progress(num_episodes * len(scenarios)) as note_progress:
         if num_workers == 1 and not isinstance(agent, AgentReference):
             # without a loop: Ctrl-C ends the episode that is being played
             results = evaluate(request, note_progress, write_traces)
         else:
-            with asyncio.Runner(loop_factory=loop_factory()) as runner:  # which Ctrl-C cancels
-                results = runner.run(evaluate_in_pool(request, num_workers, note_progress, forms.append, write_traces))
+            results = run_to_result(evaluate_in_pool(request, num_workers, note_progress, forms.append, write_traces))
     return results, next(iter(forms), None)
 
 

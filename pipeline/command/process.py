@@ -8,15 +8,19 @@ import ctypes
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
 
     from pipeline.run.pipeline import Pipeline
 
+Result = TypeVar("Result")
+
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
+_ENDS = ("SIGTERM", "SIGHUP", "SIGUSR1")
+"""Signals that ask a program to end, beside Ctrl-C's."""
 _STDOUT, _STDERR = 1, 2
 _M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
@@ -38,11 +42,35 @@ def handle_signals(pipeline: Pipeline, note: Callable[[str], None]) -> None:
             note("stopping after the update in progress, an evaluation at once; once more stops at once")
         pipeline.stop(now=num_signals > 1)
 
+    _have_handled(("SIGINT", *_ENDS), stop)
+
+
+def run_to_result(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine on a loop of its own. Whatever asks the program to end cancels it, and it leaves nothing behind.
+
+    Raises:
+        KeyboardInterrupt: It was cancelled, by Ctrl-C or another signal (see `handle_signals`).
+    """
+
+    async def cancelled_by_signals() -> Result:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a coroutine that runs
+        _have_handled(_ENDS, task.cancel)
+        return await coroutine
+
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:  # which Ctrl-C cancels
+        try:
+            return runner.run(cancelled_by_signals())
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+
+
+def _have_handled(names: Iterable[str], handler: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
+    for name in names:
         if hasattr(signal, name) and not (name == "SIGHUP" and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN):
             with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
-                loop.add_signal_handler(getattr(signal, name), stop)
+                loop.add_signal_handler(getattr(signal, name), handler)
 
 
 def share_one_heap() -> None:

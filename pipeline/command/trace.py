@@ -21,7 +21,7 @@ from pipeline.evaluate.record import describe, trace_header
 from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pipeline.evaluate.chosen import Chosen
     from pipeline.evaluate.trained import Trained
@@ -136,9 +136,14 @@ def run(options: argparse.Namespace) -> int:
         config = make_config({**what_results_depend_on(trained.config), **given})
         episodes = of_the_run(config, trained.workflow_id, Purpose[options.purpose.upper()], indices, visit)
     agent = reference or trained or options.agent
-    header = trace_header(describe(agent, greedy=options.greedy), episodes.config, episodes.purpose)
+    forms: list[str] = []
+
+    def header() -> Header:
+        told = describe(agent, greedy=options.greedy, form=next(iter(forms), None))
+        return trace_header(told, episodes.config, episodes.purpose)
+
     try:
-        _write(options, header, _play(agent, episodes, greedy=options.greedy))
+        _write(options, header, _play(agent, episodes, forms.append, greedy=options.greedy))
         sys.stdout.flush()
     except BrokenPipeError:  # who reads has seen enough; Python would complain of what is left once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -173,14 +178,16 @@ def _check_purpose(options: argparse.Namespace, given: dict[str, Any], *, is_run
         raise UsageError(f"{flag} is the run's own with --purpose {options.purpose}: leave it out")
 
 
-def _play(agent: Trained | AgentReference | str, episodes: Chosen, *, greedy: bool) -> Iterator[Trace]:
+def _play(
+    agent: Trained | AgentReference | str, episodes: Chosen, note_form: Callable[[str], None], *, greedy: bool
+) -> Iterator[Trace]:
     """Yield the episodes, each when it has been played."""
     from pipeline.evaluate.task import Policy
 
     player = agent if isinstance(agent, (AgentReference, str)) else Policy(agent.weights, agent.workflow_id, greedy)
     if episodes.must_compile(player):
         tell("note: compiling first, once, about 10 s")
-    played = episodes.play(player)
+    played = episodes.play(player, note_form)
     while True:
         with printing_to_stderr():
             trace = next(played, None)
@@ -189,8 +196,8 @@ def _play(agent: Trained | AgentReference | str, episodes: Chosen, *, greedy: bo
         yield trace
 
 
-def _write(options: argparse.Namespace, header: Header, traces: Iterator[Trace]) -> None:
-    """Show traces as they come, or write them down."""
+def _write(options: argparse.Namespace, header: Callable[[], Header], traces: Iterator[Trace]) -> None:
+    """Show traces as they come, or write them down; the header tells more when the first one is there."""
     from pipeline.trace.trace import as_line
 
     if options.to is not None:
@@ -203,11 +210,10 @@ def _write(options: argparse.Namespace, header: Header, traces: Iterator[Trace])
                 num_written += 1
         sys.stdout.write(f"{options.to}: {num_written:,} episode{'' if num_written == 1 else 's'}\n")
     elif options.json:
-        sys.stdout.write(as_line(header))
-        for trace in traces:
-            sys.stdout.write(as_line(trace))
+        for place, trace in enumerate(traces):
+            sys.stdout.write(("" if place else as_line(header())) + as_line(trace))
     else:
-        _print(header, traces)
+        _print(header(), traces)
 
 
 def _print(header: Header, traces: Iterator[Trace]) -> None:

@@ -15,7 +15,6 @@ import random
 import traceback
 from dataclasses import dataclass
 from functools import reduce
-from itertools import product
 from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ import numpy as np
 
 from pipeline.cage2.facts import spec
 from pipeline.contest.generator import OnRandom, random_kept
+from pipeline.contest.scenarios import SCENARIOS
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
 
     from pipeline.contest.entry import Entry
     from pipeline.contest.generator import Game
-
-LENGTHS = (30, 50, 100)
-"""Steps of an episode."""
-SCENARIOS = tuple((red_agent, num_steps) for num_steps, red_agent in product(LENGTHS, spec.RED_AGENTS))
-"""The nine, in the script's order."""
 
 
 class ContestFailedError(PipelineError):

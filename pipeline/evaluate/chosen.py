@@ -20,7 +20,7 @@ from pipeline.seeding import Purpose
 from pipeline.trace import recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pipeline.config import Config
     from pipeline.play.game import GameSpec
@@ -47,11 +47,14 @@ class Chosen:
         """Return whether machine code has to be made first, once, which takes some 10 seconds."""
         return recorder.must_compile(self.game, is_policy=isinstance(player, Policy))
 
-    def play(self, player: Policy | AgentReference | str) -> Iterator[Trace]:
+    def play(
+        self, player: Policy | AgentReference | str, note_form: Callable[[str], None] = lambda _: None
+    ) -> Iterator[Trace]:
         """Yield the episodes, each when it has been played.
 
         Args:
             player: Who plays. An agent that others wrote plays in this process.
+            note_form: Called with the form of such an agent, when it has been made.
 
         Raises:
             CyborgNotInstalledError: CybORG is asked for and not there.
@@ -67,7 +70,7 @@ class Chosen:
         for begin in range(first, self.indices.stop, EPISODES_PER_AGENT):
             num_episodes = min(EPISODES_PER_AGENT, self.indices.stop - begin)
             task = Task(player, game, self.config.seed, self.group, begin, num_episodes)
-            played = traces(task, header, self.purpose)
+            played = traces(task, header, self.purpose, note_form)
             for _ in range(num_episodes):
                 with subnormals_flushed():
                     trace = next(played)

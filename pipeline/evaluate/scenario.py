@@ -1,4 +1,4 @@
-"""What CAGE-2 evaluates on: nine scenarios, three lengths of an episode against three Red agents."""
+"""A scenario: who attacks, for how many steps, and which episodes it has."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import zlib
 from dataclasses import dataclass
 
 from pipeline.cage2.facts.spec import RED_AGENTS
-
-LENGTHS = (30, 50, 100)
-"""Steps of an episode."""
+from pipeline.contest.scenarios import SCENARIOS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +30,5 @@ class Scenario:
         return (1 + zlib.crc32(name.encode())) << 32 | self.num_steps
 
 
-PROTOCOL = tuple(Scenario(red_agent, num_steps) for num_steps in LENGTHS for red_agent in RED_AGENTS)
+PROTOCOL = tuple(Scenario(red_agent, num_steps) for red_agent, num_steps in SCENARIOS)
 """The nine, in CAGE-2's order. The sum of their means is its leaderboard's score."""

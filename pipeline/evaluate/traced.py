@@ -21,7 +21,7 @@ from pipeline.trace.recorder import Recorder
 from pipeline.trace.trace import as_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from native_buffers.layout import Array
     from pipeline.evaluate.task import Task
@@ -29,13 +29,16 @@ if TYPE_CHECKING:
     from pipeline.trace.trace import Trace
 
 
-def traces(task: Task, header: dict[str, Array], purpose: seeding.Purpose) -> Iterator[Trace]:
+def traces(
+    task: Task, header: dict[str, Array], purpose: seeding.Purpose, note_form: Callable[[str], None] = lambda _: None
+) -> Iterator[Trace]:
     """Yield a task's episodes, each when it has been played.
 
     Args:
         task: What.
         header: See `play.play`.
         purpose: Whose seeds are taken.
+        note_form: Called with the form of an agent that others wrote, when it has been made.
 
     Raises:
         EpisodeFailedError: If one can't be played.
@@ -46,7 +49,7 @@ def traces(task: Task, header: dict[str, Array], purpose: seeding.Purpose) -> It
         begin(header, environment[row], actions[row])
         try:
             if not row:
-                recorder = Recorder(task.game, _blue(task, header))
+                recorder = Recorder(task.game, _blue(task, header, note_form))
             trace = recorder.play(task.group, index, int(environment[row]), int(actions[row]))
         except (PipelineError, KeyboardInterrupt):
             raise
@@ -79,7 +82,7 @@ def play_traced(task: Task, header: dict[str, Array]) -> Episodes:
     return Episodes(return_tenths, compliance, action_counts, "".join(lines))
 
 
-def _blue(task: Task, header: dict[str, Array]) -> Blue:
+def _blue(task: Task, header: dict[str, Array], note_form: Callable[[str], None]) -> Blue:
     if isinstance(task.agent, Policy):
         return PolicyBlue(task.agent.weights, task.agent.workflow_id, task.game, greedy=task.agent.greedy)
     if isinstance(task.agent, AgentReference):
@@ -90,6 +93,7 @@ def _blue(task: Task, header: dict[str, Array]) -> Blue:
 
         header["step"][...] = MAKING
         ready, shown = make(task.agent, task.game, task.seed)
+        note_form(ready.form)
         return DefenderBlue(ready.defender, shown, note_step)
     if task.agent in CONTEST_BASELINES:
         return EntryBlue(CONTEST_BASELINES[task.agent]())

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from pipeline.cage2.attackers.reference import is_reference, require_same
 from pipeline.cage2.blue.memory import Memory
-from pipeline.cage2.cyborg import upstream_name
 from pipeline.cage2.cyborg.env import CyborgEnv, load_cyborg
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts.names import Compromised, Engine, Package, Profile, require
@@ -114,11 +113,10 @@ class GameSpec:
         """
         if len(self.red_agents) > 1:
             return MixedEnv([replace(self, red_agent=agent).env() for agent in self.red_agents])
-        require_same(self.red_sha256, self.red_agents)
-        if self.engine == "fast":
-            return FastEnv(self.red_agents[0], self.profile)
-        upstream_name.install()  # for attackers that were written for `CybORG`
-        return CyborgEnv(self.red_agents[0], self.cyborg)
+        (red_agent,) = self.red_agents
+        env = FastEnv(red_agent, self.profile) if self.engine == "fast" else CyborgEnv(red_agent, self.cyborg)
+        require_same(self.red_sha256, self.red_agents)  # what was run for it, just now or before
+        return env
 
     def play_episode(self) -> PlayEpisode:
         """Build the environment; return what plays whole episodes in it.

@@ -58,7 +58,7 @@ def page(replay: Replay) -> str:
     """Return the page of a replay: the same for the same."""
     code, look = script() + _START, _PAGE_STYLE + style()
     policy = (
-        f"default-src 'none'; script-src '{_digest(code)}'; style-src '{_digest(look)}'; "
+        f"default-src 'none'; script-src '{digest(code)}'; style-src '{digest(look)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     return f"""<!doctype html>
@@ -88,6 +88,6 @@ def _static(name: str) -> str:
     return (files("pipeline.replay") / "static" / name).read_text(encoding="utf-8")
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
     """Return a script's or style's digest, as a security policy names it."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

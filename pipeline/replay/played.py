@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import numpy.typing as npt
+
     from pipeline.evaluate.chosen import Chosen
     from pipeline.evaluate.trained import Trained
     from pipeline.play import play_out
@@ -104,8 +106,10 @@ def play(agent: Trained | AgentReference | str, chosen: Chosen, greedy: bool = F
     """
     index = chosen.indices.start
     player = agent if isinstance(agent, (AgentReference, str)) else Policy(agent.weights, agent.workflow_id, greedy)
-    trace = next(replace(chosen, indices=range(index, index + 1)).play(player))
-    header = trace_header(describe(agent, greedy=greedy), chosen.config, chosen.purpose)
+    forms: list[str] = []
+    trace = next(replace(chosen, indices=range(index, index + 1)).play(player, forms.append))
+    description = describe(agent, greedy=greedy, form=next(iter(forms), None))
+    header = trace_header(description, chosen.config, chosen.purpose)
     no_fork = why_not(chosen.game, trace.red_agent, agent)
     if isinstance(agent, AgentReference):
         no_fork = "the agent is one that others wrote, and what it remembers can't be saved"
@@ -171,6 +175,17 @@ def worst_of(
     """
     if chosen.purpose is not Purpose.COMPARISON or chosen.indices.start:
         raise ReplayError("the worst is looked for among the episodes of an evaluation")
+    return int(returns_of(agent, chosen, greedy=greedy, note_progress=note_progress).argmin())
+
+
+def returns_of(
+    agent: Trained | AgentReference | str,
+    chosen: Chosen,
+    *,
+    greedy: bool = False,
+    note_progress: Callable[[int], None] = lambda _: None,
+) -> npt.NDArray[np.int64]:
+    """Return the returns of an evaluation's first episodes, `[n]` in tenths of a point; see `worst_of`."""
     player = agent if isinstance(agent, (AgentReference, str)) else Policy(agent.weights, agent.workflow_id, greedy)
     scenario = Scenario(chosen.config.red_agent, chosen.num_steps)
     request = Request(player, chosen.game, (scenario,), len(chosen.indices), chosen.config.seed)
@@ -179,7 +194,7 @@ def worst_of(
         with subnormals_flushed():
             returns.append(play_task(task).return_tenths)
         note_progress(task.num_episodes)
-    return int(np.concatenate(returns).argmin())
+    return np.concatenate(returns)
 
 
 def _of_file(path: Path, header: Header, trace: Trace, index: int) -> Played:

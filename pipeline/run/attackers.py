@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.cage2.attackers.reference import is_reference, load, load_attacker, require_same, source_digests
-from pipeline.cage2.cyborg import upstream_name
+from pipeline.cage2.attackers.reference import is_reference, load_attacker, require_same, source_digests
 from pipeline.cage2.cyborg.env import load_cyborg
+from pipeline.cage2.cyborg.red_side import load_red
 from pipeline.cage2.mixed_env import red_agents_of
 from pipeline.persist.runs import RunFolderError
 
@@ -23,15 +23,15 @@ def with_attackers(config: Config) -> Config:
         AttackerNotFoundError: There is no such attacker, or it isn't the one that the configuration has a digest of.
     """
     names = red_agents_of(config.red_agent)
-    require_same(config.red_sha256, names)
     for name in filter(is_reference, names):
         if config.engine == "fast":
             load_attacker(name)
         else:
             load_cyborg(config.cyborg)
-            upstream_name.install()
-            load(name)
-    return config.model_copy(update={"red_sha256": source_digests(names)})
+            load_red(name)
+    digests = source_digests(names)
+    require_same(config.red_sha256, names)
+    return config.model_copy(update={"red_sha256": digests})
 
 
 def require_told(run_dir: Path, config: Config, red_agent: str | None) -> None:

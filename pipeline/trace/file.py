@@ -19,18 +19,19 @@ if TYPE_CHECKING:
 
 
 class TraceFile:
-    """A new file, with its header in it. A context manager.
+    """A new file. A context manager, which leaves none that has no episode.
 
     Args:
         path: Where nothing may be.
-        header: Its first line.
+        header: Returns its first line; called once, when the first episodes are there: then it is known who played.
 
     Raises:
         TraceFileError: There is something, or it can't be written. Then nothing is left behind.
     """
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path, header: Callable[[], Header]) -> None:
         self._path = path
+        self._header = header
         self._is_empty = True
         try:
             os.close(open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
@@ -41,11 +42,8 @@ class TraceFile:
             raise self._not_written(error) from None
         try:
             self._log = Log(path)
-            self._log.write(as_line(header))
-        except BaseException as error:
+        except BaseException:
             path.unlink(missing_ok=True)
-            if isinstance(error, WriteError):
-                raise self._not_written(error.reason) from None
             raise
 
     def write(self, lines: str) -> None:
@@ -55,7 +53,7 @@ class TraceFile:
             TraceFileError: The disk is full, say; then nothing of them is appended.
         """
         try:
-            self._log.write(lines)
+            self._log.write((as_line(self._header()) if self._is_empty else "") + lines)
             self._is_empty = False
         except WriteError as error:
             raise self._not_written(error.reason) from None
@@ -66,14 +64,14 @@ class TraceFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self._log.close()
-        if kind and self._is_empty:  # so that the same line, mended, can be given again
+        if self._is_empty:  # so that the same line, mended, can be given again
             self._path.unlink(missing_ok=True)
 
 
 @contextmanager
-def written_to(path: Path | None, header: Header) -> Iterator[Callable[[str], None]]:
+def written_to(path: Path | None, header: Callable[[], Header]) -> Iterator[Callable[[str], None]]:
     """Yield what takes lines: into a new file, or nowhere if there is to be none; see `TraceFile`."""
     if path is None:
         yield lambda _: None

@@ -106,8 +106,8 @@ class Recorder:
         self._spec = game
         self._player = player
         self._red_agents = game.red_agents
-        require_same(game.red_sha256, self._red_agents)
         self._games = [self._game(red_agent) for red_agent in self._red_agents]
+        require_same(game.red_sha256, self._red_agents)
 
     def play(self, group: int, index: int, environment_seed: int, actions_seed: int) -> Trace:
         """Play an episode; see `trace.Trace` for what it is told by."""

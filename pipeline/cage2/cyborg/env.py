@@ -22,7 +22,7 @@ import numpy as np
 from pipeline.cage2.attackers.reference import is_reference
 from pipeline.cage2.cyborg.blue_table import BlueTable
 from pipeline.cage2.cyborg.generator import generator_kept
-from pipeline.cage2.cyborg.placeholders import placeholders
+from pipeline.cage2.cyborg.placeholders import NOT_NEEDED, placeholders
 from pipeline.cage2.cyborg.red_side import RedSide
 from pipeline.cage2.cyborg.scenario import cyborg_scenario
 from pipeline.cage2.cyborg.subnets import subnets_listed_once
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from pipeline.cage2.cyborg.blue_table import Connection
 
 _MODULES: dict[Package, str] = {"csle": "csle_cyborg", "upstream": "CybORG"}
-_PLACEHOLDERS = ("stable_baselines3", "paramiko")
-"""What CybORG imports for an agent that loads a trained model (and torch with it) and for logs over SSH."""
 
 _HOST_INDEX = {name: index for index, name in enumerate(spec.HOST_NAMES)}
 _MALWARE_DENSITY = 0.9
@@ -114,6 +112,7 @@ class CyborgEnv:
         self._monitor = self._actions[spec.MONITOR]
         self._corrected = corrected
         self.generator: tuple[Any, ...] | None = None
+        self._is_started = False
 
     def reset(self, seed: int | None, *, is_new: bool = False) -> npt.NDArray[np.int8]:
         """Start an episode; see `Cage2Env.reset`.
@@ -130,12 +129,14 @@ class CyborgEnv:
                 random.seed(None if seed is None else int(seed))
             else:
                 random.setstate(self.generator)
-            self.generator = None  # should Red not be made, there is no game
-            for _ in range(spec.NETWORKS_OF_NEW if is_new else spec.NETWORKS_OF_RESET):
-                self._main.reset("Blue")
-            if self._own is not None:
-                self._own.begin(self._controller, seed)
-            self.generator = random.getstate()
+            self._is_started = False  # should Red not be made, there is no game
+            try:
+                for _ in range(spec.NETWORKS_OF_NEW if is_new else spec.NETWORKS_OF_RESET):
+                    self._main.reset("Blue")
+                if self._own is not None:
+                    self._own.begin(self._controller, seed)
+            finally:
+                self.generator = random.getstate()
         self.simulator = self._controller.state
         self._hosts = [self.simulator.hosts[name] for name in spec.HOST_NAMES]
         self._red_sessions = self.simulator.sessions["Red"]
@@ -147,6 +148,7 @@ class CyborgEnv:
         self.blue_success: bool | None = None
         self.red_success: bool | None = None
         self._table = BlueTable(corrected=self._corrected)
+        self._is_started = True
         return np.zeros(spec.OBSERVATION_SIZE, dtype=np.int8)
 
     def step(self, action: int) -> tuple[npt.NDArray[np.int8], int]:
@@ -155,19 +157,22 @@ class CyborgEnv:
         Raises:
             ValueError: `action` is none of the 145.
             EpisodeNotStartedError: There has been no `reset`.
-            AttackerError: Red is one's own and failed; the game has to be reset.
+            AttackerError: Red is one's own and failed; the game has to be reset, and its generator goes on from there.
         """
         if not 0 <= action < spec.NUM_ACTIONS:
             raise ValueError(f"action {action} is not one of Blue's, 0 to {spec.NUM_ACTIONS - 1}")
-        if self.generator is None:
+        if not self._is_started or self.generator is None:
             raise EpisodeNotStartedError
         with generator_kept():
             random.setstate(self.generator)
-            self.generator = None  # should Red fail, the game stands in the middle of a step
-            outcome = self._actions[action].sim_execute(self.simulator).data
-            self.blue_success = _success(outcome)
-            self._play_red()
-            self.generator = random.getstate()
+            self._is_started = False  # should Red fail, the game stands in the middle of a step
+            try:
+                outcome = self._actions[action].sim_execute(self.simulator).data
+                self.blue_success = _success(outcome)
+                self._play_red()
+            finally:
+                self.generator = random.getstate()
+        self._is_started = True
         observation = self._table.update(
             action,
             self._take_connections(),
@@ -288,7 +293,7 @@ def load_cyborg(package: Package) -> Cyborg:
         CyborgNotInstalledError: It is not there.
     """
     require_cyborg(package)
-    with placeholders(_PLACEHOLDERS):
+    with placeholders(NOT_NEEDED):
         return _load_csle() if package == "csle" else _load_upstream()
 
 

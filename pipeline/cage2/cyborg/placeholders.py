@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+NOT_NEEDED: Final = ("stable_baselines3", "paramiko")
+"""What CybORG imports for an agent that loads a trained model (and torch with it) and for logs over SSH."""
 
 
 class _Placeholder(ModuleType):

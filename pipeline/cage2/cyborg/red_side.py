@@ -10,9 +10,11 @@ from pipeline.cage2.attackers.choice import SLEEP
 from pipeline.cage2.attackers.errors import AttackerError, failed, who
 from pipeline.cage2.attackers.knowledge import Deeds, Knowledge
 from pipeline.cage2.attackers.reference import load
+from pipeline.cage2.cyborg import upstream_name
 from pipeline.cage2.facts.spec import HOST_NAMES, SUBNETS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from pipeline.cage2.attackers.choice import Choice
@@ -37,7 +39,7 @@ class RedSide:
 
     def __init__(self, name: str, actions: ModuleType) -> None:
         self._name = name
-        self._make = load(name)
+        self._make = load_red(name)
         self._classes = {name: getattr(actions, name) for name in ("Sleep", *_PARAMETERS)}
 
     def begin(self, controller: Any, seed: int | None) -> None:
@@ -79,6 +81,12 @@ class RedSide:
             told = f"returned {action!r:.80}, not an action of CybORG's"
             raise AttackerError(f"{told}: {who(self._name, self._step, self._seed)}")
         return action, bool(self._controller.test_valid_action(action, interface))
+
+
+def load_red(name: str) -> Callable[..., Any]:
+    """Return what makes a Red of one's own, which may have been written for `CybORG`; see `reference.load`."""
+    upstream_name.install()
+    return load(name)
 
 
 def _draw_bits(num_bits: int) -> int:

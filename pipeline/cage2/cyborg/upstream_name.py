@@ -15,15 +15,13 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.cage2.cyborg.env import load_cyborg
-from pipeline.cage2.cyborg.placeholders import placeholders
+from pipeline.cage2.cyborg.placeholders import NOT_NEEDED, placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _UPSTREAM: Final = "CybORG"
 _CSLE: Final = "csle_cyborg"
-_NOT_NEEDED: Final = ("stable_baselines3", "paramiko")
 _WORD_BEGINS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -42,7 +40,9 @@ class _Finder(MetaPathFinder, Loader):
         """Return where a module is, if it is one of upstream's that csle-cyborg has, too."""
         if name.partition(".")[0] != _UPSTREAM or importlib.util.find_spec(_CSLE) is None:
             return None
-        load_cyborg("csle")
+        with placeholders(NOT_NEEDED):
+            importlib.import_module(f"{_CSLE}.agents")
+            importlib.import_module(f"{_CSLE}.main")
         real = importlib.util.find_spec(_real_name(name))
         if real is None:
             return None
@@ -61,7 +61,7 @@ class _UpstreamModule(ModuleType):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        with placeholders(_NOT_NEEDED):
+        with placeholders(NOT_NEEDED):
             self._real = importlib.import_module(_real_name(name))
 
     def __getattr__(self, name: str) -> Any:
@@ -84,7 +84,7 @@ class _UpstreamModule(ModuleType):
         """Return the class that a package's module is named after, as upstream's packages offer it."""
         path = f"{self._real.__name__}.{_snake(name)}"
         if hasattr(self._real, "__path__") and importlib.util.find_spec(path):
-            with placeholders(_NOT_NEEDED):
+            with placeholders(NOT_NEEDED):
                 module = importlib.import_module(path)
             if hasattr(module, name):
                 return getattr(module, name)

@@ -67,8 +67,7 @@ class GameBatch:
         entropy = os.urandom(self.games["words"].nbytes)
         self.games["words"] = np.frombuffer(entropy, dtype=np.uint32).reshape(num_games, -1)
         self.games["word_index"] = mersenne.NUM_WORDS
-        self._outsiders = Outsiders(self.games)
-        self.set_red_agents([red_agent] * num_games, np.arange(num_games))
+        self._outsiders = Outsiders(self.games, red_agent)
         self._moves = np.full((num_games, 3), (spec.SLEEP, AGENTS_CHOICE, NO_TARGET), dtype=np.int64)
 
     def __len__(self) -> int:
@@ -109,7 +108,7 @@ class GameBatch:
         return [spec.RED_AGENTS[place] for place in self.games["red_agent"][indices]]
 
     def set_red_agents(self, red_agents: Sequence[str], indices: npt.NDArray[np.int64]) -> None:
-        """Set who attacks in `[n]` games, which have to be reset; see `Outsiders.set_red_agents`."""
+        """Set who attacks in `[n]` games from their next reset on; see `Outsiders.set_red_agents`."""
         self._outsiders.set_red_agents(red_agents, indices.tolist())
 
     def step(
@@ -130,7 +129,8 @@ class GameBatch:
         Raises:
             ValueError: There is no such action, or Red chooses by itself; no game was played.
             RuntimeError: A game has not been reset yet; the games before it were played.
-            AttackerError: An attacker of one's own failed; all games have to be reset.
+            AttackerError: An attacker of one's own failed; all games have to be reset, and their generators go on from
+                there.
         """
         self._moves[:, 0] = actions
         moves = self._moves
@@ -232,9 +232,9 @@ class GameBatch:
         require_kind(games, red_agents, *(self.games[name][0] for name in ("profile", "table_kind")))
         while self.lists.shape[3] < lists.shape[3]:
             self._grow()
-        self._outsiders.leave(indices.tolist())
         self.games[indices] = games
         self.lists[indices, ..., : lists.shape[3]] = lists
+        self._outsiders.leave(indices.tolist())
         self._show(indices)
 
     def branch(self, num_games: int, reseed: Seeds | None = None, index: int = 0) -> GameBatch:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from pipeline.cage2.attackers.reference import is_reference, load_attacker
 from pipeline.cage2.engine.red import ACTIONS, TARGETS
 from pipeline.cage2.engine.red_side import RedSide
@@ -14,7 +16,6 @@ from pipeline.errors import TravellingError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    import numpy as np
     import numpy.typing as npt
 
     from pipeline.cage2.engine.state import Games
@@ -39,18 +40,23 @@ class Outsiders:
 
     Args:
         games: `[B]`.
+        red_agent: Who attacks in all of them at first; see `set_red_agents`, for what is raised too.
     """
 
-    def __init__(self, games: Games) -> None:
+    def __init__(self, games: Games, red_agent: str) -> None:
         self._games = games
         self._makers: dict[str, Callable[..., Any]] = {}
+        self._next = np.zeros(len(games), dtype=games["red_agent"].dtype)
+        """`[B]`: who attacks from the next reset on, by the place in `RED_AGENTS`, or `OUTSIDER`."""
         self._names: dict[int, str] = {}
         """By index: who attacks from the next reset on, where that is none of the engine's."""
         self.sides: dict[int, RedSide] = {}
         """Red's side of the games that are being played against one, by index."""
+        self.set_red_agents([red_agent] * len(games), range(len(games)))
+        games["red_agent"] = self._next  # kernels that reset games themselves know nothing of this here
 
     def set_red_agents(self, red_agents: Sequence[str], indices: Sequence[int]) -> None:
-        """Set who attacks in some games, which have to be reset before they are played on.
+        """Set who attacks in some games from their next reset on.
 
         Args:
             red_agents: `[n]`, each one of `spec.RED_AGENTS`, or one's own, which is loaded here.
@@ -65,19 +71,20 @@ class Outsiders:
                 if name not in self._makers:
                     self._makers[name] = load_attacker(name)
                 self._names[index] = name
-                self._games["red_agent"][index] = OUTSIDER
+                self._next[index] = OUTSIDER
             else:
                 require("Red agent", name, RED_AGENTS)
                 self._names.pop(index, None)
-                self._games["red_agent"][index] = RED_AGENTS.index(cast("RedAgent", name))
+                self._next[index] = RED_AGENTS.index(cast("RedAgent", name))
 
     def reset(self, indices: Iterable[int], seeds: Sequence[int | None]) -> None:
-        """Make the attackers of `[n]` games whose episodes have just begun.
+        """Set in who attacks in `[n]` games whose episodes have just begun.
 
         Raises:
             AttackerError: One can't be made.
         """
         indices = list(indices)
+        self._games["red_agent"][indices] = self._next[indices]
         for index in indices:
             self.sides.pop(index, None)
         try:
@@ -100,7 +107,9 @@ class Outsiders:
                 moves[index, 1:] = side.choose()
 
     def leave(self, indices: Iterable[int]) -> None:
-        """Forget those of games that go on from elsewhere, where attackers are the engine's."""
+        """Forget those of games that have just gone on from elsewhere, where attackers are the engine's."""
+        indices = list(indices)
+        self._next[indices] = self._games["red_agent"][indices]
         for index in indices:
             self.sides.pop(index, None)
             self._names.pop(index, None)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 import numpy as np
 
 from pipeline.cage2.blue.interface import Interface
-from pipeline.cage2.cyborg import upstream_name
 from pipeline.cage2.cyborg.env import CyborgEnv
 from pipeline.cage2.cyborg.view import cyborg_view, listening_ports
 from pipeline.cage2.engine.game import step_games
@@ -179,7 +178,6 @@ class CyborgGame:
     def __init__(self, options: Options) -> None:
         self._attackers = Attackers(options.red_agent, 1)
         corrected = options.observation == "corrected"
-        upstream_name.install()  # for attackers that were written for `CybORG`
         self._envs = {name: CyborgEnv(name, corrected=corrected) for name in self._attackers.names}
         self._env = self._envs[self._attackers.names[0]]
 

@@ -29,7 +29,7 @@ def result(row: str, trained_on: str | None, seed: int | None, profile: str, tot
 
 
 def table(*results: dict[str, Any], missing: tuple[str, ...] = ()) -> dict[str, Any]:
-    from parts.reported import SCORES
+    from pipeline.report.published import SCORES
 
     made = {
         "version": "0.1.0",

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -222,9 +223,11 @@ def test_a_folder_may_be_called_like_a_baseline(
     assert evaluated(capsys, "./random", *few)["agent"]["name"] == "policy"
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_ends_it_without_a_word(workers: str, tmp_path: Path) -> None:
-    """As a terminal sends it: to every process of the command."""
+@pytest.mark.parametrize(
+    ("workers", "sent"), [("1", signal.SIGINT), ("2", signal.SIGINT), ("2", signal.SIGTERM), ("2", signal.SIGHUP)]
+)
+def test_signals_end_it_without_a_word_and_nothing_stays(workers: str, sent: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C as a terminal sends it, to every process of the command; others to the command alone."""
     arguments = ("evaluate", "random", "--episodes", "1000000", "--engine", "cyborg", "--workers", workers)
     with subprocess.Popen(
         [sys.executable, str(ROOT / "run.py"), *arguments],
@@ -233,15 +236,19 @@ def test_ctrl_c_ends_it_without_a_word(workers: str, tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
         cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
         # whoever runs the tests in a shell's background has Ctrl-C ignored, and all that it starts
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as command:
         assert command.stderr is not None
         assert command.stderr.readline() == "playing: 0 of 9,000,000 episodes\n"
-        os.killpg(command.pid, signal.SIGINT)
+        while workers != "1" and command.poll() is None and not list(tmp_path.glob("cage2-*")):
+            time.sleep(0.01)
+        (os.killpg if sent == signal.SIGINT else os.kill)(command.pid, sent)
         out, err = command.communicate(timeout=60)
     assert (command.returncode, out) == (INTERRUPTED, "")
     assert all(line.startswith("playing: ") for line in err.splitlines())
+    assert not list(tmp_path.iterdir())
 
 
 PRINTING = """

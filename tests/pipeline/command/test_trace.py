@@ -247,11 +247,14 @@ def test_agents_of_ones_own_and_the_contests_are_traced_as_they_are_evaluated(
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     for agent in (f"{ROOT}/examples/my_agent.py:Agent", "Random"):
         arguments = (agent, "--steps=30", "--episodes=2")
-        assert main(("evaluate", *arguments, "--red-agents=RedMeanderAgent", "--json")) == OK
-        (scenario,) = json.loads(capsys.readouterr().out)["scenarios"]
-        file = tmp_path / f"{Path(agent).stem}.jsonl"
+        file, evaluated = tmp_path / f"{Path(agent).stem}.jsonl", tmp_path / f"{Path(agent).stem}-evaluated.jsonl"
+        assert main(("evaluate", *arguments, "--red-agents=RedMeanderAgent", "--json", "--trace", str(evaluated))) == OK
+        report = json.loads(capsys.readouterr().out)
+        (scenario,) = report["scenarios"]
         assert main(("trace", *arguments, "--red-agent=RedMeanderAgent", "--to", str(file))) == OK
         capsys.readouterr()
+        assert file.read_text() == evaluated.read_text()
+        assert read_traces(file).header.agent == report["agent"]
         returns = [trace.total_reward for trace in read_traces(file)]
         assert sum(returns) / 2 == pytest.approx(scenario["mean"], abs=1e-9)
     assert main(("trace", f"{ROOT}/examples/my_agent.py:Agent", "--step-timeout", "3")) == USAGE

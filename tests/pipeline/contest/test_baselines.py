@@ -10,7 +10,8 @@ from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts.spec import ACTION_NAMES, HOST_NAMES, NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.contest.baselines import CONTEST_BASELINES, RandomAgent
 from pipeline.contest.generator import random_kept
-from pipeline.contest.protocol import SCENARIOS, play
+from pipeline.contest.protocol import play
+from pipeline.contest.scenarios import SCENARIOS
 
 LEADERBOARD = {
     "BlueReactRestore": (-58.83, -44.29, -27.0, -93.05, -85.75, -46.0, -184.34, -192.63, -92.0),

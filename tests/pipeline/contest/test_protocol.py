@@ -12,7 +12,8 @@ from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts.spec import RESTORE
 from pipeline.contest.baselines import CONTEST_BASELINES, RandomAgent, SleepingAgent
 from pipeline.contest.entry import Entry
-from pipeline.contest.protocol import SCENARIOS, ContestFailedError, Played, play
+from pipeline.contest.protocol import ContestFailedError, Played, play
+from pipeline.contest.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,16 +44,6 @@ class Scripted(SleepingAgent):
 
 def played(agent: SleepingAgent, num_episodes: int = 2, num_scenarios: int = 1, **entry: Any) -> tuple[Played, ...]:
     return play(lambda: Entry(agent, **entry), FastEnv, 0, num_episodes, scenarios=SCENARIOS[:num_scenarios])
-
-
-def test_the_nine_scenarios_are_in_the_order_of_the_script() -> None:
-    assert SCENARIOS[:4] == (
-        ("B_lineAgent", 30),
-        ("RedMeanderAgent", 30),
-        ("SleepAgent", 30),
-        ("B_lineAgent", 50),
-    )
-    assert len(SCENARIOS) == 9
 
 
 def test_one_agent_plays_all_and_hears_when_episodes_begin_and_end() -> None:

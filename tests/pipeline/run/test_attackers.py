@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,22 @@ def test_a_source_that_has_changed_is_refused(mine: str) -> None:
     config = with_attackers(Config(red_agent=mine))
     Path(mine.partition(":")[0]).write_text("class Mine: pass")
     with pytest.raises(AttackerNotFoundError, match=r"has changed since the run against .* began"):
+        with_attackers(config)
+
+
+def test_a_module_that_has_changed_since_it_was_imported_has_its_digest_of_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    source = Path("red_that_changes.py")
+    source.write_text("class Mine: ...")
+    for _ in range(2):
+        config = with_attackers(Config(red_agent="red_that_changes:Mine"))
+        assert config.red_sha256 == {config.red_agent: hashlib.sha256(b"class Mine: ...").hexdigest()}
+        source.write_text("class Mine: pass")
+    del sys.modules["red_that_changes"]  # as another process, which would play against another one
+    with pytest.raises(AttackerNotFoundError, match="has changed since"):
         with_attackers(config)
 
 

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.cage2.attackers.errors import AttackerError
-from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.cyborg.env import CyborgEnv, EpisodeNotStartedError
+from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts import spec
-from pipeline.cage2.facts.names import Compromised
-from pipeline.play.game import GameSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,15 +129,55 @@ def test_one_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         env.reset(0)
 
 
+FALLIBLE = """
+class Mine:
+    made = 0
+    def __init__(self, generator):
+        self.generator = generator
+        generator.random()
+        type(self).made += 1
+        if type(self).made == 2:
+            raise LookupError
+    def choose(self, knowledge):
+        if self.generator.random() < 0.1:
+            raise LookupError
+        return "DiscoverRemoteSystems", "User"
+"""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_generator_goes_on_after_a_failure_as_on_the_engine(seed: int, tmp_path: Path) -> None:
+    envs: list[CyborgEnv | FastEnv] = []
+    seen: list[list[object]] = []
+    for make, file in ((CyborgEnv, "a.py"), (FastEnv, "b.py")):
+        (tmp_path / file).write_text(FALLIBLE)
+        envs.append(make(f"{tmp_path}/{file}:Mine"))
+        seen.append([])
+        for each in (seed, None, None, None):
+            try:
+                envs[-1].reset(each)
+                for _ in range(60):
+                    seen[-1].append(envs[-1].step(0)[1])
+            except AttackerError:
+                seen[-1].append(envs[-1].generator)
+            with pytest.raises(RuntimeError):
+                envs[-1].step(0)
+    assert seen[0] == seen[1]
+
+
+def test_a_generator_that_is_given_starts_no_episode() -> None:
+    env = CyborgEnv("SleepAgent")
+    env.generator = random.getstate()
+    with pytest.raises(EpisodeNotStartedError):
+        env.step(0)
+
+
 def test_one_that_was_written_for_cyborg_by_its_name_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.setattr(sys, "meta_path", [each for each in sys.meta_path if not hasattr(each, "is_csles")])
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "helper_of_red.py").write_text("from CybORG.Agents import B_lineAgent")
     (tmp_path / "red.py").write_text("import helper_of_red\n\nclass Mine(helper_of_red.B_lineAgent): ...\n")
-    game = GameSpec(
-        f"{tmp_path}/red.py:Mine", "cyborg", "head", "csle", Compromised.FIXABLE, num_steps=30, interface=Interface()
-    )
-    mine, theirs = game.env(), CyborgEnv("B_lineAgent")
+    mine, theirs = CyborgEnv(f"{tmp_path}/red.py:Mine"), CyborgEnv("B_lineAgent")
     for env in (mine, theirs):
         env.reset(3)
     assert [mine.step(0)[1] for _ in range(30)] == [theirs.step(0)[1] for _ in range(30)]

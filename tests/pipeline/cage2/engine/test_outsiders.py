@@ -47,8 +47,9 @@ def test_games_of_a_batch_may_have_different_attackers() -> None:
     assert [own.generator_state(i) for i in range(4)] == [compiled.generator_state(i) for i in range(4)]
 
 
-def test_who_attacks_changes_with_the_next_reset() -> None:
-    batch, expected = GameBatch(2, OWN["B_lineAgent"]), GameBatch(2, "B_lineAgent")
+@pytest.mark.parametrize("red_agent", ["B_lineAgent", OWN["B_lineAgent"]])
+def test_who_attacks_changes_with_the_next_reset(red_agent: str) -> None:
+    batch, expected = GameBatch(2, red_agent), GameBatch(2, "B_lineAgent")
     for one in (batch, expected):
         one.reset([1, 2])
     batch.set_red_agents(["RedMeanderAgent"], np.array([1]))
@@ -56,6 +57,19 @@ def test_who_attacks_changes_with_the_next_reset() -> None:
     expected.set_red_agents(["RedMeanderAgent"], np.array([1]))
     for one in (batch, expected):
         one.reset([3, 4])
+    assert list(play(batch, 30)) == list(play(expected, 30))
+
+
+def test_who_attacks_is_known_before_the_first_reset() -> None:
+    assert GameBatch(2, "SleepAgent").red_agents(np.array([0, 1])) == ["SleepAgent"] * 2
+
+
+def test_who_attacks_in_a_state_attacks_after_the_next_reset_too() -> None:
+    batch, expected = GameBatch(1, "RedMeanderAgent"), GameBatch(1, "B_lineAgent")
+    expected.reset([1])
+    batch.set_state(expected.state())
+    for one in (batch, expected):
+        one.reset([2])
     assert list(play(batch, 30)) == list(play(expected, 30))
 
 
