@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.command.evaluate import MAX_EPISODES, number_of
 from pipeline.command.process import OK
-from pipeline.persist.latest import find_run
 from pipeline.report.errors import ReportError
 
 if TYPE_CHECKING:
@@ -61,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
         raise ReportError(f"{str(output)!r:.200} is there already: choose another -o, or --force to write over it")
     if not output.absolute().parent.is_dir():
         raise ReportError(f"there is no folder {str(output.parent)!r:.200} for -o {output.name!r:.100}")
+    from pipeline.persist.latest import find_run
+
     run_dirs = [find_run(path) for path in options.runs]
     text = _page(run_dirs, num_episodes)
     _write(output, text)

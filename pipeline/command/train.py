@@ -16,6 +16,8 @@ run.py [train] [OPTION ...]
        run.py trace RUN|CHECKPOINT|random|sleep|restore [OPTION ...]
        run.py export RUN|CHECKPOINT --to DIR [OPTION ...]
        run.py watch [RUN ...] [OPTION ...]
+       run.py replay RUN|CHECKPOINT|AGENT|TRACE.jsonl [OPTION ...]
+       run.py report RUN ... [-o FILE] [OPTION ...]
        run.py info [OPTION ...]"""
 _GUIDE: Final = """\
 commands (each has a --help of its own):
@@ -27,6 +29,8 @@ commands (each has a --help of its own):
   export    write a run's policy to a folder that needs NumPy alone, or torch
   watch     show runs as a page in a browser: curves, the map of orders, and
             runs side by side, while they go on or later
+  replay    look at an episode, step by step, in a browser or a terminal
+  report    write what runs have found to one page that can be mailed
   info      print versions, machine, and what a run would allocate
 
 examples:
@@ -40,6 +44,8 @@ examples:
   python run.py trace logs/tuesday --episode 417
   python run.py export logs/tuesday --to defender
   python run.py watch
+  python run.py replay logs/tuesday --worst-of 1000
+  python run.py report logs/tuesday -o tuesday.html
   python run.py info --workers 100
 
 A file has the same names with underscores, and a table for PPO's:
