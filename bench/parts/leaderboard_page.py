@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from parts.standings import Interval, Standing
+    from pipeline.cage2.facts.names import Profile
 
 GAMES: Final = {
     "head": "CybORG's main branch, the game as cage-challenge-2 and {cyborg} play it today",
@@ -92,7 +93,7 @@ On `head` neither may be said: the winner was never trained for it, and the {on_
 come to there shows how much the games differ."""
 
 
-def _game(table: dict[str, Any], profile: Any) -> str:
+def _game(table: dict[str, Any], profile: Profile) -> str:
     rows = [
         (
             _name(row),
@@ -135,7 +136,8 @@ def _who(table: dict[str, Any]) -> str:
     names = dict.fromkeys(result["row"] for result in table["results"])
     lines = [f"- `{name}`: {ABOUT[name]}." for name in names]
     more = "The contest's own are told apart from this project's in [evaluation.md](evaluation.md#baselines)."
-    return "\n".join(("## Who they are", "", *lines, "", more, "", "Published:", "", *_sources(table)))
+    trained = "What each of the trained was trained with, and for how long, is in its command below."
+    return "\n".join(("## Who they are", "", *lines, "", more, trained, "", "Published:", "", *_sources(table)))
 
 
 def _sources(table: dict[str, Any]) -> Iterator[str]:
@@ -182,7 +184,7 @@ def _seeds(row: Standing) -> str:
 def _shown(value: Interval) -> str:
     if value.mean == 0 and not value.half_width:
         return "0"
-    return f"{value.mean:.2f}" + ("" if value.half_width is None else f" ± {value.half_width:.2f}")
+    return f"{value.mean:z.2f}" + ("" if value.half_width is None else f" ± {value.half_width:.2f}")
 
 
 def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]], num_text: int) -> str:

@@ -3,9 +3,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def result(row: str, trained_on: str | None, seed: int | None, profile: str, total: float) -> dict[str, Any]:
@@ -109,3 +112,9 @@ def test_every_row_is_explained() -> None:
     from parts.leaderboard_page import ABOUT
 
     assert set(ABOUT) == set(ROWS)
+
+
+def test_the_page_in_docs_is_made_from_the_file_beside_it() -> None:
+    from parts.leaderboard_page import page
+
+    assert (DOCS / "leaderboard.md").read_text() == page(json.loads((DOCS / "leaderboard.json").read_text()))
