@@ -18,8 +18,6 @@ GAMES: Final = {
     "leaderboard": "the contest's final day (cage-challenge-2, commit 606813b): what the contest's leaderboard was "
     "measured on",
 }
-MAX_HALF_WIDTH: Final = 2.0
-"""Of an interval that says whether a defender is level with another, in points."""
 ABOUT: Final = {
     "sleep": "does nothing",
     "random": "takes each of the 145 actions alike",
@@ -81,14 +79,14 @@ def _level(table: dict[str, Any]) -> str:
     first = winner(table)
     level, better = [], []
     for row in standings(table, "leaderboard"):
-        if row.published is None and row.high >= first.low and row.high - row.low <= 2 * MAX_HALF_WIDTH:
+        if row.published is None and row.total.mean >= first.low:
             (better if row.low > first.high else level).append(f"{_named(row)} ({_shown(row.total)})")
     said = "; ".join(f"{what}: {', '.join(rows) or 'none'}" for what, rows in (("better", better), ("level", level)))
     on_head = next(row.total.mean for row in standings(table, "head") if row.published)
     return f"""\
-*Level with the contest's winner* may be said of a row of `leaderboard` alone: if the interval of its total overlaps the
-winner's, {_shown(first.total)}, and is no wider than ± {MAX_HALF_WIDTH:g}, for a wide one overlaps with much.
-*Better* is one that lies above the winner's. Of what was played here that is: {said}.
+*Level with the contest's winner* may be said of a row of `leaderboard` alone, whose total reaches the interval of the
+winner's, {_shown(first.total)}; *better*, if its own interval lies above that one.
+Of what was played here that is: {said}.
 On `head` neither may be said: the winner was never trained for it, and the {on_head:.1f} that its agent is reported to
 come to there shows how much the games differ."""
 
