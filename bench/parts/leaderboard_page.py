@@ -55,7 +55,7 @@ def _opening(table: dict[str, Any]) -> str:
     cyborg = table["results"][0]["game"]["cyborg"]
     commits = " and ".join(dict.fromkeys(str(result["commit"]) for result in table["results"]))
     games = "\n".join(f"- **`{name}`**: {GAMES[name].format(cyborg=cyborg)}." for name in PROFILES)
-    missing = f"\n\n**Missing**, not trained or not played: {'; '.join(table['missing'])}." if table["missing"] else ""
+    missing = f"\n\n**Missing**, not trained or not played: {_missing(table)}." if table["missing"] else ""
     return f"""\
 # Leaderboard
 
@@ -72,6 +72,14 @@ A trained defender takes its likeliest action each time, and is played on both g
 **±** is half an interval of 95 %: where there are several seeds over these, by Student's t; else over the episodes of
 the one that was played, which doesn't say what another seed would come to. *Published* rows are others' figures, copied
 from their sources and not played here, with an interval where one is told.{missing}"""
+
+
+def _missing(table: dict[str, Any]) -> str:
+    seeds: dict[str, list[str]] = {}
+    for name in table["missing"]:
+        who, _, seed = name.partition(", seed ")
+        seeds.setdefault(who, []).append(seed)
+    return "; ".join(f"{who}, seed {' and '.join(each)}" if any(each) else who for who, each in seeds.items())
 
 
 def _level(table: dict[str, Any]) -> str:

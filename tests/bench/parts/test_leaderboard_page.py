@@ -94,8 +94,10 @@ def test_what_may_be_called_level_with_the_winner(totals: tuple[float, ...], sai
 def test_what_is_missing_is_said() -> None:
     from parts.leaderboard_page import page
 
-    made = page(table(result("sleep", None, None, "head", -3111.0), missing=("best trained on head, seed 0", "sb3")))
-    assert "**Missing**, not trained or not played: best trained on head, seed 0; sb3." in made
+    missing = ("random", "best trained on head, seed 0", "best trained on head, seed 1", "sb3 trained on head, seed 0")
+    made = page(table(result("sleep", None, None, "head", -3111.0), missing=missing))
+    told = "random; best trained on head, seed 0 and 1; sb3 trained on head, seed 0."
+    assert f"**Missing**, not trained or not played: {told}" in made
 
 
 def test_it_says_how_each_was_made() -> None:
