@@ -11,14 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from parts.standings import Interval, Standing
+    from pipeline.cage2.facts.names import Profile
 
 GAMES: Final = {
     "head": "CybORG's main branch, the game as cage-challenge-2 and {cyborg} play it today",
     "leaderboard": "the contest's final day (cage-challenge-2, commit 606813b): what the contest's leaderboard was "
     "measured on",
 }
-MAX_HALF_WIDTH: Final = 2.0
-"""Of an interval that says whether a defender is level with another, in points."""
 ABOUT: Final = {
     "sleep": "does nothing",
     "random": "takes each of the 145 actions alike",
@@ -56,7 +55,7 @@ def _opening(table: dict[str, Any]) -> str:
     cyborg = table["results"][0]["game"]["cyborg"]
     commits = " and ".join(dict.fromkeys(str(result["commit"]) for result in table["results"]))
     games = "\n".join(f"- **`{name}`**: {GAMES[name].format(cyborg=cyborg)}." for name in PROFILES)
-    missing = f"\n\n**Missing**, not trained or not played: {'; '.join(table['missing'])}." if table["missing"] else ""
+    missing = f"\n\n**Missing**, not trained or not played: {_missing(table)}." if table["missing"] else ""
     return f"""\
 # Leaderboard
 
@@ -75,24 +74,32 @@ the one that was played, which doesn't say what another seed would come to. *Pub
 from their sources and not played here, with an interval where one is told.{missing}"""
 
 
+def _missing(table: dict[str, Any]) -> str:
+    seeds: dict[str, list[str]] = {}
+    for name in table["missing"]:
+        who, _, seed = name.partition(", seed ")
+        seeds.setdefault(who, []).append(seed)
+    return "; ".join(f"{who}, seed {' and '.join(each)}" if any(each) else who for who, each in seeds.items())
+
+
 def _level(table: dict[str, Any]) -> str:
     """Return what may be said of the contest's winner."""
     first = winner(table)
     level, better = [], []
     for row in standings(table, "leaderboard"):
-        if row.published is None and row.high >= first.low and row.high - row.low <= 2 * MAX_HALF_WIDTH:
+        if row.published is None and row.total.mean >= first.low:
             (better if row.low > first.high else level).append(f"{_named(row)} ({_shown(row.total)})")
     said = "; ".join(f"{what}: {', '.join(rows) or 'none'}" for what, rows in (("better", better), ("level", level)))
     on_head = next(row.total.mean for row in standings(table, "head") if row.published)
     return f"""\
-*Level with the contest's winner* may be said of a row of `leaderboard` alone: if the interval of its total overlaps the
-winner's, {_shown(first.total)}, and is no wider than ± {MAX_HALF_WIDTH:g}, for a wide one overlaps with much.
-*Better* is one that lies above the winner's. Of what was played here that is: {said}.
+*Level with the contest's winner* may be said of a row of `leaderboard` alone, whose total reaches the interval of the
+winner's, {_shown(first.total)}; *better*, if its own interval lies above that one.
+Of what was played here that is: {said}.
 On `head` neither may be said: the winner was never trained for it, and the {on_head:.1f} that its agent is reported to
 come to there shows how much the games differ."""
 
 
-def _game(table: dict[str, Any], profile: Any) -> str:
+def _game(table: dict[str, Any], profile: Profile) -> str:
     rows = [
         (
             _name(row),
@@ -135,7 +142,8 @@ def _who(table: dict[str, Any]) -> str:
     names = dict.fromkeys(result["row"] for result in table["results"])
     lines = [f"- `{name}`: {ABOUT[name]}." for name in names]
     more = "The contest's own are told apart from this project's in [evaluation.md](evaluation.md#baselines)."
-    return "\n".join(("## Who they are", "", *lines, "", more, "", "Published:", "", *_sources(table)))
+    trained = "What each of the trained was trained with, and for how long, is in its command below."
+    return "\n".join(("## Who they are", "", *lines, "", more, trained, "", "Published:", "", *_sources(table)))
 
 
 def _sources(table: dict[str, Any]) -> Iterator[str]:
@@ -182,7 +190,7 @@ def _seeds(row: Standing) -> str:
 def _shown(value: Interval) -> str:
     if value.mean == 0 and not value.half_width:
         return "0"
-    return f"{value.mean:.2f}" + ("" if value.half_width is None else f" ± {value.half_width:.2f}")
+    return f"{value.mean:z.2f}" + ("" if value.half_width is None else f" ± {value.half_width:.2f}")
 
 
 def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]], num_text: int) -> str:

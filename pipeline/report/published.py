@@ -97,6 +97,6 @@ SCORES: Final = (
         None,
         (-5.4178, -8.5851, 0, -9.4389, -13.4294, 0, -20.4854, -25.7492, 0),
         -83.1058,
-        note="on a CybORG of their own",
+        note="on an edited CybORG",
     ),
 )
