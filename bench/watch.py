@@ -142,7 +142,7 @@ def _run(log_dir: Path, workers: int | None) -> Iterator[None]:
     command = [sys.executable, str(ROOT / "run.py"), f"--log-dir={log_dir}", "--run-name=run", "--quiet"]
     command += ["--total-episodes=1000000000", "--max-episodes-per-workflow=1000000000", "--patience=1000000000"]
     command += ["--compliance-threshold=0.4", *([f"--workers={workers}"] if workers else [])]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while not _episodes(log_dir):
             if process.poll() is not None:
@@ -162,9 +162,8 @@ def _run(log_dir: Path, workers: int | None) -> Iterator[None]:
 def _server(log_dir: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     command = [sys.executable, str(ROOT / "run.py"), "watch", f"--log-dir={log_dir}", "--no-browser"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
         try:
-            yield process.stdout.readline().strip(), process
+            yield (process.stdout or sys.stdin).readline().strip(), process
         finally:
             process.terminate()
 
@@ -188,20 +187,21 @@ def _page(address: str, browser: str | None) -> Iterator[subprocess.Popen[bytes]
 
 @contextlib.contextmanager
 def _listening(address: str) -> Iterator[None]:
-    ended = threading.Event()
+    has_begun, is_over = threading.Event(), threading.Event()
 
     def listen() -> None:
-        with httpx.Client(timeout=None) as client:
+        with contextlib.suppress(httpx.TransportError), httpx.Client(timeout=600) as client:  # the server may end first
             client.get(address)
             with client.stream("GET", httpx.URL(address).join("/api/runs/run/news")) as told:
                 for _ in told.iter_lines():
-                    if ended.is_set():
+                    has_begun.set()
+                    if is_over.is_set():
                         return
 
-    thread = threading.Thread(target=listen, daemon=True)
-    thread.start()
+    threading.Thread(target=listen, daemon=True).start()
+    has_begun.wait(60)
     yield
-    ended.set()
+    is_over.set()
 
 
 def _episodes(log_dir: Path) -> int:

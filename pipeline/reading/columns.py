@@ -49,12 +49,12 @@ class Columns:
         if not lines:
             return
         try:
-            self._append([line.decode().split(",") for line in lines])
+            self._append([line.split(b",") for line in lines])
         except ValueError:  # one or more are damaged, or have a comma in quotes: look at each
             for line in lines:
                 fields = _fields(line)
                 try:
-                    self._append([fields] if fields else [[]])
+                    self._append([fields or []])
                 except ValueError:
                     self.num_damaged += 1
 
@@ -62,7 +62,7 @@ class Columns:
         """Return a column, `[n]` float64; a view that stays as it is, whatever is added."""
         return self._values[self._names.index(name), : self._num_rows]
 
-    def _append(self, rows: list[list[str]]) -> None:
+    def _append(self, rows: Sequence[Sequence[bytes | str]]) -> None:
         """Append rows.
 
         Raises:
@@ -86,6 +86,6 @@ class Columns:
 def _fields(line: bytes) -> list[str] | None:
     """Return the fields of a line; None if it is none of a CSV file."""
     try:
-        return next(csv.reader([line.decode()], strict=True), None)
-    except (csv.Error, UnicodeDecodeError):
+        return next(csv.reader([line.decode(errors="replace")], strict=True), None)
+    except csv.Error:
         return None

@@ -186,20 +186,28 @@ class Curves:
             self._ends[ended.workflow_id].append((ended.total_episodes, index))
         self._num_ends = len(self._ended.visits)
         totals = self._rows.column("Total_Episodes")
-        workflow_ids = self._rows.column("Workflow_ID")[self._num_assigned :].tolist()
-        for row, workflow_id in enumerate(workflow_ids, self._num_assigned):
-            if workflow_id not in WORKFLOW_IDS:
-                self._num_of_none += 1
-                continue
-            self._close(workflow_id, up_to=totals[row] - 1)
+        for workflow_id, rows in self._new_stretches(totals):
+            self._close(workflow_id, up_to=totals[rows[0]] - 1)
             visit = self._open.get(workflow_id)
             if visit is None:
-                visit = self._open[workflow_id] = Visit(len(self.visits), int(workflow_id))
+                visit = self._open[workflow_id] = Visit(len(self.visits), workflow_id)
                 self.visits.append(visit)
-            visit.rows.append(row)
+            visit.rows.extend(rows)
         self._num_assigned = len(self._rows)
         for workflow_id, visit in list(self._open.items()):
             self._close(workflow_id, up_to=totals[visit.rows[-1]])
+
+    def _new_stretches(self, totals: npt.NDArray[np.float64]) -> list[tuple[int, list[int]]]:
+        """Return the rows that are not assigned yet: a workflow's in one visit each, the earliest first."""
+        new = self._rows.column("Workflow_ID")[self._num_assigned :]
+        stretches = []
+        for workflow_id in np.intersect1d(new, WORKFLOW_IDS).astype(int).tolist():
+            rows = self._num_assigned + np.flatnonzero(new == workflow_id)
+            num_ended = np.searchsorted([end for end, _ in self._ends[workflow_id]], totals[rows])
+            cuts = np.flatnonzero(np.diff(num_ended)) + 1
+            stretches += [(workflow_id, each.tolist()) for each in np.split(rows, cuts)]
+        self._num_of_none += len(new) - sum(len(rows) for _, rows in stretches)
+        return sorted(stretches, key=lambda each: each[1][0])
 
     def _close(self, workflow_id: int, up_to: float) -> None:
         """Close a workflow's visit if it ended, with no more episodes of the run than these."""

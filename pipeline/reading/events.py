@@ -24,7 +24,8 @@ MOST_MARKS: Final = 1000
 """Marks that are kept, the latest; a run has a few."""
 _UPDATE: Final = b'"event": "update_result"'
 _EPISODES: Final = re.compile(rb'"total_episodes": (\d{1,15})[,}]')
-_TIMESTAMP: Final = re.compile(rb'"timestamp": "([0-9TZ:.+-]{19,40})"\}$')
+_TIMESTAMP: Final = b'"timestamp": "'
+"""What stands before the time, which is last in a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +133,13 @@ class Events:
 
     def _take_update(self, line: bytes) -> None:
         """Take an update: its numbers are read from the other log, and these lines are nearly all."""
-        episodes, timestamp = _EPISODES.search(line), _TIMESTAMP.search(line)
-        if episodes is None or timestamp is None:
+        episodes, timestamp = _EPISODES.search(line), line.rfind(_TIMESTAMP)
+        if episodes is None or timestamp < 0:
             raise ValueError("an update without episodes or time")
         total = int(episodes[1])
         if self._episodes and total <= self._episodes[-1]:
             raise ValueError("episodes don't become fewer")
-        self.last_s = datetime.fromisoformat(timestamp[1].decode()).timestamp()
+        self.last_s = datetime.fromisoformat(line[timestamp + len(_TIMESTAMP) : -2].decode()).timestamp()
         self._episodes.append(total)
         self._running_s.append(self.running_s)
         self.finished = None
