@@ -25,9 +25,7 @@ def command(agent: Trained | AgentReference | str, chosen: Chosen, *, greedy: bo
         own: What names it, if the run has played it itself; else it is one of an evaluation.
     """
     config = chosen.config
-    words = [
-        agent.name if isinstance(agent, AgentReference) else agent if isinstance(agent, str) else str(agent.run_dir)
-    ]
+    words = [_name(agent)]
     words += own or (
         *("--seed", str(config.seed), "--episode", str(chosen.indices.start), "--steps", str(chosen.num_steps)),
         *("--red-agent", config.red_agent, "--profile", config.profile),

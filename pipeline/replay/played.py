@@ -64,9 +64,8 @@ class Played:
         Raises:
             ReplayError: It can't be.
         """
-        return replace(
-            replay_of(self.header, self.trace, self.insight, which=self.which, again=self.again), forks=forks
-        )
+        replay = replay_of(self.header, self.trace, self.insight, which=self.which, again=self.again)
+        return replace(replay, forks=forks)
 
     def fork(self, moment: int, choice: str | None = None, num_futures: int = NUM_FUTURES) -> Fork:
         """Return what would have come of another choice; see `fork.fork`.

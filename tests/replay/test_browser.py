@@ -7,7 +7,6 @@ import json
 import shutil
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -252,12 +251,11 @@ def test_what_fails_is_told(browser: Browser, played: Played) -> None:
     def fork(_: dict[str, str]) -> str:
         raise ValueError("no such <b>choice</b>")
 
-    with served({"episode": lambda _: as_json(replace(played.replay(), which="Some")), "fork": fork}) as url:
-        with browser.new_context() as context:
-            tab = context.new_page()
-            tab.goto(url)
-            tab.get_by_text("Play 1,000 futures").click()
-            tab.get_by_text("That could not be played: no such <b>choice</b>").wait_for()
+    with served({"episode": lambda _: as_json(played.replay()), "fork": fork}) as url, browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(url)
+        tab.get_by_text("Play 1,000 futures").click()
+        tab.get_by_text("That could not be played: no such <b>choice</b>").wait_for()
 
 
 def test_an_episode_that_cannot_be_shown_is_told(browser: Browser) -> None:
