@@ -6,7 +6,7 @@ trace (+ the policy's critic) -> views -> frames -> JSON -> static/replay.js
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.cage2.blue.interface import REMEMBERED
@@ -196,7 +196,11 @@ def replay_of(header: Header, trace: Trace, insight: Insight, *, which: str, aga
 
 def as_json(value: Any) -> str:
     """Return a replay, a fork, or what has some in it, as JSON: the same for the same."""
-    return json.dumps(value, default=asdict, separators=(",", ":"), allow_nan=False)
+    return json.dumps(value, default=_fields, separators=(",", ":"), allow_nan=False)
+
+
+def _fields(part: Any) -> dict[str, Any]:
+    return {each.name: getattr(part, each.name) for each in fields(part)}  # `asdict` copies all that is below, slowly
 
 
 def _frames(trace: Trace, views: tuple[View, ...], value_of: Callable[[Seen], float] | None) -> tuple[Frame, ...]:

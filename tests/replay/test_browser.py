@@ -16,7 +16,7 @@ import pytest
 from pipeline.command.cli import main
 from pipeline.command.process import OK
 from pipeline.replay.episode import as_json
-from pipeline.replay.page import page
+from pipeline.replay.page import data, page, script, style
 from pipeline.replay.played import play
 from tests.pipeline.replay.conftest import NUM_STEPS, chosen, trained_policy
 
@@ -174,6 +174,21 @@ def test_a_narrow_window_scrolls_in_one_direction(browser: Browser, played: Play
         assert tab.locator("html").evaluate("html => html.scrollWidth") <= 390
         assert tab.locator(".host").count() == 13
         tab.screenshot(path=tmp_path / "narrow.png", full_page=True)  # pytest keeps it for a while, to be looked at
+
+
+def test_a_page_may_have_several(browser: Browser, played: Played, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    parts = ['<!doctype html><meta charset="utf-8">', f"<style>{style()}</style>"]
+    for name, each in (("first", played), ("second", play("sleep", chosen(1)))):
+        parts.append(f'<div data-replay="{name}"></div>')
+        parts.append(f'<script type="application/json" id="{name}">{data(each.replay())}</script>')
+    path.write_text("".join([*parts, f'<script type="module">{script()}</script>']))
+    with opened(browser, path.as_uri()) as tab:
+        playwright.expect(tab.locator(".replay")).to_have_count(2)
+        tab.locator(".replay").nth(1).focus()
+        tab.keyboard.press("End")
+        assert tab.locator(".count").all_inner_texts() == [f"0 / {NUM_STEPS}", f"{NUM_STEPS} / {NUM_STEPS}"]
+        assert "This agent has no probabilities" not in tab.locator(".thought").nth(0).inner_text()
 
 
 SHELL = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>live</title>
