@@ -185,8 +185,11 @@ def _played(asked: Asked, agent: Trained | AgentReference | str, config: Config)
         tell(f"note: {reason}")
     if must_compile(asked, agent, config):
         tell("note: compiling first, once, about 10 s")
-    with progress(asked.worst_of or 1) as note_progress, printing_to_stderr():
-        return play_asked(asked, agent, config, note_progress)
+    with printing_to_stderr():
+        if asked.worst_of is None:
+            return play_asked(asked, agent, config)
+        with progress(asked.worst_of) as note_progress:
+            return play_asked(asked, agent, config, note_progress)
 
 
 def _numbers(options: argparse.Namespace) -> dict[str, Any]:

@@ -68,31 +68,33 @@ def play_asked(
         ReplayError: There is no such episode.
         PipelineError: It can't be played.
     """
+    greedy = asked.greedy
     if asked.is_the_runs_own:
         if not isinstance(agent, Trained):
             raise ReplayError("only a run has episodes of its own")
-        return play(agent, *_of_the_run(asked, agent, config))
+        return _play_own(asked, agent, config)
     if asked.worst_of is None:
-        return play(agent, _compared(asked, config, range(asked.episode, asked.episode + 1)), asked.greedy)
-    episodes = _compared(asked, config, range(asked.worst_of))
-    worst = worst_of(agent, episodes, greedy=asked.greedy, note_progress=note_progress)
+        return play(agent, _compared(asked, config, range(asked.episode, asked.episode + 1)), greedy=greedy)
+    worst = worst_of(agent, _compared(asked, config, range(asked.worst_of)), greedy=greedy, note_progress=note_progress)
     note = f"The worst of {asked.worst_of:,}"
-    return play(agent, _compared(asked, config, range(worst, worst + 1)), asked.greedy, note)
+    return play(agent, _compared(asked, config, range(worst, worst + 1)), greedy=greedy, note=note)
 
 
 def _compared(asked: Asked, config: Config, indices: range) -> Chosen:
     return compared(config, asked.num_steps, indices)
 
 
-def _of_the_run(asked: Asked, trained: Trained, config: Config) -> tuple[Chosen, bool, str]:
-    order = trained.workflow_id
+def _play_own(asked: Asked, trained: Trained, config: Config) -> Played:
+    order, index = trained.workflow_id, asked.episode
     if asked.update is None:
-        purpose, index, note = Purpose.EVALUATION, asked.episode, f"Visit {asked.visit}"
+        purpose, note = Purpose.EVALUATION, f"Visit {asked.visit}"
+        own = ("--visit", str(asked.visit), "--episode", str(index))
     else:
         index = training_index(trained.run_dir, order, asked.update, asked.row)
         purpose, note = Purpose.TRAINING, f"Update {asked.update} learned from it, row {asked.row} of its batch"
+        own = ("--update", str(asked.update), "--row", str(asked.row))
     chosen = of_the_run(config, order, purpose, range(index, index + 1), asked.visit or 0)
-    return chosen, asked.greedy, note
+    return play(trained, chosen, greedy=asked.greedy, note=note, own=own)
 
 
 def must_compile(asked: Asked, agent: Trained | AgentReference | str, config: Config) -> bool:

@@ -6,7 +6,7 @@ trace (+ the policy's critic) -> views -> frames -> JSON -> static/replay.js
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.cage2.blue.interface import REMEMBERED
@@ -117,6 +117,8 @@ class Replay:
     """`engine`, `profile` and `cyborg`."""
     which: str
     """Which episode it is, and with which weights it was played, in words."""
+    again: str
+    """What to type to see it again."""
     red_agent: str
     environment_seed: str
     """Digits: JavaScript's numbers end at 2**53."""
@@ -155,14 +157,15 @@ class Insight:
     """See `Replay.no_fork`."""
 
 
-def replay_of(header: Header, trace: Trace, which: str, insight: Insight) -> Replay:
+def replay_of(header: Header, trace: Trace, insight: Insight, *, which: str, again: str) -> Replay:
     """Return an episode as it is drawn.
 
     Args:
         header: Who played which game.
         trace: The episode.
-        which: See `Replay.which`.
         insight: What is known of the agent besides.
+        which: See `Replay`.
+        again: See `Replay`.
 
     Raises:
         ReplayError: It can't be shown; see `moments.views_of`.
@@ -175,6 +178,7 @@ def replay_of(header: Header, trace: Trace, which: str, insight: Insight) -> Rep
         agent=header.agent,
         game=header.game,
         which=which,
+        again=again,
         red_agent=trace.red_agent,
         environment_seed=str(trace.environment_seed),
         num_steps=len(trace.steps),
@@ -192,7 +196,11 @@ def replay_of(header: Header, trace: Trace, which: str, insight: Insight) -> Rep
 
 def as_json(value: Any) -> str:
     """Return a replay, a fork, or what has some in it, as JSON: the same for the same."""
-    return json.dumps(value, default=asdict, separators=(",", ":"), allow_nan=False)
+    return json.dumps(value, default=_fields, separators=(",", ":"), allow_nan=False)
+
+
+def _fields(part: Any) -> dict[str, Any]:
+    return {each.name: getattr(part, each.name) for each in fields(part)}  # `asdict` copies all that is below, slowly
 
 
 def _frames(trace: Trace, views: tuple[View, ...], value_of: Callable[[Seen], float] | None) -> tuple[Frame, ...]:

@@ -25,9 +25,10 @@ MODULES: Final = ("dom.js", "words.js", "network.js", "timeline.js", "panels.js"
 _IMPORT = re.compile(r"^import \{[^}]*\} from \"\./[a-z]+\.js\";\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(async )?(function|class|const) )", re.MULTILINE)
 _START: Final = """
-for (const place of document.querySelectorAll("[data-replay]")) {
+const places = document.querySelectorAll("[data-replay]");
+for (const place of places) {
   const episode = JSON.parse(document.getElementById(place.dataset.replay).textContent);
-  mount(place, episode).then((player) => player.root.focus());
+  mount(place, episode).then((player) => places.length === 1 && player.root.focus({ preventScroll: true }));
 }
 """
 _PAGE_STYLE: Final = """
@@ -39,13 +40,16 @@ main { max-width: 96rem; margin: 0 auto; padding: 1rem; }
 
 @cache
 def script() -> str:
-    """Return the modules as one script, to be put into a page: it defines `mount`."""
-    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", _static(name))) for name in MODULES)
+    """Return what draws the episodes of a page, as one module.
+
+    `<div data-replay="ID">` is where one is drawn, and `<script type="application/json" id="ID">` has its `data`.
+    """
+    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", _static(name))) for name in MODULES) + _START
 
 
 @cache
 def style() -> str:
-    """Return the style sheet, to be put into a page."""
+    """Return how they look: all of it below `.replay`."""
     return _static("replay.css")
 
 
@@ -56,7 +60,7 @@ def data(replay: Replay) -> str:
 
 def page(replay: Replay) -> str:
     """Return the page of a replay: the same for the same."""
-    code, look = script() + _START, _PAGE_STYLE + style()
+    code, look = script(), _PAGE_STYLE + style()
     policy = (
         f"default-src 'none'; script-src '{digest(code)}'; style-src '{digest(look)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"

@@ -19,6 +19,7 @@ from pipeline.numerics.subnormals import subnormals_flushed
 from pipeline.policy.critic import Critic
 from pipeline.ppo.recipe import recipe_of
 from pipeline.printable import printable
+from pipeline.replay.again import command, command_of_file
 from pipeline.replay.episode import Insight, Replay, replay_of
 from pipeline.replay.errors import ReplayError
 from pipeline.replay.fork import NUM_FUTURES, Fork, fork, why_not
@@ -49,6 +50,8 @@ class Played:
     trace: Trace
     which: str
     """Which episode it is, and with which weights it was played, in words."""
+    again: str
+    """What to type to see it again."""
     insight: Insight
     game: GameSpec | None = None
     agent: play_out.Policy | str | None = None
@@ -63,7 +66,8 @@ class Played:
         Raises:
             ReplayError: It can't be.
         """
-        return replace(replay_of(self.header, self.trace, self.which, self.insight), forks=forks)
+        replay = replay_of(self.header, self.trace, self.insight, which=self.which, again=self.again)
+        return replace(replay, forks=forks)
 
     def fork(self, moment: int, choice: str | None = None, num_futures: int = NUM_FUTURES) -> Fork:
         """Return what would have come of another choice; see `fork.fork`.
@@ -92,7 +96,14 @@ class Played:
         return others[0]
 
 
-def play(agent: Trained | AgentReference | str, chosen: Chosen, greedy: bool = False, note: str = "") -> Played:
+def play(
+    agent: Trained | AgentReference | str,
+    chosen: Chosen,
+    *,
+    greedy: bool = False,
+    note: str = "",
+    own: tuple[str, ...] = (),
+) -> Played:
     """Play an episode.
 
     Args:
@@ -100,6 +111,7 @@ def play(agent: Trained | AgentReference | str, chosen: Chosen, greedy: bool = F
         chosen: Which episode, the first of its indices.
         greedy: Whether a policy or a model takes the likeliest action each time.
         note: What else is to be told of the episode.
+        own: See `again.command`.
 
     Raises:
         PipelineError: It can't be played.
@@ -115,7 +127,8 @@ def play(agent: Trained | AgentReference | str, chosen: Chosen, greedy: bool = F
         no_fork = "the agent is one that others wrote, and what it remembers can't be saved"
     which = ". ".join(filter(None, (_which(header, trace), note, _weights(agent, chosen.purpose))))
     insight, on = _insight(agent, no_fork), _to_play_on(agent, greedy=greedy, num_steps=len(trace.steps))
-    return Played(header, trace, which, insight, chosen.game, None if no_fork else on)
+    again = command(agent, chosen, greedy=greedy, own=own)
+    return Played(header, trace, which, again, insight, chosen.game, None if no_fork else on)
 
 
 def read(path: Path, index: int = 0) -> Played:
@@ -199,7 +212,7 @@ def returns_of(
 
 def _of_file(path: Path, header: Header, trace: Trace, index: int) -> Played:
     which = f"Episode {index} of {printable(path.name)}: {_which(header, trace)}"
-    return Played(header, trace, which, Insight(no_fork=NO_AGENT))
+    return Played(header, trace, which, command_of_file(path, index), Insight(no_fork=NO_AGENT))
 
 
 def _which(header: Header, trace: Trace) -> str:

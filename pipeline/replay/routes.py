@@ -10,7 +10,7 @@ call these on a thread, with values of a request as they are.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,6 +22,7 @@ from pipeline.config import Config
 from pipeline.evaluate.trained import load_trained
 from pipeline.printable import printable, shown
 from pipeline.replay.asked import Asked, play_asked
+from pipeline.replay.episode import as_json
 from pipeline.replay.errors import ReplayError
 from pipeline.run.attackers import require_told
 from pipeline.values import what_results_depend_on
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pipeline.replay.episode import Replay
+    from pipeline.replay.fork import Fork
     from pipeline.replay.played import Played
 
 MAX_WORST_OF: Final = 10_000
@@ -69,13 +72,18 @@ def episode(run: Path, query: Mapping[str, str]) -> dict[str, Any]:
         SetupError: There is no such episode, run or value; the message can be shown.
         PipelineError: It can't be played.
     """
-    return asdict(_played(run, _checked(query)).replay())
+    return _as_dict(_played(run, _checked(query)).replay())
 
 
 def fork(run: Path, query: Mapping[str, str]) -> dict[str, Any]:
     """Return what another choice would have come to, as JSON has it; see `episode`, and `played.Played.fork`."""
     asked = _checked(query)
-    return asdict(_played(run, asked).fork(asked.moment, asked.choice))
+    return _as_dict(_played(run, asked).fork(asked.moment, asked.choice))
+
+
+def _as_dict(value: Replay | Fork) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(as_json(value))
+    return content
 
 
 def _checked(query: Mapping[str, str]) -> Query:

@@ -7,7 +7,6 @@ import json
 import shutil
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -17,7 +16,7 @@ import pytest
 from pipeline.command.cli import main
 from pipeline.command.process import OK
 from pipeline.replay.episode import as_json
-from pipeline.replay.page import page
+from pipeline.replay.page import data, page, script, style
 from pipeline.replay.played import play
 from tests.pipeline.replay.conftest import NUM_STEPS, chosen, trained_policy
 
@@ -112,9 +111,15 @@ def test_it_plays_and_pauses_at_any_speed(browser: Browser, played: Played, tmp_
         tab.keyboard.press(" ")
         playwright.expect(tab.locator(".count")).to_have_text(f"{NUM_STEPS} / {NUM_STEPS}")
         tab.get_by_label("Play (space)").wait_for()
+        for _ in range(8):
+            tab.keyboard.press("-")
+        assert tab.inner_text(".speed") == "1 step/s"
         tab.get_by_label("Play (space)").click()  # begins anew
         tab.get_by_label("Pause (space)").click()
+        for _ in range(8):
+            tab.keyboard.press("+")
         at = count(tab)
+        assert at != f"{NUM_STEPS} / {NUM_STEPS}"
         tab.wait_for_timeout(200)
         assert count(tab) == at
 
@@ -126,12 +131,13 @@ def test_what_was_tried_is_shown_and_what_was_not_is_said(browser: Browser, play
     with opened(browser, path.as_uri()) as tab:
         panel = tab.locator(".fork")
         assert "No other choice was tried in step 1. This page stands by itself" in panel.inner_text()
-        assert "--fork 1" in panel.inner_text()
+        assert '--fork "1:ACTION"' in panel.inner_text()
         assert tab.locator(".fork-form").count() == 0
         panel.get_by_text("step 4").click()
         assert count(tab) == f"3 / {NUM_STEPS}"
         assert f"Sleep instead of {tried.own.choice}" in panel.inner_text()
         assert f"± {tried.difference_stderr:.2f}" in panel.inner_text()
+        tab.screenshot(path=tmp_path / "wide.png", full_page=True)  # pytest keeps it for a while, to be looked at
         assert panel.locator("rect.bin").count() == sum(map(bool, (*tried.own.counts, *tried.other.counts)))
 
 
@@ -167,6 +173,22 @@ def test_a_narrow_window_scrolls_in_one_direction(browser: Browser, played: Play
     with opened(browser, path.as_uri(), width=390) as tab:
         assert tab.locator("html").evaluate("html => html.scrollWidth") <= 390
         assert tab.locator(".host").count() == 13
+        tab.screenshot(path=tmp_path / "narrow.png", full_page=True)  # pytest keeps it for a while, to be looked at
+
+
+def test_a_page_may_have_several(browser: Browser, played: Played, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    parts = ['<!doctype html><meta charset="utf-8">', f"<style>{style()}</style>"]
+    for name, each in (("first", played), ("second", play("sleep", chosen(1)))):
+        parts.append(f'<div data-replay="{name}"></div>')
+        parts.append(f'<script type="application/json" id="{name}">{data(each.replay())}</script>')
+    path.write_text("".join([*parts, f'<script type="module">{script()}</script>']))
+    with opened(browser, path.as_uri()) as tab:
+        playwright.expect(tab.locator(".replay")).to_have_count(2)
+        tab.locator(".replay").nth(1).focus()
+        tab.keyboard.press("End")
+        assert tab.locator(".count").all_inner_texts() == [f"0 / {NUM_STEPS}", f"{NUM_STEPS} / {NUM_STEPS}"]
+        assert "This agent has no probabilities" not in tab.locator(".thought").nth(0).inner_text()
 
 
 SHELL = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>live</title>
@@ -244,10 +266,18 @@ def test_what_fails_is_told(browser: Browser, played: Played) -> None:
     def fork(_: dict[str, str]) -> str:
         raise ValueError("no such <b>choice</b>")
 
-    with served({"episode": lambda _: as_json(replace(played.replay(), which="Some")), "fork": fork}) as url:
-        context = browser.new_context()
+    with served({"episode": lambda _: as_json(played.replay()), "fork": fork}) as url, browser.new_context() as context:
         tab = context.new_page()
         tab.goto(url)
         tab.get_by_text("Play 1,000 futures").click()
         tab.get_by_text("That could not be played: no such <b>choice</b>").wait_for()
-        context.close()
+
+
+def test_an_episode_that_cannot_be_shown_is_told(browser: Browser) -> None:
+    def episode(_: dict[str, str]) -> str:
+        raise ValueError("no run <b>x</b>")
+
+    with served({"episode": episode}) as url, browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(url)
+        tab.get_by_text("The episode can't be shown: no run <b>x</b>").wait_for()

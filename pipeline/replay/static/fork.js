@@ -14,13 +14,17 @@ export class ForkPanel {
     this.known = new Map(replay.forks.map((fork) => [key(fork.moment, fork.other.choice), fork]));
     this.latest = new Map(replay.forks.map((fork) => [fork.moment, fork]));
     this.step = 0;
-    this.select = html("select", { "aria-label": "Another choice" }, replay.actions.map((name) => html("option", { value: name }, name)));
+    const options = replay.actions.map((name) => html("option", { value: name }, name));
+    this.select = html("select", { "aria-label": "Another choice" }, options);
     this.button = html("button", { type: "button", click: () => this.play(this.select.value) }, "Play 1,000 futures");
     this.status = html("p", { class: "status", role: "status" });
     this.result = html("div", { class: "fork-result" });
     this.elsewhere = html("p", { class: "elsewhere" });
-    const form = ask && replay.no_fork === null ? html("div", { class: "fork-form" }, html("label", {}, "Instead ", this.select), this.button) : null;
-    this.element = html("section", { class: "panel fork" }, html("h3", {}, "What if?"), form, this.status, this.result, this.elsewhere);
+    const parts = [this.status, this.result, this.elsewhere];
+    if (ask && replay.no_fork === null) {
+      parts.unshift(html("div", { class: "fork-form" }, html("label", {}, "Instead ", this.select), this.button));
+    }
+    this.element = html("section", { class: "panel fork" }, html("h3", {}, "What if?"), parts);
   }
 
   /** Show what was tried at a moment. */
@@ -35,20 +39,31 @@ export class ForkPanel {
     }
     const fork = this.latest.get(step);
     fill(this.result, fork ? drawn(fork) : []);
-    this.status.textContent = fork ? "" : this.absent(no_fork);
+    fill(this.status, fork ? "" : this.absent(no_fork));
+    fill(this.elsewhere, this.links(step));
+  }
+
+  /** Where else something was tried. */
+  links(step) {
     const others = [...this.latest.keys()].filter((moment) => moment !== step).sort((a, b) => a - b);
-    const go = (moment) => html("button", { type: "button", class: "plain", click: () => this.seek(moment) }, `step ${moment + 1}`);
-    fill(this.elsewhere, others.length ? ["Tried before ", others.flatMap((moment, index) => (index ? [", ", go(moment)] : [go(moment)])), "."] : []);
+    if (!others.length) return [];
+    const link = (moment) =>
+      html("button", { type: "button", class: "plain", click: () => this.seek(moment) }, `step ${moment + 1}`);
+    return ["Tried in ", others.map((moment, index) => (index ? [", ", link(moment)] : link(moment))), "."];
   }
 
   absent(reason) {
+    const step = this.step + 1;
     if (reason !== null) return `Other choices can't be tried here: ${reason}.`;
-    if (this.step === this.replay.num_steps) return "The episode is over: nothing is left to choose.";
-    if (this.ask) return `What would have come of another choice in step ${this.step + 1}? Its futures are played to the end of the episode.`;
-    return (
-      `No other choice was tried in step ${this.step + 1}. This page stands by itself: it holds what was tried when it was written. ` +
-      `For others, write it again with --fork ${this.step + 1} or --fork "${this.step + 1}:ACTION".`
-    );
+    if (step > this.replay.num_steps) return "The episode is over: nothing is left to choose.";
+    if (this.ask) {
+      return `What would have come of another choice in step ${step}? Futures are played to the end of the episode.`;
+    }
+    return [
+      `No other choice was tried in step ${step}. This page stands by itself: it holds what was tried when it was `,
+      "written. To write it with another one: ",
+      html("code", {}, `${this.replay.again} --fork "${step}:ACTION"`),
+    ];
   }
 
   /** Have another choice tried, and show what came of it. */
@@ -80,25 +95,37 @@ function drawn(fork) {
   const { own, other, difference, difference_stderr: stderr } = fork;
   const clear = Math.abs(difference) > 2 * stderr;
   const better = difference > 0 ? "better" : "worse";
-  const sum = `${other.choice} instead of ${own.choice}: ${points(Math.abs(difference), 2)} ± ${points(stderr, 2)} points ${better}`;
+  const size = `${points(Math.abs(difference), 2)} ± ${points(stderr, 2)}`;
+  const sum = `${other.choice} instead of ${own.choice}: ${size} points ${better}`;
   return [
     html("p", { class: "sum" }, clear ? `${sum}.` : `${sum}: no difference that can be told from chance.`),
     chart(fork),
     html(
       "table",
       { class: "outcomes" },
-      html("caption", {}, `Return of the ${fork.num_steps} steps from here on, in points; ${fork.num_futures.toLocaleString("en")} futures each, in pairs of the same seeds`),
-      html("thead", {}, html("tr", {}, ["", "mean ± standard error", "5 %", "25 %", "median", "75 %", "95 %"].map((name) => html("th", { scope: "col", class: "number" }, name)))),
-      html("tbody", {}, line(own, "own", "own"), line(other, "other", "other")),
+      caption(fork),
+      head(),
+      html("tbody", {}, line(own, "own"), line(other, "other")),
     ),
   ];
 }
 
-function line(outcomes, kind, whose) {
+const COLUMNS = ["", "mean ± standard error", "5 %", "25 %", "median", "75 %", "95 %"];
+
+function head() {
+  return html("thead", {}, html("tr", {}, COLUMNS.map((name) => html("th", { scope: "col", class: "number" }, name))));
+}
+
+function caption({ num_steps: numSteps, num_futures: numFutures }) {
+  const each = `${numFutures.toLocaleString("en")} futures each, in pairs of the same seeds`;
+  return html("caption", {}, `Return of the ${numSteps} steps from here on, in points; ${each}`);
+}
+
+function line(outcomes, kind) {
   return html(
     "tr",
     { class: kind },
-    html("th", { scope: "row" }, html("span", { class: `swatch ${kind}` }), ` ${outcomes.choice} (${whose})`),
+    html("th", { scope: "row" }, html("span", { class: `swatch ${kind}` }), ` ${outcomes.choice} (${kind})`),
     html("td", { class: "number" }, `${points(outcomes.mean, 2)} ± ${points(outcomes.stderr, 2)}`),
     outcomes.quantiles.map((quantile) => html("td", { class: "number" }, points(quantile))),
   );
@@ -116,7 +143,8 @@ function chart(fork) {
       const height = (CHART.half * count) / most;
       const [left, right] = [x(edges[bin]), x(edges[bin + 1])];
       const y = down ? middle + 1 : middle - 1 - height;
-      return count ? svg("rect", { class: `bin ${kind}`, x: left + 0.5, y, width: Math.max(1, right - left - 1), height }) : null;
+      const width = Math.max(1, right - left - 1);
+      return count ? svg("rect", { class: `bin ${kind}`, x: left + 0.5, y, width, height }) : null;
     });
   const mean = (outcomes, down) => {
     const [y1, y2] = down ? [middle, middle + CHART.half + 4] : [middle - CHART.half - 4, middle];
@@ -124,15 +152,17 @@ function chart(fork) {
   };
   const ticks = Array.from({ length: 5 }, (_, index) => lowest + ((highest - lowest) * index) / 4);
   const anchor = (index) => ["start", "middle", "middle", "middle", "end"][index];
+  const label = `Returns after ${own.choice}, above, and ${other.choice}, below`;
+  const text = (left, y, side, words) => svg("text", { class: "axis", x: left, y, "text-anchor": side }, words);
   return svg(
     "svg",
-    { class: "chart", viewBox: `0 0 ${CHART.width} ${CHART.height}`, role: "img", "aria-label": `Returns after ${own.choice}, above, and ${other.choice}, below` },
+    { class: "chart", viewBox: `0 0 ${CHART.width} ${CHART.height}`, role: "img", "aria-label": label },
     bars(own, "own", false),
     bars(other, "other", true),
     svg("line", { class: "grid", x1: CHART.left, x2: CHART.width - CHART.right, y1: middle, y2: middle }),
     mean(own, false),
     mean(other, true),
-    ticks.map((value, index) => svg("text", { class: "axis", x: x(value), y: CHART.axis, "text-anchor": anchor(index) }, points(value))),
-    svg("text", { class: "axis", x: CHART.width / 2, y: CHART.axis + 22, "text-anchor": "middle" }, "return from here on (points); lines: means"),
+    ticks.map((value, index) => text(x(value), CHART.axis, anchor(index), points(value))),
+    text(CHART.width / 2, CHART.axis + 22, "middle", "return from here on (points); lines: means"),
   );
 }

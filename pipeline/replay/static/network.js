@@ -65,7 +65,11 @@ function subnet(box, isSwept) {
     { class: isSwept ? "subnet swept" : "subnet" },
     svg("rect", { x: left, y: top, width, height, rx: 12 }),
     svg("text", { class: "subnet-name", x: left + PAD, y: top + 24 }, box.name),
-    svg("text", { class: "faint", x: left + width - PAD, y: top + 24, "text-anchor": "end" }, isSwept ? "R sweeps it" : box.cidr),
+    svg(
+      "text",
+      { class: "faint", x: left + width - PAD, y: top + 24, "text-anchor": "end" },
+      isSwept ? "R sweeps it" : box.cidr,
+    ),
   );
 }
 
@@ -74,6 +78,8 @@ function card(replay, frame, host, [left, top], width) {
   const byBlue = frame.blue !== null && frame.blue.target === host.name;
   const byRed = frame.red !== null && frame.red.target === host.name;
   const note = noted(replay, frame, host);
+  const isClean = host.taken_for === "No";
+  const belief = TAKEN_FOR[host.taken_for] ?? "?";
   const onTheRight = (kind, y, text) => svg("text", { class: kind, x: width - 9, y, "text-anchor": "end" }, text);
   return svg(
     "g",
@@ -85,8 +91,8 @@ function card(replay, frame, host, [left, top], width) {
     held(host),
     svg("text", { class: "host-name", x: 48, y: 25 }, host.name),
     host.activity === "None" ? null : onTheRight("activity", 27, host.activity.toLowerCase()),
-    svg("rect", { class: `belief taken-${host.taken_for}`, x: 48, y: 34, width: 10, height: 10, rx: host.taken_for === "No" ? 5 : 1 }),
-    svg("text", { class: "small", x: 64, y: 43.5 }, width > 200 ? `Blue: ${TAKEN_FOR[host.taken_for] ?? "?"}` : (TAKEN_FOR[host.taken_for] ?? "?")),
+    svg("rect", { class: `belief taken-${host.taken_for}`, x: 48, y: 34, width: 10, height: 10, rx: isClean ? 5 : 1 }),
+    svg("text", { class: "small", x: 64, y: 43.5 }, width > 200 ? `Blue: ${belief}` : belief),
     host.cost ? onTheRight("cost", 43.5, points(host.cost)) : null,
     decoys(host, width),
     onTheRight(note.kind, 64, note.text),
@@ -107,15 +113,19 @@ function held(host) {
     {},
     shapes[host.held],
     svg("text", { class: `hold-letter on-${host.held}`, x: 24, y: 35.5, "text-anchor": "middle" }, letters[host.held]),
-    host.num_sessions > 1 ? svg("text", { class: "tiny", x: 24, y: 60, "text-anchor": "middle" }, `× ${host.num_sessions}`) : null,
+    host.num_sessions > 1
+      ? svg("text", { class: "tiny", x: 24, y: 60, "text-anchor": "middle" }, `× ${host.num_sessions}`)
+      : null,
   );
 }
 
 function decoys(host, width) {
-  const shown = host.decoys.slice(0, 4);
-  const marks = shown.map((_, index) => svg("path", { class: "decoy", d: `M${48 + 13 * index} 64 l5.5 -10 l5.5 10 Z` }));
-  const words = host.decoys.length > 4 || width > 200 ? `${host.decoys.length} decoy${host.decoys.length > 1 ? "s" : ""}` : "";
-  return svg("g", {}, marks, svg("text", { class: "tiny", x: 52 + 13 * shown.length, y: 64 }, host.decoys.length ? words : ""));
+  const number = host.decoys.length;
+  const marks = host.decoys
+    .slice(0, 4)
+    .map((_, index) => svg("path", { class: "decoy", d: `M${48 + 13 * index} 64 l5.5 -10 l5.5 10 Z` }));
+  const words = number && (number > 4 || width > 200) ? `${number} decoy${number > 1 ? "s" : ""}` : "";
+  return svg("g", {}, marks, svg("text", { class: "tiny", x: 52 + 13 * marks.length, y: 64 }, words));
 }
 
 /** Return what is to be noted of a host, the first of these. */

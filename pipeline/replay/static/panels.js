@@ -35,7 +35,8 @@ export function thoughtPanel(element, replay, frame, tryChoice) {
   const name = thought.choice === thought.action ? thought.choice : `${thought.choice} (${thought.action})`;
   const parts = [html("h3", {}, "What the policy thinks now"), row("Chooses", "blue", name)];
   const listed = thought.likeliest.some(([choice]) => choice === thought.choice);
-  const choices = listed || thought.probability === null ? thought.likeliest : [...thought.likeliest, [thought.choice, thought.probability]];
+  const taken = listed || thought.probability === null ? [] : [[thought.choice, thought.probability]];
+  const choices = [...thought.likeliest, ...taken];
   if (choices.length) {
     const rows = choices.map(([choice, probability]) => {
       const isTaken = choice === thought.choice;
@@ -45,7 +46,7 @@ export function thoughtPanel(element, replay, frame, tryChoice) {
         html("td", {}, isTaken ? `▸ ${choice}` : choice),
         html("td", { class: "number" }, percentage(probability)),
         html("td", { class: "meter-cell" }, html("meter", { min: 0, max: 1, value: probability, "aria-hidden": true })),
-        html("td", {}, tryChoice && !isTaken ? html("button", { type: "button", title: `Play on with ${choice}`, click: () => tryChoice(choice) }, "try") : ""),
+        html("td", {}, tryChoice && !isTaken ? trying(choice, tryChoice) : ""),
       );
     });
     parts.push(html("table", { class: "likeliest" }, html("tbody", {}, rows)));
@@ -59,31 +60,45 @@ export function thoughtPanel(element, replay, frame, tryChoice) {
   fill(element, parts);
 }
 
+function trying(choice, tryChoice) {
+  return html("button", { type: "button", title: `Play on with ${choice}`, click: () => tryChoice(choice) }, "try");
+}
+
 /** What Blue sees: the hosts that its table says something of, and what it remembers. */
 export function seenPanel(element, frame) {
   const told = frame.hosts.filter((host) => host.activity !== "None" || host.taken_for !== "No");
-  const rows = told.map((host) =>
-    html("tr", {}, html("th", { scope: "row" }, host.name), html("td", {}, host.activity), html("td", {}, host.taken_for)),
+  const rows = told.map(({ name, activity, taken_for: condition }) =>
+    html("tr", {}, html("th", { scope: "row" }, name), html("td", {}, activity), html("td", {}, condition)),
   );
   const head = ["Host", "Activity", "Compromised"].map((name) => html("th", { scope: "col" }, name));
   const table = html("table", {}, html("thead", {}, html("tr", {}, head)), html("tbody", {}, rows));
-  const memory = Object.entries(frame.remembers).map(([kind, what]) => [REMEMBERED[kind] ?? kind, what, kind]);
-  const words = memory.map(([meaning, what, kind]) => {
-    const shown = kind === "time" ? `${what.length} tenth${what.length > 1 ? "s" : ""}` : what.filter(Boolean).join(", ");
-    return kind === "time" ? html("p", { class: "fact" }, `${shown} ${meaning}`) : html("p", { class: "fact" }, html("span", { class: "faint" }, `${meaning}${shown && ": "}`), shown);
-  });
+  const memory = Object.entries(frame.remembers).map(([kind, what]) => remembered(kind, what));
   fill(
     element,
     html("h3", {}, "What it sees"),
     told.length ? table : html("p", {}, "Its table says of every host: no activity, not compromised."),
-    memory.length ? [html("h4", {}, "What it remembers"), words] : null,
+    memory.length ? [html("h4", {}, "What it remembers"), memory] : null,
   );
+}
+
+function remembered(kind, what) {
+  const meaning = REMEMBERED[kind] ?? kind;
+  if (kind === "time") {
+    return html("p", { class: "fact" }, `${what.length} tenth${what.length > 1 ? "s" : ""} ${meaning}`);
+  }
+  const names = what.filter(Boolean).join(", ");
+  return html("p", { class: "fact" }, html("span", { class: "faint" }, `${meaning}${names && ": "}`), names);
 }
 
 /** CybORG's own tables. */
 export function tablesPanel(element, frame) {
-  const table = (title, text) => html("div", {}, html("h4", {}, title), html("pre", { tabindex: 0, "aria-label": title }, text));
+  const table = (title, text) =>
+    html("div", {}, html("h4", {}, title), html("pre", { tabindex: 0, "aria-label": title }, text));
   fill(element, table("What Blue knows", frame.blue_table), table("What is the case", frame.true_table));
+}
+
+function link(step, seek) {
+  return html("button", { type: "button", class: "plain", click: () => seek(step) }, String(step));
 }
 
 /** All steps as text; a click on one goes there. Made once, when it is first opened. */
@@ -97,7 +112,7 @@ export function stepsTable(replay, seek) {
     return html(
       "tr",
       { "data-step": frame.step },
-      html("td", {}, html("button", { type: "button", class: "plain", click: () => seek(frame.step) }, String(frame.step))),
+      html("td", {}, link(frame.step, seek)),
       html("td", {}, move(frame.blue) + (frame.verdict === "not_compliant" ? " ■" : "")),
       html("td", {}, move(frame.red)),
       html("td", { class: "number" }, points(frame.reward)),

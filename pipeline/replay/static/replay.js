@@ -19,11 +19,21 @@ const SPEEDS = [1, 2, 4, 8, 16, 32];
  */
 export async function mount(element, source) {
   const isFetched = typeof source === "function";
-  if (isFetched) fill(element, html("p", { role: "status" }, "Playing the episode ..."));
-  const replay = isFetched ? await source("episode") : source;
+  const replay = isFetched ? await fetched(element, source) : source;
   if (replay.replay_format !== FORMAT) throw new Error("this replay was written by another version");
   const ask = isFetched ? (moment, choice) => source("fork", { moment, choice }) : null;
   return new Player(element, replay, ask);
+}
+
+async function fetched(element, source) {
+  const tell = (text) => fill(element, html("p", { role: "status" }, text));
+  tell("Playing the episode ...");
+  try {
+    return await source("episode");
+  } catch (error) {
+    tell(`The episode can't be shown: ${error instanceof Error ? error.message : error}`);
+    throw error;
+  }
 }
 
 class Player {
@@ -39,18 +49,27 @@ class Player {
     this.network = svg("svg", { role: "img", "aria-label": "The network" });
     this.timeline = new Timeline(replay, seek);
     this.fork = new ForkPanel(replay, ask, seek);
-    this.panels = { step: section("now"), thought: section("thought"), seen: section("seen"), tables: html("div", { class: "tables" }) };
+    this.panels = { step: section("now"), thought: section("thought"), seen: section("seen") };
+    this.tables = html("div", { class: "tables" });
     this.makeControls();
     this.live = html("p", { class: "visually-hidden", "aria-live": "polite" });
+    const picture = html("div", { class: "picture" }, this.network, legend());
+    const side = html("div", { class: "side" }, this.panels.step, this.panels.thought);
     this.root = html(
       "div",
-      { class: "replay", tabindex: 0, role: "application", "aria-label": "Replay of an episode", keydown: (event) => this.key(event) },
+      {
+        class: "replay",
+        tabindex: 0,
+        role: "group",
+        "aria-label": "Replay of an episode",
+        keydown: (event) => this.key(event),
+      },
       headline(replay),
-      html("div", { class: "stage" }, html("div", { class: "picture" }, this.network, legend()), html("div", { class: "side" }, this.panels.step, this.panels.thought)),
+      html("div", { class: "stage" }, picture, side),
       this.controls,
       this.timeline.element,
       html("div", { class: "columns" }, this.panels.seen, this.fork.element),
-      details("CybORG's own tables", () => this.panels.tables),
+      details("CybORG's own tables", () => this.tables),
       details("All steps as text", () => stepsTable(replay, seek)),
       this.live,
     );
@@ -61,10 +80,12 @@ class Player {
   }
 
   makeControls() {
-    const button = (text, label, click) => html("button", { type: "button", "aria-label": label, title: label, click }, text);
+    const button = (text, label, click) =>
+      html("button", { type: "button", "aria-label": label, title: label, click }, text);
     const { num_steps } = this.replay;
     this.playButton = button("▶", "Play (space)", () => this.toggle());
-    this.slider = html("input", { type: "range", min: 0, max: num_steps, value: 0, "aria-label": "Step", input: () => this.jump(Number(this.slider.value)) });
+    const input = () => this.jump(Number(this.slider.value));
+    this.slider = html("input", { type: "range", min: 0, max: num_steps, value: 0, "aria-label": "Step", input });
     this.count = html("output", { class: "count" });
     this.speedName = html("output", { class: "speed" });
     this.controls = html(
@@ -95,9 +116,10 @@ class Player {
     this.slider.setAttribute("aria-valuetext", told(frame));
     this.count.textContent = `${this.step} / ${replay.num_steps}`;
     stepPanel(this.panels.step, replay, frame);
-    thoughtPanel(this.panels.thought, replay, frame, this.fork.ask && replay.no_fork === null ? (choice) => this.fork.play(choice) : null);
+    const canTry = this.fork.ask !== null && replay.no_fork === null;
+    thoughtPanel(this.panels.thought, replay, frame, canTry ? (choice) => this.fork.play(choice) : null);
     seenPanel(this.panels.seen, frame);
-    tablesPanel(this.panels.tables, frame);
+    tablesPanel(this.tables, frame);
     this.fork.show(this.step);
     if (this.timer === null) this.live.textContent = told(frame);
   }
@@ -139,7 +161,7 @@ class Player {
   setSpeed(by) {
     const place = SPEEDS.indexOf(this.speed) + by;
     this.speed = SPEEDS[Math.min(SPEEDS.length - 1, Math.max(0, place))];
-    this.speedName.textContent = `${this.speed} steps/s`;
+    this.speedName.textContent = this.speed === 1 ? "1 step/s" : `${this.speed} steps/s`;
   }
 
   showPlaying() {
@@ -182,37 +204,46 @@ function section(kind) {
 
 function details(title, content) {
   const element = html("details", {}, html("summary", {}, title));
-  element.addEventListener("toggle", () => element.open && element.childElementCount === 1 && element.append(content()));
+  element.addEventListener("toggle", () => {
+    if (element.open && element.childElementCount === 1) element.append(content());
+  });
   return element;
 }
 
 function headline(replay) {
-  const agent = replay.agent;
+  const { agent, game } = replay;
   const who = agent.run === undefined ? String(agent.name ?? "?") : `Policy of ${agent.run}, ${agent.actions} actions`;
-  const order = agent.workflow_order === undefined ? null : html("p", { class: "faint" }, `Workflow: ${agent.workflow_order}`);
+  const faint = (...parts) => html("p", { class: "faint" }, parts);
   const compliance = replay.compliance === null ? "" : `, compliance ${replay.compliance.toFixed(2)}`;
-  const { engine = "?", profile = "?" } = replay.game;
+  const played = `Profile ${game.profile ?? "?"}, engine ${game.engine ?? "?"}`;
   return html(
     "header",
     {},
     html("h2", {}, who, html("span", { class: "versus" }, " against "), replay.red_agent),
-    order,
+    agent.workflow_order === undefined ? null : faint(`Workflow: ${agent.workflow_order}`),
     html("p", { class: "score" }, `Return ${points(replay.total_reward)} in ${replay.num_steps} steps${compliance}`),
-    html("p", { class: "faint" }, `${replay.which}. Profile ${profile}, engine ${engine}, environment seed ${replay.environment_seed}.`),
+    faint(`${replay.which}. ${played}, environment seed ${replay.environment_seed}.`),
+    faint("Again: ", html("code", {}, replay.again)),
   );
 }
 
 function legend() {
-  const item = (shape, text) => html("span", { class: "item" }, svg("svg", { class: "key", viewBox: "0 0 20 20", "aria-hidden": true }, shape), ` ${text}`);
+  const item = (name, kind, attributes, text) => {
+    const shape = svg(name, { class: kind, ...attributes });
+    const key = svg("svg", { class: "key", viewBox: "0 0 20 20", "aria-hidden": true }, shape);
+    return html("span", { class: "item" }, key, ` ${text}`);
+  };
+  const square = { x: 2, y: 2, width: 16, height: 16, rx: 4 };
+  const octagon = { d: "M6 1 L14 1 L19 6 L19 14 L14 19 L6 19 L1 14 L1 6 Z" };
   return html(
     "p",
     { class: "legend" },
-    item(svg("circle", { class: "hold none", cx: 10, cy: 10, r: 7 }), "Red holds nothing"),
-    item(svg("path", { class: "hold user", d: "M10 1 L19 10 L10 19 L1 10 Z" }), "U a user session"),
-    item(svg("path", { class: "hold privileged", d: "M6 1 L14 1 L19 6 L19 14 L14 19 L6 19 L1 14 L1 6 Z" }), "P a privileged one"),
-    item(svg("rect", { class: "aimed-blue", x: 2, y: 2, width: 16, height: 16, rx: 4 }), "B Blue's target"),
-    item(svg("rect", { class: "aimed-red", x: 2, y: 2, width: 16, height: 16, rx: 4 }), "R Red's target"),
-    item(svg("path", { class: "decoy", d: "M4 17 L10 4 L16 17 Z" }), "a decoy"),
+    item("circle", "hold none", { cx: 10, cy: 10, r: 7 }, "Red holds nothing"),
+    item("path", "hold user", { d: "M10 1 L19 10 L10 19 L1 10 Z" }, "U a user session"),
+    item("path", "hold privileged", octagon, "P a privileged one"),
+    item("rect", "aimed-blue", square, "B Blue's target"),
+    item("rect", "aimed-red", square, "R Red's target"),
+    item("path", "decoy", { d: "M4 17 L10 4 L16 17 Z" }, "a decoy"),
     html("span", { class: "item" }, "≠ Blue takes it for something else"),
   );
 }

@@ -67,7 +67,8 @@ export class Timeline {
   }
 
   labels(lowest, least, width) {
-    const text = (y, words, kind = "axis") => svg("text", { class: kind, x: LABELS - 10, y, "text-anchor": "end" }, words);
+    const text = (y, words, kind = "axis") =>
+      svg("text", { class: kind, x: LABELS - 10, y, "text-anchor": "end" }, words);
     const line = (y) => svg("line", { class: "grid", x1: LABELS, y1: y, x2: width - 8, y2: y });
     const ticks = [];
     const every = this.replay.num_steps > 400 ? 100 : 10;
@@ -124,8 +125,8 @@ export class Timeline {
   mark(verdict, x) {
     const y = ROWS.verdict + 6;
     if (verdict === "compliant") return svg("circle", { class: "compliant", cx: x, cy: y, r: 3.5 });
-    if (verdict === "not_compliant") return svg("rect", { class: "not-compliant", x: x - 4, y: y - 4, width: 8, height: 8 });
-    return null;
+    if (verdict !== "not_compliant") return null;
+    return svg("rect", { class: "not-compliant", x: x - 4, y: y - 4, width: 8, height: 8 });
   }
 }
 
@@ -134,5 +135,6 @@ export function told(frame) {
   if (frame.step === 0) return "The beginning: Red is on its foothold, and nobody has moved.";
   const side = (name, move) => [name, spoken(move), outcome(move) && `(${outcome(move)})`].filter(Boolean).join(" ");
   const order = { compliant: ", in order", not_compliant: ", not in the workflow's order" }[frame.verdict] ?? "";
-  return `Step ${frame.step}: ${side("Blue", frame.blue)}${order}. ${side("Red", frame.red)}. Reward ${points(frame.reward)}.`;
+  const moves = `${side("Blue", frame.blue)}${order}. ${side("Red", frame.red)}`;
+  return `Step ${frame.step}: ${moves}. Reward ${points(frame.reward)}.`;
 }

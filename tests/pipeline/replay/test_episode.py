@@ -68,7 +68,7 @@ def test_both_engines_give_the_same_replay(played: Played, trained: Trained) -> 
     assert other.no_fork is not None
     assert other.no_fork.startswith("CybORG can't go on from a moment")
     fast = played.replay()
-    assert replace(other, game=fast.game, no_fork=None, actions=fast.actions) == fast
+    assert replace(other, game=fast.game, again=fast.again, no_fork=None, actions=fast.actions) == fast
 
 
 def test_subnets_are_in_the_order_in_which_red_gets_to_them(played: Played) -> None:
