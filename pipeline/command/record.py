@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.cage2.facts.order_names import order_name
-from pipeline.command.options import make_config
 from pipeline.defenders.reference import AgentReference
 from pipeline.machine import package_version
-from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -57,14 +55,6 @@ def trace_header(agent: AgentDescription, config: Config, purpose: Purpose) -> H
         purpose=purpose.name.lower(),
         seed=config.seed,
     )
-
-
-def game_config(given: dict[str, Any], trained: Trained | None) -> Config:
-    """Return what is played: the run's game, with its interface and its rule of compliance, as far as not told."""
-    if trained is None:
-        return make_config(given)
-    # who attacked in training needn't be there any more
-    return make_config({**what_results_depend_on(trained.config), "red_sha256": {}, "seed": 0, **given})
 
 
 def describe(

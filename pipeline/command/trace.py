@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.cage2.mixed_env import MIXED, red_agents_of
 from pipeline.command import agent as agents
-from pipeline.command.evaluate import MAX_EPISODES, MAX_STEPS, number_of, workflow_id_of
-from pipeline.command.options import UsageError, given_options, make_config
+from pipeline.command import game as games
+from pipeline.command.options import MAX_EPISODES, MAX_STEPS, UsageError, given_options, make_config, number_of
 from pipeline.command.process import FAILED, OK, printing_to_stderr
-from pipeline.command.record import describe, game_config, trace_header
+from pipeline.command.record import describe, trace_header
 from pipeline.command.terminal import tell
 from pipeline.defenders.reference import AgentReference
 from pipeline.evaluate.scenario import Scenario
@@ -91,23 +91,16 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         help="whose episodes: see below [comparison]",
     )
     parser.add_argument("--visit", metavar="N", help="with --purpose evaluation: which visit's")
-    parser.add_argument(
-        "--workflow", metavar="ORDER", help="whose policy to take, 'user -> defender -> ...'; by default the run's best"
-    )
-    choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--sampled", action="store_true", help="a policy draws its actions (the default)")
-    choice.add_argument("--greedy", action="store_true", help="a policy takes its likeliest action each time")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="JSON lines on stdout: a header, then an episode a line")
     form.add_argument("--to", type=Path, metavar="FILE.jsonl", help="the same in a new file")
-    for name, metavar, text in (
-        ("red-agent", "NAME", f"who attacks [the run's own, or {RED_AGENTS[0]}]"),
-        ("engine", "{fast,cyborg}", "what plays the game: the same, to the bit [fast]"),
-        ("profile", "{head,leaderboard}", "which state of the game [the run's own, or head]"),
-        ("cyborg", "{csle,upstream}", "which CybORG [the run's own, or csle]"),
-        ("seed", "N", "of games and actions, as in evaluate [0]"),
-    ):
-        parser.add_argument(f"--{name}", metavar=metavar, default=argparse.SUPPRESS, help=text)
+    parser.add_argument(
+        "--red-agent",
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help=f"who attacks [the run's own, or {RED_AGENTS[0]}]",
+    )
+    games.set_up(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -123,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
     first = number_of("--episode", options.episode, MAX_EPISODES, lowest=0)
     num_episodes = number_of("--episodes", options.episodes, MAX_EPISODES)
     num_steps = None if options.steps is None else number_of("--steps", options.steps, MAX_STEPS)
-    workflow_id = workflow_id_of(options.workflow)
+    workflow_id = agents.workflow_id_of(options.workflow)
     visit = _visit(options)
     # mistakes are told before anything is imported
     reference = agents.reference_of(options, make_config(given).engine)
@@ -142,7 +135,7 @@ def run(options: argparse.Namespace) -> int:
             require_told(trained.run_dir, trained.config, given.get("red_agent"))
     indices = range(first, first + num_episodes)
     if trained is None or options.purpose == "comparison":
-        episodes = _compared(game_config(given, trained), num_steps, indices)
+        episodes = _compared(games.game_config(given, trained), num_steps, indices)
     else:
         episodes = _of_the_run(trained, given, options.purpose, indices, visit)
     agent = reference or trained or options.agent
@@ -215,24 +208,16 @@ def _play(
     note_form: Callable[[str], None],
 ) -> Iterator[Trace]:
     """Yield the episodes, each when it has been played."""
-    from pipeline.cage2.cyborg.env import require_cyborg
-    from pipeline.collect.methods import game_spec
     from pipeline.evaluate.evaluation import EPISODES_PER_AGENT
     from pipeline.evaluate.headers import EVALUATION_HEADER
-    from pipeline.evaluate.task import Policy, Task
+    from pipeline.evaluate.task import Task
     from pipeline.evaluate.traced import traces
     from pipeline.numerics.subnormals import subnormals_flushed
     from pipeline.trace.recorder import must_compile
 
-    game = replace(game_spec(episodes.config), num_steps=episodes.num_steps)
-    if game.engine == "cyborg":
-        require_cyborg(game.cyborg)
-    player: Policy | AgentReference | str
-    if isinstance(agent, (AgentReference, str)):
-        player = agent
-    else:
-        player = Policy(agent.weights, agent.workflow_id, options.greedy)
-    if must_compile(game, is_policy=isinstance(player, Policy)):
+    game = replace(games.game_of(episodes.config), num_steps=episodes.num_steps)
+    player = agents.player_of(agent, greedy=options.greedy)
+    if must_compile(game, is_policy=not isinstance(agent, (AgentReference, str))):
         tell("note: compiling first, once, about 10 s")
     header = EVALUATION_HEADER.views(memoryview(bytearray(EVALUATION_HEADER.size_bytes)))
     first = episodes.indices.start
