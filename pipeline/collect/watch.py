@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
+    from collections.abc import Awaitable, Callable, Hashable, Iterator
 
     from pipeline.collect.deadline import Flight
 
@@ -37,6 +37,9 @@ class Watch(Generic[Key]):
 
     def __len__(self) -> int:
         return len(self._submitted_s)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._submitted_s)
 
     def submit(self, task: Key) -> None:
         """Note that a task was submitted."""

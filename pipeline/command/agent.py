@@ -1,4 +1,4 @@
-"""What AGENT names on the line of `run.py evaluate`: a run, a built-in, or an agent that others wrote."""
+"""What AGENT names on the line of `run.py evaluate` and `trace`: a run, a built-in, or an agent that others wrote."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
+from pipeline.cage2.facts.order_names import UnknownOrderError, parse_order
 from pipeline.command.options import UsageError
 from pipeline.contest.baselines import CONTEST_BASELINES
 from pipeline.defenders.reference import AgentReference, Observation, target_of
@@ -27,7 +28,7 @@ _FOR_OTHERS: Final = ("observation", "agent_arg", "step_timeout")
 
 
 def set_up(parser: argparse.ArgumentParser) -> None:
-    """Give a parser the agent, and the options of those that others wrote."""
+    """Give a parser the agent, how it chooses, and the options of those that others wrote."""
     parser.add_argument(
         "agent",
         metavar="AGENT",
@@ -36,6 +37,12 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         "that makes an agent; a model that Stable-Baselines3 has saved, FILE.zip; an exported agent's folder. The last "
         "three are code, which is run",
     )
+    add_workflow(parser)
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--sampled", action="store_true", help="a policy draws its actions, as it does in training (the default)"
+    )
+    choice.add_argument("--greedy", action="store_true", help="a policy takes its likeliest action each time")
     others = parser.add_argument_group("agents of your own (docs/referee.md)")
     others.add_argument(
         "--observation",
@@ -54,6 +61,13 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         "--step-timeout",
         metavar="SECONDS",
         help=f"how long it may take for a step before it counts as hung [{STEP_TIMEOUT_S:g}]",
+    )
+
+
+def add_workflow(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the option that says which of a run's policies is meant."""
+    parser.add_argument(
+        "--workflow", metavar="ORDER", help="whose policy to take, 'user -> defender -> ...'; by default the run's best"
     )
 
 
@@ -89,6 +103,18 @@ def reference_of(options: argparse.Namespace, engine: str) -> AgentReference | N
         greedy=options.greedy,
         step_timeout_s=_seconds(options.step_timeout),
     )
+
+
+def workflow_id_of(text: str | None) -> int | None:
+    """Return the order that `--workflow` names, if it is given.
+
+    Raises:
+        UsageError: There is no such order.
+    """
+    try:
+        return None if text is None else parse_order(text)
+    except UnknownOrderError as error:
+        raise UsageError(f"--workflow {error}") from None
 
 
 def _refuse(options: argparse.Namespace, names: Sequence[str], advice: str) -> None:

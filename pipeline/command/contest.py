@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipeline.cage2.facts.spec import RED_AGENTS
+from pipeline.command.game import game_of
 from pipeline.command.options import UsageError
 from pipeline.command.process import printing_to_stderr
 from pipeline.contest.baselines import CONTEST_BASELINES
@@ -64,9 +65,7 @@ def play(
         AgentRaisedError: Its code raised as it was made.
         ContestFailedError: An agent failed.
     """
-    from pipeline.cage2.cyborg.env import require_cyborg
     from pipeline.cage2.engine.game import step_games
-    from pipeline.collect.methods import game_spec
     from pipeline.evaluate.contest import evaluate_by_contest
     from pipeline.evaluate.progress import progress
     from pipeline.evaluate.scenario import PROTOCOL
@@ -75,14 +74,13 @@ def play(
 
     if reason := why_not_kept():
         sys.stderr.write(f"note: {reason}\n")
-    if config.engine == "cyborg":
-        require_cyborg(config.cyborg)
-    elif must_be_compiled(step_games):
+    game = game_of(config)
+    if game.engine == "fast" and must_be_compiled(step_games):
         sys.stderr.write("note: compiling first, once, about 10 s\n")
     forms: list[str] = []
     enter = _enter(options, config, agent, forms)
     with progress(num_episodes * len(PROTOCOL)) as note_progress, printing_to_stderr():
-        results = evaluate_by_contest(enter, game_spec(config), config.seed, num_episodes, note_progress)
+        results = evaluate_by_contest(enter, game, config.seed, num_episodes, note_progress)
     return results, next(iter(forms), None)
 
 

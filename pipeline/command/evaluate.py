@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.cage2.attackers.reference import is_reference
-from pipeline.cage2.facts.order_names import UnknownOrderError, parse_order
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.command import agent as agents
 from pipeline.command import contest
-from pipeline.command.game import game_config
-from pipeline.command.options import UsageError, given_options, make_config
+from pipeline.command import game as games
+from pipeline.command.options import MAX_EPISODES, MAX_STEPS, UsageError, given_options, make_config, number_of
 from pipeline.command.process import OK, run_to_result
 from pipeline.contest.scenarios import LENGTHS
 from pipeline.defenders.reference import AgentReference
@@ -37,7 +36,6 @@ OPTIONS: tuple[str, ...] = (
     *("observation", "agent_arg", "step_timeout"),
     *("engine", "profile", "cyborg", "seed", "workers"),  # a run's too, and checked as such
 )
-MAX_EPISODES, MAX_STEPS = 1_000_000, 10_000
 DESCRIPTION = """\
 Evaluate an agent as CAGE-2 does: 30, 50 and 100 steps against B_lineAgent,
 RedMeanderAgent and SleepAgent, raw environment reward; the total score is the
@@ -89,14 +87,6 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,...",
         help=f"who attacks: your own too, module:Name or path/to/file.py:Name [{_joined(RED_AGENTS)}]",
     )
-    parser.add_argument(
-        "--workflow", metavar="ORDER", help="whose policy to take, 'user -> defender -> ...'; by default the run's best"
-    )
-    choice = parser.add_mutually_exclusive_group()
-    choice.add_argument(
-        "--sampled", action="store_true", help="a policy draws its actions, as it does in training (the default)"
-    )
-    choice.add_argument("--greedy", action="store_true", help="a policy takes its likeliest action each time")
     parser.add_argument("--json", action="store_true", help="print JSON on stdout, and nothing else there")
     parser.add_argument(
         "--trace",
@@ -105,14 +95,13 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         help="write down every step of every episode in a new file; the numbers are the same, but a core plays about "
         "3,600 steps a second then instead of 300,000, and a step takes 1.4 kB (run.py trace --help)",
     )
-    for name, metavar, text in (
-        ("engine", "{fast,cyborg}", "what plays the game: the numbers are the same, to the bit [fast]"),
-        ("profile", "{head,leaderboard}", "which state of the game [the run's own, or head]"),
-        ("cyborg", "{csle,upstream}", "which CybORG [the run's own, or csle]"),
-        ("seed", "N", "of games and actions: the same for every agent, and apart from those of training [0]"),
-        ("workers", "N", "processes that play [one per core, where that is faster]"),
-    ):
-        parser.add_argument(f"--{name}", metavar=metavar, default=argparse.SUPPRESS, help=text)
+    games.set_up(parser)
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        default=argparse.SUPPRESS,
+        help="processes that play [one per core, where that is faster]",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -129,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
     steps = _joined(LENGTHS) if options.steps is None else options.steps
     lengths = [number_of("--steps", text, MAX_STEPS) for text in _listed("--steps", steps)]
     red_agents = [_red_agent(name) for name in _listed("--red-agents", options.red_agents)]
-    workflow_id = workflow_id_of(options.workflow)
+    workflow_id = agents.workflow_id_of(options.workflow)
     config = make_config(given)  # mistakes are told before anything is imported
     if own := list(filter(is_reference, red_agents)):
         from pipeline.run.attackers import with_attackers
@@ -147,7 +136,7 @@ def run(options: argparse.Namespace) -> int:
         trained = load_trained(Path(options.agent), workflow_id)
         if options.steps is None and trained.config.episode_steps != EPISODE_STEPS:
             lengths = [trained.config.episode_steps]
-    config, agent = game_config(given, trained), reference or trained or options.agent
+    config, agent = games.game_config(given, trained), reference or trained or options.agent
     if options.protocol == "contest":
         results, form = contest.play(options, config, agent, num_episodes)
     else:
@@ -166,26 +155,18 @@ def _play(
     num_episodes: int,
 ) -> tuple[tuple[ScenarioResult, ...], str | None]:
     """Return what came of each scenario, and which form the agent has that others wrote."""
-    from pipeline.cage2.cyborg.env import require_cyborg
-    from pipeline.collect.methods import game_spec
+    from pipeline.evaluate.chosen import player_of
     from pipeline.evaluate.evaluation import Request, evaluate, must_compile, useful_workers
     from pipeline.evaluate.pooled import evaluate_in_pool
     from pipeline.evaluate.progress import progress
-    from pipeline.evaluate.task import Policy
     from pipeline.numerics.cache import why_not_kept
     from pipeline.seeding import Purpose
     from pipeline.trace.file import written_to
 
     if reason := why_not_kept():
         sys.stderr.write(f"note: {reason}\n")
-    if config.engine == "cyborg":
-        require_cyborg(config.cyborg)
-    player: Policy | AgentReference | str
-    if isinstance(agent, (AgentReference, str)):
-        player = agent
-    else:
-        player = Policy(agent.weights, agent.workflow_id, options.greedy)
-    request = Request(player, game_spec(config), scenarios, num_episodes, config.seed, options.trace is not None)
+    player, game = player_of(agent, greedy=options.greedy), games.game_of(config)
+    request = Request(player, game, scenarios, num_episodes, config.seed, options.trace is not None)
     num_workers = config.workers if "workers" in options else useful_workers(request, num_cores())
     num_workers = min(num_workers, sum(map(request.num_tasks, scenarios)))
     if must_compile(request):
@@ -217,18 +198,6 @@ def _print(report: Report, *, as_json: bool) -> None:
         reports.print_report(report, Console(highlight=False, markup=False, soft_wrap=True))
 
 
-def workflow_id_of(text: str | None) -> int | None:
-    """Return the order that `--workflow` names, if it is given.
-
-    Raises:
-        UsageError: There is no such order.
-    """
-    try:
-        return None if text is None else parse_order(text)
-    except UnknownOrderError as error:
-        raise UsageError(f"--workflow {error}") from None
-
-
 def _joined(items: Iterable[object]) -> str:
     return ",".join(map(str, items))
 
@@ -238,18 +207,6 @@ def _listed(flag: str, text: str) -> list[str]:
     if len(set(items)) < len(items):
         raise UsageError(f"{flag} {text!r:.60}: name each once")
     return items
-
-
-def number_of(flag: str, text: str, highest: int, lowest: int = 1) -> int:
-    """Return the number that an option gives.
-
-    Raises:
-        UsageError: It is none from the lowest to the highest.
-    """
-    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(highest))
-    if not (is_number and lowest <= int(text) <= highest):
-        raise UsageError(f"{flag} {text!r:.60}: must be a whole number from {lowest} to {highest}")
-    return int(text)
 
 
 def _red_agent(name: str) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
 from pipeline.cage2.facts.spec import EPISODE_STEPS
-from pipeline.command.evaluate import MAX_EPISODES, number_of, workflow_id_of
-from pipeline.command.game import game_config
-from pipeline.command.options import UsageError
+from pipeline.command.agent import add_workflow, workflow_id_of
+from pipeline.command.game import game_config, game_of
+from pipeline.command.options import MAX_EPISODES, UsageError, number_of
 from pipeline.command.process import OK
 from pipeline.evaluate.record import describe, make_report
 from pipeline.evaluate.scenario import PROTOCOL, Scenario
@@ -54,9 +54,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         metavar=f"{{{','.join(FORMS)}}}",
         help="what it is to need: NumPy alone, or torch alone, with the network as an nn.Module [numpy]",
     )
-    parser.add_argument(
-        "--workflow", metavar="ORDER", help="whose policy to take, 'user -> defender -> ...'; by default the run's best"
-    )
+    add_workflow(parser)
     parser.add_argument(
         "--episodes", default="1000", metavar="N", help="episodes of each scenario of the evaluation on the card [1000]"
     )
@@ -90,7 +88,6 @@ def run(options: argparse.Namespace) -> int:
 
 def _evaluate(trained: Trained, num_episodes: int) -> Report:
     """Evaluate the policy as `run.py evaluate RUN --greedy` does."""
-    from pipeline.collect.methods import game_spec
     from pipeline.evaluate.evaluation import Request, evaluate, must_compile
     from pipeline.evaluate.progress import progress
     from pipeline.evaluate.task import Policy
@@ -101,7 +98,7 @@ def _evaluate(trained: Trained, num_episodes: int) -> Report:
         red_agents = dict.fromkeys(scenario.red_agent for scenario in PROTOCOL)
         scenarios = tuple(Scenario(red_agent, config.episode_steps) for red_agent in red_agents)
     policy = Policy(trained.weights, trained.workflow_id, greedy=True)
-    request = Request(policy, game_spec(config), scenarios, num_episodes, config.seed)
+    request = Request(policy, game_of(config), scenarios, num_episodes, config.seed)
     if must_compile(request):
         sys.stderr.write("note: compiling first, once, about 10 s\n")
     with progress(num_episodes * len(scenarios)) as note_progress:

@@ -1,7 +1,8 @@
-"""Which game a command line asks for, where a run's own may be it."""
+"""The game that `run.py evaluate` and `trace` play: its options, and what they come to."""
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING, Any
 
 from pipeline.command.options import make_config
@@ -10,6 +11,18 @@ from pipeline.values import what_results_depend_on
 if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.evaluate.trained import Trained
+    from pipeline.play.game import GameSpec
+
+
+def set_up(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the options of the game, which are a run's too, and checked as such."""
+    for name, metavar, text in (
+        ("engine", "{fast,cyborg}", "what plays the game: the numbers are the same, to the bit [fast]"),
+        ("profile", "{head,leaderboard}", "which state of the game [the run's own, or head]"),
+        ("cyborg", "{csle,upstream}", "which CybORG [the run's own, or csle]"),
+        ("seed", "N", "of games and actions: the same for every agent, and apart from those of training [0]"),
+    ):
+        parser.add_argument(f"--{name}", metavar=metavar, default=argparse.SUPPRESS, help=text)
 
 
 def game_config(given: dict[str, Any], trained: Trained | None) -> Config:
@@ -18,3 +31,17 @@ def game_config(given: dict[str, Any], trained: Trained | None) -> Config:
         return make_config(given)
     # who attacked in training needn't be there any more
     return make_config({**what_results_depend_on(trained.config), "red_sha256": {}, "seed": 0, **given})
+
+
+def game_of(config: Config) -> GameSpec:
+    """Return the game that a configuration asks for.
+
+    Raises:
+        CyborgNotInstalledError: It is played on a CybORG that is not there.
+    """
+    from pipeline.cage2.cyborg.env import require_cyborg
+    from pipeline.collect.methods import game_spec
+
+    if config.engine == "cyborg":
+        require_cyborg(config.cyborg)
+    return game_spec(config)

@@ -42,6 +42,9 @@ FIELDS: Final[Mapping[str, FieldInfo]] = {
     )
 }
 """What has an option, by its name."""
+MAX_EPISODES: Final = 1_000_000
+MAX_STEPS: Final = 10_000
+"""The most that `evaluate`, `trace` and `export` take for an option."""
 _TOML_TYPES: Final[Mapping[type, tuple[tuple[type, ...], str]]] = {
     bool: ((bool,), "true or false"),
     int: ((int,), "a whole number"),
@@ -262,3 +265,15 @@ def _metavar(name: str, field: FieldInfo) -> str:
     if field.annotation is str or name.endswith("name"):
         return name.rpartition("_")[2].upper()
     return "X" if field.annotation is float else "N"
+
+
+def number_of(flag: str, text: str, highest: int, lowest: int = 1) -> int:
+    """Return the number that an option gives.
+
+    Raises:
+        UsageError: It is none from the lowest to the highest.
+    """
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(highest))
+    if not (is_number and lowest <= int(text) <= highest):
+        raise UsageError(f"{flag} {text!r:.60}: must be a whole number from {lowest} to {highest}")
+    return int(text)

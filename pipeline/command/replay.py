@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pipeline.cage2.facts.spec import EPISODE_STEPS, MAX_EPISODE_STEPS, RED_AGENTS
 from pipeline.cage2.mixed_env import MIXED
 from pipeline.command import agent as agents
-from pipeline.command.evaluate import MAX_EPISODES, number_of, workflow_id_of
+from pipeline.command.agent import workflow_id_of
 from pipeline.command.game import game_config
-from pipeline.command.options import UsageError, given_options, make_config
+from pipeline.command.options import MAX_EPISODES, UsageError, given_options, make_config, number_of
 from pipeline.command.process import OK, printing_to_stderr
 from pipeline.command.terminal import tell
 from pipeline.values import what_results_depend_on

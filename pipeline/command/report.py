@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.command.evaluate import MAX_EPISODES, number_of
+from pipeline.command.options import MAX_EPISODES, number_of
 from pipeline.command.process import OK
 from pipeline.report.errors import ReportError
 

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
 from pipeline.cage2.mixed_env import MIXED
 from pipeline.command import agent as agents
-from pipeline.command.evaluate import MAX_EPISODES, MAX_STEPS, number_of, workflow_id_of
-from pipeline.command.game import game_config
-from pipeline.command.options import UsageError, given_options, make_config
+from pipeline.command import game as games
+from pipeline.command.options import MAX_EPISODES, MAX_STEPS, UsageError, given_options, make_config, number_of
 from pipeline.command.process import FAILED, OK, printing_to_stderr
 from pipeline.command.terminal import tell
-from pipeline.defenders.reference import AgentReference
 from pipeline.evaluate.record import describe, trace_header
 from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pipeline.defenders.reference import AgentReference
     from pipeline.evaluate.chosen import Chosen
     from pipeline.evaluate.trained import Trained
     from pipeline.trace.trace import Header, Trace
@@ -77,23 +76,16 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         help="whose episodes: see below [comparison]",
     )
     parser.add_argument("--visit", metavar="N", help="with --purpose evaluation: which visit's")
-    parser.add_argument(
-        "--workflow", metavar="ORDER", help="whose policy to take, 'user -> defender -> ...'; by default the run's best"
-    )
-    choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--sampled", action="store_true", help="a policy draws its actions (the default)")
-    choice.add_argument("--greedy", action="store_true", help="a policy takes its likeliest action each time")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="JSON lines on stdout: a header, then an episode a line")
     form.add_argument("--to", type=Path, metavar="FILE.jsonl", help="the same in a new file")
-    for name, metavar, text in (
-        ("red-agent", "NAME", f"who attacks [the run's own, or {RED_AGENTS[0]}]"),
-        ("engine", "{fast,cyborg}", "what plays the game: the same, to the bit [fast]"),
-        ("profile", "{head,leaderboard}", "which state of the game [the run's own, or head]"),
-        ("cyborg", "{csle,upstream}", "which CybORG [the run's own, or csle]"),
-        ("seed", "N", "of games and actions, as in evaluate [0]"),
-    ):
-        parser.add_argument(f"--{name}", metavar=metavar, default=argparse.SUPPRESS, help=text)
+    parser.add_argument(
+        "--red-agent",
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help=f"who attacks [the run's own, or {RED_AGENTS[0]}]",
+    )
+    games.set_up(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -109,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
     first = number_of("--episode", options.episode, MAX_EPISODES, lowest=0)
     num_episodes = number_of("--episodes", options.episodes, MAX_EPISODES)
     num_steps = None if options.steps is None else number_of("--steps", options.steps, MAX_STEPS)
-    workflow_id = workflow_id_of(options.workflow)
+    workflow_id = agents.workflow_id_of(options.workflow)
     visit = _visit(options)
     # mistakes are told before anything is imported
     reference = agents.reference_of(options, make_config(given).engine)
@@ -131,7 +123,7 @@ def run(options: argparse.Namespace) -> int:
     from pipeline.seeding import Purpose
 
     if trained is None or options.purpose == "comparison":
-        episodes = compared(game_config(given, trained), num_steps, indices)
+        episodes = compared(games.game_config(given, trained), num_steps, indices)
     else:
         config = make_config({**what_results_depend_on(trained.config), **given})
         episodes = of_the_run(config, trained.workflow_id, Purpose[options.purpose.upper()], indices, visit)
@@ -182,9 +174,9 @@ def _play(
     agent: Trained | AgentReference | str, episodes: Chosen, note_form: Callable[[str], None], *, greedy: bool
 ) -> Iterator[Trace]:
     """Yield the episodes, each when it has been played."""
-    from pipeline.evaluate.task import Policy
+    from pipeline.evaluate.chosen import player_of
 
-    player = agent if isinstance(agent, (AgentReference, str)) else Policy(agent.weights, agent.workflow_id, greedy)
+    player = player_of(agent, greedy=greedy)
     if episodes.must_compile(player):
         tell("note: compiling first, once, about 10 s")
     played = episodes.play(player, note_form)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pipeline.config import Config
+    from pipeline.evaluate.trained import Trained
     from pipeline.play.game import GameSpec
     from pipeline.trace.trace import Trace
 
@@ -104,3 +105,8 @@ def of_the_run(config: Config, workflow_id: int, purpose: Purpose, indices: rang
     """
     indices = range(indices.start + visit * STRIDE, indices.stop + visit * STRIDE)
     return Chosen(config, config.episode_steps, purpose, workflow_id, indices)
+
+
+def player_of(agent: Trained | AgentReference | str, *, greedy: bool) -> Policy | AgentReference | str:
+    """Return who plays, as workers are sent it."""
+    return agent if isinstance(agent, (AgentReference, str)) else Policy(agent.weights, agent.workflow_id, greedy)

@@ -6,20 +6,19 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pipeline import seeding
-from pipeline.cage2.attackers.errors import AttackerError
+from pipeline.cage2.facts.spec import NUM_ACTIONS
 from pipeline.defenders.errors import UnusableAgentError
 from pipeline.defenders.forms import SB3, Made, made, require_size
 from pipeline.defenders.module import load
 from pipeline.defenders.randomness import seed_generators
 from pipeline.defenders.shown import WrongActionError, shown_game
 from pipeline.errors import own_traceback
-from pipeline.evaluate.failure import BEGINNING, MAKING, DefenderFailedError, where
+from pipeline.evaluate.failure import BEGINNING, MAKING
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from native_buffers.layout import Array
     from pipeline.defenders.reference import AgentReference
     from pipeline.defenders.shown import ShownGame
@@ -74,49 +73,34 @@ class Defence:
         header: Views of `EVALUATION_HEADER`, where it is told how far it has come.
     """
 
+    compliance = None
+
     def __init__(self, agent: AgentReference, game: GameSpec, seed: int, header: dict[str, Array]) -> None:
         header["step"][...] = MAKING
-        self._agent, self._game = agent, game
+        self._num_steps = game.num_steps
         self._step, self._stepped_s = header["step"], header["stepped_s"]
         ready, self._shown = make(agent, game, seed)
         self._defender = ready.defender
+        self.action_counts = np.zeros(NUM_ACTIONS, dtype=np.int64)
 
-    def play(self, index: int, environment_seed: int, actions_seed: int, action_counts: npt.NDArray[np.int64]) -> int:
-        """Play an episode.
-
-        Args:
-            index: The episode's.
-            environment_seed: Of the game.
-            actions_seed: Of what the agent draws from generators that are not its own.
-            action_counts: `[145]`, to which its actions are added.
-
-        Returns:
-            The sum of the rewards, in tenths of a point.
+    def play(self, index: int, environment_seed: int, actions_seed: int) -> int:
+        """Play an episode; see `play.Playing`.
 
         Raises:
-            DefenderFailedError: The agent raised, or returned what is no action.
+            BaseException: What the agent raised, or `WrongActionError`.
         """
-        try:
-            return self._play(environment_seed, actions_seed, action_counts)
-        except AttackerError:  # which is not its fault
-            raise
-        except BaseException as error:  # noqa: BLE001  # sys.exit among them: the code isn't ours
-            at = where(self._game, int(self._step), environment_seed, index)
-            raise DefenderFailedError(self._agent.name, at, told(error)) from None
-
-    def _play(self, environment_seed: int, actions_seed: int, action_counts: npt.NDArray[np.int64]) -> int:
-        act, step, view = self._defender.act, self._shown.step, self._shown.view
+        act, step, view, action_counts = self._defender.act, self._shown.step, self._shown.view, self.action_counts
         num_step, stepped_s, now_s = self._step, self._stepped_s, time.monotonic
         seed_generators(actions_seed)
         total = 0
         num_step[...], stepped_s[...] = BEGINNING, now_s()
         observation = self._shown.reset(environment_seed)
-        self._defender.begin(self._game.num_steps)
-        for t in range(self._game.num_steps):
+        self._defender.begin(self._num_steps)
+        for t in range(self._num_steps):
             num_step[...], stepped_s[...] = t, now_s()
             observation, reward, action = step(act(observation, view))
             total += reward
             action_counts[action] += 1
-        num_step[...], stepped_s[...] = self._game.num_steps, now_s()
+        num_step[...], stepped_s[...] = self._num_steps, now_s()
         self._defender.end()
         return total

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EVALUATION_HEADER = Layout(
     (
         *HEADER.fields,
+        Field("num_played", (), "int64", "episodes of the task that have been played"),
         # written by a worker that plays an agent that others wrote
         Field("step", (), "int32", "that it is at, from 0; see `failure`"),
         Field("stepped_s", (), "float64", "seconds, since when; CLOCK_MONOTONIC of the worker's machine"),

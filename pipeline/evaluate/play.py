@@ -1,21 +1,20 @@
-"""Episodes of an evaluation as they are played, in any process, by whoever plays them."""
+"""A task as it is played, in any process: who plays it, and what comes of it."""
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
 from pipeline import seeding
-from pipeline.cage2.attackers.errors import told
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.compliance import episode_compliance
 from pipeline.contest.baselines import CONTEST_BASELINES
 from pipeline.contest.generator import OnRandom, random_kept
 from pipeline.defenders.reference import AgentReference
+from pipeline.evaluate.episodes import begin_first, played
 from pipeline.evaluate.headers import EVALUATION_HEADER
-from pipeline.evaluate.task import EpisodeFailedError, Episodes, Policy, begin
+from pipeline.evaluate.task import EpisodeFailedError, Episodes, Policy
 from pipeline.evaluate.traced import play_traced
 from pipeline.play.baselines import BASELINES
 from pipeline.play.player import Player
@@ -30,131 +29,127 @@ if TYPE_CHECKING:
     from pipeline.evaluate.task import Task
 
 
+class Playing(Protocol):
+    """Who plays a task."""
+
+    action_counts: npt.NDArray[np.int64]
+    """`[A]`, how often it took each of its actions so far."""
+
+    @property
+    def compliance(self) -> npt.NDArray[np.float64] | None:
+        """`[B]`, of all episodes when they have been played; None of who follows no order."""
+        ...
+
+    def play(self, index: int, environment_seed: int, actions_seed: int) -> int:
+        """Play an episode, the next one, and return the sum of its rewards in tenths of a point."""
+        ...
+
+
 def play(task: Task, header: dict[str, Array] | None = None) -> Episodes:
     """Play a task's episodes, each a function of the task and its own index alone.
 
     Args:
         task: What.
-        header: Views of `EVALUATION_HEADER`, which tell all the time which episode is being played, by whom, since
-            when; the caller's if it wants to know.
+        header: See `episodes.played`; the caller's if it wants to know.
 
     Raises:
         EpisodeFailedError: If one can't be played.
         DefenderFailedError: If an agent that others wrote raised, or returned no action.
     """
     header = header or _memory(EVALUATION_HEADER)
-    environment, actions = seeding.episode_seeds(task.seed, task.group, task.indices, seeding.Purpose.COMPARISON)
-    begin(header, environment[0], actions[0])  # the building of the environment counts
     if task.is_traced:
         return play_traced(task, header)
+    begin_first(task, header)
+    player = _playing(task, header)
+    return_tenths = np.fromiter(played(task, header, player.play), dtype=np.int64, count=task.num_episodes)
+    return Episodes(return_tenths, player.compliance, player.action_counts)
+
+
+def _playing(task: Task, header: dict[str, Array]) -> Playing:
     if isinstance(task.agent, Policy):
-        return _play_policy(task, task.agent, environment, actions, header)
+        return _Trained(task, task.agent, header)
     if isinstance(task.agent, AgentReference):
-        return _play_defender(task, task.agent, environment, actions, header)
+        from pipeline.evaluate.defend import Defence  # with gymnasium, which the others have no use for
+
+        return Defence(task.agent, task.game, task.seed, header)
     if task.agent in CONTEST_BASELINES:
-        return _play_entry(task, CONTEST_BASELINES[task.agent](), environment, actions, header)
-    return _play_baseline(task, task.agent, environment, actions, header)
+        return _Entered(task, CONTEST_BASELINES[task.agent]())
+    return _Baseline(task, task.agent)
 
 
-def _play_policy(
-    task: Task,
-    policy: Policy,
-    environment: npt.NDArray[np.uint64],
-    actions: npt.NDArray[np.uint64],
-    header: dict[str, Array],
-) -> Episodes:
-    """Have a policy play as it does in training: by the workers' player, that is."""
-    player = Player(task.game, lambda _: policy.weights)
-    record = _memory(task.game.record)
-    header["workflow_id"][...] = policy.workflow_id
-    header["greedy"][...] = policy.greedy
-    return_tenths = np.empty(task.num_episodes, dtype=np.int64)
-    fixes = np.empty((task.num_episodes, task.game.num_steps), dtype=np.int8)
-    action_counts = np.zeros(task.game.interface.num_actions, dtype=np.int64)
-    for row, index in enumerate(task.indices):
-        begin(header, environment[row], actions[row])
-        if not player.play(header, record):
-            raise EpisodeFailedError(task, index, read_failure(header) or "")
-        return_tenths[row] = record["reward_tenths"].sum(dtype=np.int64)
-        fixes[row] = record["fix"]
-        action_counts += np.bincount(record["action"], minlength=len(action_counts))
-    return Episodes(return_tenths, episode_compliance(fixes), action_counts)
+class _Trained:
+    """A policy, as it plays in training: by the workers' player, that is."""
+
+    def __init__(self, task: Task, policy: Policy, header: dict[str, Array]) -> None:
+        self._task, self._header = task, header
+        self._player = Player(task.game, lambda _: policy.weights)
+        self._record = _memory(task.game.record)
+        self._fixes = np.empty((task.num_episodes, task.game.num_steps), dtype=np.int8)
+        self.action_counts = np.zeros(task.game.interface.num_actions, dtype=np.int64)
+        header["workflow_id"][...] = policy.workflow_id
+        header["greedy"][...] = policy.greedy
+
+    @property
+    def compliance(self) -> npt.NDArray[np.float64]:
+        """See `Playing`."""
+        return episode_compliance(self._fixes)
+
+    def play(self, index: int, environment_seed: int, actions_seed: int) -> int:
+        """See `Playing`; the header has the seeds."""
+        record = self._record
+        if not self._player.play(self._header, record):
+            raise EpisodeFailedError(self._task, index, read_failure(self._header) or "")
+        self._fixes[index - self._task.first] = record["fix"]
+        self.action_counts += np.bincount(record["action"], minlength=len(self.action_counts))
+        return int(record["reward_tenths"].sum(dtype=np.int64))
 
 
-def _play_defender(
-    task: Task,
-    agent: AgentReference,
-    environment: npt.NDArray[np.uint64],
-    actions: npt.NDArray[np.uint64],
-    header: dict[str, Array],
-) -> Episodes:
-    """Have an agent play that others wrote. It is made for each task: what it remembers is a function of the task."""
-    from pipeline.evaluate.defend import Defence  # with gymnasium, which the others have no use for
+class _Baseline:
+    """One of this project's baselines."""
 
-    return_tenths = np.zeros(task.num_episodes, dtype=np.int64)
-    action_counts = np.zeros(spec.NUM_ACTIONS, dtype=np.int64)
-    defence = Defence(agent, task.game, task.seed, header)
-    for row, index in enumerate(task.indices):
-        begin(header, environment[row], actions[row])
-        return_tenths[row] = defence.play(index, int(environment[row]), int(actions[row]), action_counts)
-        header["finished_s"][...] = time.monotonic()
-    return Episodes(return_tenths, None, action_counts)
+    compliance = None
 
+    def __init__(self, task: Task, name: str) -> None:
+        self._choose = BASELINES[name]
+        self._env, self._num_steps = task.game.env(), task.game.num_steps
+        self.action_counts = np.zeros(spec.NUM_ACTIONS, dtype=np.int64)
 
-def _play_baseline(
-    task: Task,
-    name: str,
-    environment: npt.NDArray[np.uint64],
-    actions: npt.NDArray[np.uint64],
-    header: dict[str, Array],
-) -> Episodes:
-    choose = BASELINES[name]
-    env = task.game.env()
-    return_tenths = np.zeros(task.num_episodes, dtype=np.int64)
-    action_counts = np.zeros(spec.NUM_ACTIONS, dtype=np.int64)
-    for row, index in enumerate(task.indices):
-        begin(header, environment[row], actions[row])
-        try:
-            observation = env.reset(int(environment[row]))
-            for uniform in seeding.uniforms(int(actions[row]), task.game.num_steps).tolist():
-                action = choose(observation, uniform)
-                observation, reward = env.step(action)
-                return_tenths[row] += reward
-                action_counts[action] += 1
-        except Exception as error:  # noqa: BLE001  # whatever it is, it can be pickled then
-            raise EpisodeFailedError(task, index, told(error)) from None
-        header["finished_s"][...] = time.monotonic()
-    return Episodes(return_tenths, None, action_counts)
+    def play(self, index: int, environment_seed: int, actions_seed: int) -> int:
+        """See `Playing`."""
+        total = 0
+        observation = self._env.reset(environment_seed)
+        for uniform in seeding.uniforms(actions_seed, self._num_steps).tolist():
+            action = self._choose(observation, uniform)
+            observation, reward = self._env.step(action)
+            total += reward
+            self.action_counts[action] += 1
+        return total
 
 
-def _play_entry(
-    task: Task,
-    entry: Entry,
-    environment: npt.NDArray[np.uint64],
-    actions: npt.NDArray[np.uint64],
-    header: dict[str, Array],
-) -> Episodes:
-    """Have one of the contest's baselines play. What it draws, it draws from the game's generator, as in CybORG."""
-    env = cast("Game", task.game.env())
-    game = OnRandom(env) if entry.draws else env
-    return_tenths = np.zeros(task.num_episodes, dtype=np.int64)
-    action_counts = np.zeros(spec.NUM_ACTIONS, dtype=np.int64)
-    with random_kept():
-        for row, index in enumerate(task.indices):
-            begin(header, environment[row], actions[row])
-            try:
-                entry.agent.begin(task.game.num_steps)
-                observation = game.reset(int(environment[row]))
-                for _ in range(task.game.num_steps):
-                    action = entry.agent.act(observation.astype(np.int64), None)
-                    observation, reward = game.step(action)
-                    return_tenths[row] += reward
-                    action_counts[action] += 1
-                entry.agent.end()
-            except Exception as error:  # noqa: BLE001  # whatever it is, it can be pickled then
-                raise EpisodeFailedError(task, index, told(error)) from None
-            header["finished_s"][...] = time.monotonic()
-    return Episodes(return_tenths, None, action_counts)
+class _Entered:
+    """One of the contest's baselines. What it draws, it draws from the game's generator, as in CybORG."""
+
+    compliance = None
+
+    def __init__(self, task: Task, entry: Entry) -> None:
+        env = cast("Game", task.game.env())
+        self._game = OnRandom(env) if entry.draws else env
+        self._agent, self._num_steps = entry.agent, task.game.num_steps
+        self.action_counts = np.zeros(spec.NUM_ACTIONS, dtype=np.int64)
+
+    def play(self, index: int, environment_seed: int, actions_seed: int) -> int:
+        """See `Playing`."""
+        total = 0
+        with random_kept():
+            self._agent.begin(self._num_steps)
+            observation = self._game.reset(environment_seed)
+            for _ in range(self._num_steps):
+                action = self._agent.act(observation.astype(np.int64), None)
+                observation, reward = self._game.step(action)
+                total += reward
+                self.action_counts[action] += 1
+            self._agent.end()
+        return total
 
 
 def _memory(layout: Any) -> dict[str, npt.NDArray[Any]]:

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from pipeline.play.game import GameSpec
 
 Answer = TypeVar("Answer")
+NOTE_INTERVAL_S = 1.0
+"""Between two looks at how far tasks have come."""
 
 
 class EpisodeTakesWorkersDownError(PipelineError):
@@ -132,6 +134,10 @@ class _Evaluation:
         self._pool = pool
         self._headers = headers
         self._num_slots = num_slots
+        self._num_noted = 0
+        """Episodes whose progress was noted."""
+        self._num_done = 0
+        """Episodes of tasks that are done."""
         self._faults = faults
         self._note_progress = note_progress
         self._note_form = note_form
@@ -150,12 +156,13 @@ class _Evaluation:
         """Play all tasks, and return what they come to."""
         try:
             async with asyncio.TaskGroup() as group:
-                watch = group.create_task(self._in_flight.run())
+                watching = [group.create_task(each) for each in (self._in_flight.run(), self._note_now_and_then())]
                 await self._compile()
                 if self._other:
                     await self._make(self._other)
                 await asyncio.wait([group.create_task(self._play_on(slot)) for slot in range(self._num_slots)])
-                watch.cancel()
+                for each in watching:
+                    each.cancel()
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
         return tuple(self._results[index] for index in range(len(self._request.scenarios)))
@@ -189,8 +196,22 @@ class _Evaluation:
             episodes = await self._play(slot, task)
             self._fruitless.clear()
             self._traces.put(place, episodes.traces)
-            self._note_progress(task.num_episodes)
+            self._num_done += task.num_episodes
+            self._note()
             self._keep(index, number, replace(episodes, traces=""))
+
+    async def _note_now_and_then(self) -> None:
+        """Note progress within tasks, too, until cancelled: a slow agent may take an hour for one."""
+        while True:
+            await asyncio.sleep(NOTE_INTERVAL_S)
+            self._note()
+
+    def _note(self) -> None:
+        """Note the episodes that were played since progress was noted last; none twice, if some are played again."""
+        in_flight = sum(int(self._headers[slot]["num_played"]) for slot in self._in_flight)
+        if (num_played := self._num_done + in_flight) > self._num_noted:
+            self._note_progress(num_played - self._num_noted)
+            self._num_noted = num_played
 
     async def _play(self, slot: int, task: Task) -> Episodes:
         """Play a task, and again when workers died."""
@@ -216,6 +237,7 @@ class _Evaluation:
         num_blamed = 0
         while True:
             header["worker_pid"][...], header["step"][...] = 0, MAKING
+            header["num_played"][...] = 0
             header["started_s"][...] = header["finished_s"][...] = header["stepped_s"][...] = 0.0
             self._in_flight.submit(slot)
             death: WorkersDiedError | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,9 @@ from pipeline.cage2.facts import spec
 from pipeline.contest.baselines import CONTEST_BASELINES
 from pipeline.defenders.reference import AgentReference
 from pipeline.errors import PipelineError
-from pipeline.evaluate.failure import MAKING, DefenderFailedError, where
-from pipeline.evaluate.task import EpisodeFailedError, Episodes, Policy, begin
+from pipeline.evaluate.episodes import begin_first, played
+from pipeline.evaluate.failure import MAKING
+from pipeline.evaluate.task import EpisodeFailedError, Episodes, Policy
 from pipeline.trace.blue import BaselineBlue, PolicyBlue
 from pipeline.trace.guest import DefenderBlue, EntryBlue
 from pipeline.trace.recorder import Recorder
@@ -32,36 +34,22 @@ if TYPE_CHECKING:
 def traces(
     task: Task, header: dict[str, Array], purpose: seeding.Purpose, note_form: Callable[[str], None] = lambda _: None
 ) -> Iterator[Trace]:
-    """Yield a task's episodes, each when it has been played.
+    """Yield a task's episodes, each when it has been played; see `episodes.played` for what is raised.
 
     Args:
         task: What.
-        header: See `play.play`.
+        header: See `episodes.played`.
         purpose: Whose seeds are taken.
         note_form: Called with the form of an agent that others wrote, when it has been made.
-
-    Raises:
-        EpisodeFailedError: If one can't be played.
-        DefenderFailedError: If an agent that others wrote raised, or returned no action.
     """
-    environment, actions = seeding.episode_seeds(task.seed, task.group, task.indices, purpose)
-    for row, index in enumerate(task.indices):
-        begin(header, environment[row], actions[row])
-        try:
-            if not row:
-                recorder = Recorder(task.game, _blue(task, header, note_form))
-            trace = recorder.play(task.group, index, int(environment[row]), int(actions[row]))
-        except (PipelineError, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001  # whatever it is, it can be pickled then
-            if not isinstance(task.agent, AgentReference):
-                raise EpisodeFailedError(task, index, told(error)) from None
-            from pipeline.evaluate.defend import told as told_of_agent  # as below
-
-            at = where(task.game, int(header["step"]), int(environment[row]), index)
-            raise DefenderFailedError(task.agent.name, at, told_of_agent(error)) from None
-        header["finished_s"][...] = time.monotonic()
-        yield trace
+    begin_first(task, header, purpose)
+    try:
+        recorder = Recorder(task.game, _blue(task, header, note_form))
+    except PipelineError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, it can be pickled then
+        raise EpisodeFailedError(task, task.first, told(error)) from None
+    yield from played(task, header, partial(recorder.play, task.group), purpose)
 
 
 def play_traced(task: Task, header: dict[str, Array]) -> Episodes:

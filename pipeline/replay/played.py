@@ -10,11 +10,11 @@ import numpy as np
 
 from pipeline.cage2.blue.interface import Interface
 from pipeline.defenders.reference import AgentReference
+from pipeline.evaluate.chosen import player_of
 from pipeline.evaluate.evaluation import Request
 from pipeline.evaluate.play import play as play_task
 from pipeline.evaluate.record import describe, trace_header
 from pipeline.evaluate.scenario import Scenario
-from pipeline.evaluate.task import Policy
 from pipeline.numerics.subnormals import subnormals_flushed
 from pipeline.policy.critic import Critic
 from pipeline.ppo.recipe import recipe_of
@@ -117,7 +117,7 @@ def play(
         PipelineError: It can't be played.
     """
     index = chosen.indices.start
-    player = agent if isinstance(agent, (AgentReference, str)) else Policy(agent.weights, agent.workflow_id, greedy)
+    player = player_of(agent, greedy=greedy)
     forms: list[str] = []
     trace = next(replace(chosen, indices=range(index, index + 1)).play(player, forms.append))
     description = describe(agent, greedy=greedy, form=next(iter(forms), None))
@@ -199,7 +199,7 @@ def returns_of(
     note_progress: Callable[[int], None] = lambda _: None,
 ) -> npt.NDArray[np.int64]:
     """Return the returns of an evaluation's first episodes, `[n]` in tenths of a point; see `worst_of`."""
-    player = agent if isinstance(agent, (AgentReference, str)) else Policy(agent.weights, agent.workflow_id, greedy)
+    player = player_of(agent, greedy=greedy)
     scenario = Scenario(chosen.config.red_agent, chosen.num_steps)
     request = Request(player, chosen.game, (scenario,), len(chosen.indices), chosen.config.seed)
     returns = []

@@ -56,6 +56,7 @@ async def test_what_hangs_is_killed_and_says_so_when_it_lands(monkeypatch: pytes
         watched.submit("hangs", 0.0)
         watched.submit("plays", math.inf)
         assert len(watched.watch) == 2
+        assert list(watched.watch) == ["hangs", "plays"]
         while not watched.killed:  # noqa: ASYNC110  # nobody sets an event
             await asyncio.sleep(0.001)
         assert set(watched.killed) == {"hangs"}

@@ -26,9 +26,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def reference(line: str, engine: str = "fast") -> AgentReference | None:
     parser = ArgumentParser()
     agents.set_up(parser)
-    for flag in ("--greedy", "--sampled"):
-        parser.add_argument(flag, action="store_true")
-    parser.add_argument("--workflow")
     return agents.reference_of(parser.parse_args(line.split()), engine)
 
 

@@ -14,7 +14,7 @@ from pipeline.evaluate.evaluation import evaluate, useful_workers
 from pipeline.evaluate.failure import DefenderFailedError
 from pipeline.evaluate.headers import EVALUATION_HEADER
 from pipeline.evaluate.play import play
-from pipeline.evaluate.task import Task
+from pipeline.evaluate.task import EpisodeFailedError, Task
 from tests.pipeline.evaluate.other_agents import GAME, TWO, reference, request, written
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_a_header_tells_how_far_it_has_come(file: Path) -> None:
     with pytest.raises(DefenderFailedError) as error:
         play(task, header)
     seed = seeding.episode_seeds(3, 0, [10], seeding.Purpose.COMPARISON)[0][0]
-    assert (header["step"], header["environment_seed"]) == (57, seed)
+    assert (header["step"], header["environment_seed"], header["num_played"]) == (57, seed, 0)
     assert header["started_s"] <= header["stepped_s"]
     first, *trace = str(error.value).splitlines()
     counted = "100 steps, counted from 0, against B_lineAgent"
@@ -75,6 +75,31 @@ def test_a_header_tells_how_far_it_has_come(file: Path) -> None:
     assert trace[0] == "Traceback (most recent call last):"
     assert f'File "{file}"' in trace[1]
     assert trace[-1] == "KeyError: 'missing'"
+
+
+def test_a_header_tells_how_many_episodes_it_has_played(file: Path) -> None:
+    layout = EVALUATION_HEADER
+    header = layout.views(memoryview(bytearray(layout.size_bytes)))
+    task = Task(reference(file, "Restore"), replace(GAME, num_steps=3), 3, 0, 10, 4)
+    for _ in range(2):
+        play(task, header)
+        assert header["num_played"] == 4
+
+
+RED = """
+class Red:
+    def __init__(self, generator): ...
+    def choose(self, knowledge): return [][knowledge.step]
+"""
+
+
+@pytest.mark.parametrize("is_traced", [False, True])
+def test_an_attacker_that_fails_is_told_with_the_episode(is_traced: bool, file: Path, tmp_path: Path) -> None:
+    (tmp_path / "red.py").write_text(RED)
+    game = replace(GAME, red_agent=f"{tmp_path}/red.py:Red", num_steps=3)
+    with pytest.raises(EpisodeFailedError, match=r"(?s)^episode 10 of 3 steps .*IndexError.*raised by") as error:
+        play(Task(reference(file, "Restore"), game, 3, 0, 10, 1, is_traced))
+    assert "pipeline" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,13 @@ from pipeline.cage2.facts.compliance import Verdicts, episode_compliance
 from pipeline.cage2.facts.names import Compromised
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.contest.baselines import CONTEST_BASELINES
+from pipeline.evaluate.headers import EVALUATION_HEADER
 from pipeline.evaluate.play import play
 from pipeline.evaluate.scenario import Scenario
 from pipeline.evaluate.task import EpisodeFailedError, Policy, Task
 from pipeline.play.baselines import BASELINES
 from pipeline.play.episode import play_episode
 from pipeline.play.game import GameSpec
-from pipeline.play.record import HEADER
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PolicyShape
 
@@ -225,7 +225,7 @@ def test_a_baseline_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 @every_agent
 @pytest.mark.parametrize("engine", ["fast", "cyborg"])
 def test_a_header_tells_what_is_played(agent: Policy | str, engine: str) -> None:
-    header = HEADER.views(memoryview(bytearray(HEADER.size_bytes)))
+    header = EVALUATION_HEADER.views(memoryview(bytearray(EVALUATION_HEADER.size_bytes)))
     play(task(agent, num_steps=3, engine=engine), header)
     environment, actions = seeding.episode_seeds(
         SEED, Scenario("RedMeanderAgent", 3).group, range(4), seeding.Purpose.COMPARISON

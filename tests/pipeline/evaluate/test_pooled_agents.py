@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.defenders.errors import AgentRaisedError, NoSuchAgentError
-from pipeline.evaluate import evaluation
+from pipeline.evaluate import evaluation, pooled
 from pipeline.evaluate.failure import DefenderFailedError
 from pipeline.evaluate.pooled import evaluate_in_pool
 from pipeline.evaluate.scenario import Scenario
@@ -62,6 +62,19 @@ async def test_the_number_of_workers_changes_nothing_not_even_a_killed_one(file:
 
     assert (await played(asked, 2, kill_once))[0] == alone
     assert sum(noted) == 10
+
+
+async def test_progress_is_noted_within_a_task(file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(evaluation, "EPISODES_PER_AGENT", 3)
+    monkeypatch.setattr(pooled, "NOTE_INTERVAL_S", 0.01)
+    noted: list[int] = []
+
+    def note(num_episodes: int) -> None:
+        noted.append(num_episodes)
+        (tmp_path / str(sum(noted))).touch()
+
+    assert (await played(request(reference(file, "Waits", folder=str(tmp_path)), LONG, 3), 1, note))[1]
+    assert noted == [1, 1, 1]
 
 
 async def test_what_is_wrong_with_it_is_told_before_it_plays(file: Path) -> None:

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from pipeline.cage2.cyborg.env import CyborgNotInstalledError
+from pipeline.command import game
+from pipeline.command.options import given_options, make_config
+from pipeline.config import Config
+
+
+def test_what_is_given_is_played_and_the_rest_is_the_configurations() -> None:
+    parser = argparse.ArgumentParser()
+    game.set_up(parser)
+    given = given_options(parser.parse_args(["--profile=leaderboard", "--seed=3"]))
+    config = game.game_config(given, None)
+    assert config == make_config(given)
+    assert (config.profile, config.seed, config.engine) == ("leaderboard", 3, Config().engine)
+    assert game.game_of(config).profile == "leaderboard"
+
+
+def test_a_cyborg_that_is_not_there_is_told() -> None:
+    with pytest.raises(CyborgNotInstalledError, match="CybORG is not installed"):
+        game.game_of(Config(engine="cyborg", cyborg="upstream"))
