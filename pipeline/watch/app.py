@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from anyio.to_thread import run_sync
-from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 STATIC: Final = Path(__file__).parent / "static"
 INTERVAL_S: Final = 1.0
 """Between two looks at what a run wrote."""
+QUIET_S: Final = 15.0
+"""After which a client is told that there is nothing to tell."""
 MOST_READINGS: Final = 8
 """Runs whose curves are kept in memory at a time."""
 
@@ -106,7 +107,7 @@ class Watch:
 
     async def _news(self, request: Request) -> Response:
         reading = await run_sync(self._reading, request.path_params["name"])
-        return EventSourceResponse(news(reading, INTERVAL_S, self._is_ending))
+        return StreamingResponse(news(reading, INTERVAL_S, self._is_ending), media_type="text/event-stream")
 
     async def _orders(self, request: Request) -> Response:
         def look() -> Map | None:
@@ -138,7 +139,7 @@ class Watch:
             return self._readings[name]
 
 
-async def news(reading: Reading, interval_s: float, is_ending: Callable[[], bool]) -> AsyncIterator[dict[str, str]]:
+async def news(reading: Reading, interval_s: float, is_ending: Callable[[], bool]) -> AsyncIterator[str]:
     """Yield what is new of a run, as server-sent events, for as long as somebody listens.
 
     Args:
@@ -146,7 +147,7 @@ async def news(reading: Reading, interval_s: float, is_ending: Callable[[], bool
         interval_s: Between two looks.
         is_ending: Says whether there is to be another one.
     """
-    feed = Feed(reading)
+    feed, quiet_s = Feed(reading), 0.0
 
     def look() -> str | None:
         with reading.lock:
@@ -156,8 +157,12 @@ async def news(reading: Reading, interval_s: float, is_ending: Callable[[], bool
 
     while not is_ending():
         text = await run_sync(look)
+        quiet_s = 0.0 if text is not None else quiet_s + interval_s
         if text is not None:
-            yield {"data": text}
+            yield f"data: {text}\n\n"  # JSON has no line ends
+        elif quiet_s >= QUIET_S:
+            quiet_s = 0.0
+            yield ": nothing new\n\n"  # a client that is gone is noticed
         await anyio.sleep(interval_s)
 
 
