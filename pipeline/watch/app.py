@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -16,8 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pipeline.reading.folders import UnknownRunError
-from pipeline.reading.glance import glance
-from pipeline.reading.owner import locked_files
+from pipeline.reading.glance import Glances
 from pipeline.reading.run import Reading
 from pipeline.watch import views
 from pipeline.watch.access import Access
@@ -54,6 +54,7 @@ class Watch:
         self._is_ending = is_ending
         self._readings: OrderedDict[str, Reading] = OrderedDict()
         self._lock = threading.Lock()
+        self._glances = Glances()
         self._search_thread = anyio.CapacityLimiter(1)
 
     def routes(self) -> list[BaseRoute]:
@@ -73,14 +74,12 @@ class Watch:
 
     async def _runs(self, request: Request) -> Response:
         def look() -> list[dict[str, Any]]:
-            locked = locked_files()
-            rows = []
+            paths = {}
             for name in self._folders.names():
-                try:
-                    rows.append(views.row(name, glance(self._folders.path(name), locked)))
-                except UnknownRunError:  # it has gone meanwhile
-                    continue
-            return rows
+                with contextlib.suppress(UnknownRunError):  # it has gone meanwhile
+                    paths[name] = self._folders.path(name)
+            seen = self._glances.at(list(paths.values()))
+            return [views.row(name, each) for name, each in zip(paths, seen, strict=True)]
 
         return _json(await run_sync(look))
 
