@@ -3,8 +3,9 @@
 python bench/watch.py --seconds 120 --rounds 3 --minutes 60
 
 A run's speed is measured with a page open beside it and without, in turn, each round in the other order. The page is
-one in a browser where there is one, else a client that listens to what it is told. Opening is from asking for a run that
-the server doesn't know of to all that the page draws. Memory is the server's, and the browser's if there is one.
+one in a browser where there is one, else a client that listens to what it is told. Opening is from asking for a run
+that the server doesn't know of to all that the page draws. Memory and processor time are the server's, and the
+browser's if there is one.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Opening:
 
     episodes: int
     seconds: float
+    processor_s: float
+    """That the server computed meanwhile: the same on a busy machine."""
     sent_kib: float
 
 
@@ -65,6 +68,9 @@ class Memory:
     minutes: float
     server_mib: float
     browser_mib: float
+    server_cores: float
+    """Processor time by time, since the page was open."""
+    browser_cores: float
 
 
 def main() -> int:
@@ -84,12 +90,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="cage2-watch-") as folder:
         log_dir = Path(folder)
         openings = [_opening(log_dir, int(each)) for each in options.episodes.split(",") if each]
-        speeds = [
-            speed
-            for number in range(options.rounds)
-            for speed in _speeds(log_dir / f"round-{number}", options.seconds, options.workers, browser, number)
-        ]
-        memory = list(_memory(log_dir / "memory", options.minutes, options.workers, browser))
+        speeds, memory = [], []
+        if options.rounds or options.minutes:
+            with _run(log_dir, options.workers), _server(log_dir) as (address, server):
+                time.sleep(min(WARM_S, options.seconds))
+                for number in range(options.rounds):
+                    speeds += _speeds(log_dir, address, options.seconds, browser, number)
+                memory += _memory(address, server, options.minutes, browser)
     if options.json:
         found = {"openings": openings, "speeds": speeds, "memory": memory}
         print(json.dumps({name: [asdict(each) for each in rows] for name, rows in found.items()}))
@@ -101,39 +108,43 @@ def main() -> int:
 def _opening(log_dir: Path, episodes: int) -> Opening:
     print(f"a run of {episodes:,} episodes ...", file=sys.stderr, flush=True)
     run_dir = write_long_run(log_dir / "long", f"run-{episodes}", episodes)
-    with _server(log_dir / "long") as (address, _), httpx.Client(timeout=300) as client:
+    with _server(log_dir / "long") as (address, server), httpx.Client(timeout=300) as client:
         client.get(address)
         client.get(httpx.URL(address).join("/api/runs"))
-        started_s = time.monotonic()
+        started_s, before_s = time.monotonic(), _processor_s(server.pid)
         told = client.get(httpx.URL(address).join(f"/api/runs/{run_dir.name}/snapshot"))
-        seconds = time.monotonic() - started_s
+        seconds, processor_s = time.monotonic() - started_s, _processor_s(server.pid) - before_s
     shutil.rmtree(run_dir)
-    return Opening(episodes, seconds, len(told.content) / 1024)
+    return Opening(episodes, seconds, processor_s, len(told.content) / 1024)
 
 
-def _speeds(log_dir: Path, seconds: float, workers: int | None, browser: str | None, number: int) -> Iterator[Speed]:
-    """Yield a run's speed with a page and without, in turn."""
-    with _run(log_dir, workers), _server(log_dir) as (address, _):
-        time.sleep(WARM_S if seconds > 1 else 0)
-        for with_page in (True, False) if number % 2 else (False, True):
-            print(f"round {number}, {'with' if with_page else 'without'} a page ...", file=sys.stderr, flush=True)
-            with _page(address, browser) if with_page else contextlib.nullcontext():
-                time.sleep(min(5.0, seconds))  # until it stands
-                before, started_s = _episodes(log_dir), time.monotonic()
-                time.sleep(seconds)
-                num, passed_s = _episodes(log_dir) - before, time.monotonic() - started_s
-            yield Speed(with_page, num / passed_s)
+def _speeds(log_dir: Path, address: str, seconds: float, browser: str | None, number: int) -> Iterator[Speed]:
+    """Yield the run's speed with a page and without, in turn."""
+    for with_page in (True, False) if number % 2 else (False, True):
+        print(f"round {number}, {'with' if with_page else 'without'} a page ...", file=sys.stderr, flush=True)
+        with _page(address, browser) if with_page else contextlib.nullcontext():
+            time.sleep(min(5.0, seconds))  # until it stands
+            before, started_s = _episodes(log_dir), time.monotonic()
+            time.sleep(seconds)
+            num, passed_s = _episodes(log_dir) - before, time.monotonic() - started_s
+        yield Speed(with_page, num / passed_s)
 
 
-def _memory(log_dir: Path, minutes: float, workers: int | None, browser: str | None) -> Iterator[Memory]:
+def _memory(address: str, server: subprocess.Popen[str], minutes: float, browser: str | None) -> Iterator[Memory]:
     """Yield what server and browser take while a page stays open on a run that goes on."""
     if minutes <= 0:
         return
-    with _run(log_dir, workers), _server(log_dir) as (address, server), _page(address, browser) as page:
-        started_s = time.monotonic()
+    with _page(address, browser) as page:
+        processes = [server.pid, *([page.pid] if page else [])]
+        started_s, before = time.monotonic(), [_processor_s(pid) for pid in processes]
         while (passed_s := time.monotonic() - started_s) < 60 * minutes:
             time.sleep(min(SAMPLE_S, 60 * minutes))
-            yield Memory(passed_s / 60, _mib(server.pid), _mib(page.pid) if page else 0.0)
+            taken = [
+                (_processor_s(pid) - at_first) / (time.monotonic() - started_s)
+                for pid, at_first in zip(processes, before, strict=True)
+            ]
+            mib = [_mib(pid) for pid in processes]
+            yield Memory(passed_s / 60, mib[0], sum(mib[1:]), taken[0], sum(taken[1:]))
 
 
 @contextlib.contextmanager
@@ -163,7 +174,7 @@ def _server(log_dir: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     command = [sys.executable, str(ROOT / "run.py"), "watch", f"--log-dir={log_dir}", "--no-browser"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield (process.stdout or sys.stdin).readline().strip(), process
+            yield process.stdout.readline().strip(), process
         finally:
             process.terminate()
 
@@ -220,12 +231,24 @@ def _mib(pid: int) -> float:
     return total / 2**20
 
 
+def _processor_s(pid: int) -> float:
+    """Return the processor time of a process and all that it has started, seconds."""
+    process = psutil.Process(pid)
+    total = 0.0
+    for each in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = each.cpu_times()
+            total += times.user + times.system
+    return total
+
+
 def _print(openings: list[Opening], speeds: list[Speed], memory: list[Memory]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 100)
     if openings:
-        table = Table("episodes", "seconds", "KiB sent", title="opening a run")
+        table = Table("episodes", "seconds", "processor seconds", "KiB sent", title="opening a run")
         for opening in openings:
-            table.add_row(f"{opening.episodes:,}", f"{opening.seconds:.2f}", f"{opening.sent_kib:,.0f}")
+            seconds = f"{opening.seconds:.2f}", f"{opening.processor_s:.2f}"
+            table.add_row(f"{opening.episodes:,}", *seconds, f"{opening.sent_kib:,.0f}")
         console.print(table)
     if speeds:
         table = Table("round", "without", "with a page", "difference", title="episodes/s of a run")
@@ -239,9 +262,11 @@ def _print(openings: list[Opening], speeds: list[Speed], memory: list[Memory]) -
             stderr = statistics.stdev(ratios) / len(ratios) ** 0.5
             console.print(f"difference: {statistics.mean(ratios):+.1%} ± {stderr:.1%} (standard error over rounds)")
     if memory:
-        table = Table("minutes", "server MiB", "browser MiB", title="memory of a page that stays open")
+        names = ("minutes", "server MiB", "browser MiB", "server cores", "browser cores")
+        table = Table(*names, title="a page that stays open")
         for sample in memory[:: max(1, len(memory) // 12)]:
-            table.add_row(f"{sample.minutes:.1f}", f"{sample.server_mib:.0f}", f"{sample.browser_mib:.0f}")
+            cores = f"{sample.server_cores:.3f}", f"{sample.browser_cores:.3f}"
+            table.add_row(f"{sample.minutes:.1f}", f"{sample.server_mib:.0f}", f"{sample.browser_mib:.0f}", *cores)
         console.print(table)
 
 

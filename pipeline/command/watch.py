@@ -84,7 +84,7 @@ def require_extra() -> None:
     Raises:
         WatchExtraMissingError: It isn't.
     """
-    for module in ("starlette", "uvicorn", "sse_starlette"):
+    for module in ("starlette", "uvicorn"):
         if find_spec(module) is None:
             raise WatchExtraMissingError(module)
 

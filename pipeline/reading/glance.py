@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +11,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from pipeline.observe.csv_log import TRAINING_COLUMNS, TRAINING_LOG
 from pipeline.observe.logs import EVENT_LOG
 from pipeline.persist.runs import RunFolderError, read_config
-from pipeline.reading.owner import is_owned
+from pipeline.reading.owner import is_owned, locked_files
 from pipeline.reading.tail import first_bytes, last_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pipeline.config import Config
 
 State: TypeAlias = Literal["running", "finished", "stopped", "crashed", "damaged"]
+_Stamp: TypeAlias = tuple[object, ...]
+_LOOKED_AT: Final = (EVENT_LOG, TRAINING_LOG, "config.json")
 _END_BYTES: Final = 1 << 16
 """Of a log that are looked at: the longest event, a run's end with 120 orders that tie, is a third of this."""
 _MOST_CONFIG_BYTES: Final = 1 << 20
@@ -62,6 +64,33 @@ def glance(run_dir: Path, locked: frozenset[tuple[int, int]] | None) -> Glance:
     owned = is_owned(run_dir, locked)
     state, why = _state(owned, finished, last_s, damage)
     return Glance(state, why, config, _episodes(run_dir), _began_s(run_dir), last_s, finished)
+
+
+class Glances:
+    """Looks at runs again and again, at each only if something of it has changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[_Stamp, Glance]] = {}
+
+    def at(self, run_dirs: Sequence[Path]) -> list[Glance]:
+        """Look at runs.
+
+        Args:
+            run_dirs: Their folders.
+
+        Returns:
+            What each is.
+        """
+        locked = locked_files()
+        known = {}
+        for run_dir in run_dirs:
+            stamp = (is_owned(run_dir, locked), *(_written(run_dir / name) for name in _LOOKED_AT))
+            before = self._known.get(run_dir)
+            # where locks can't be asked for, the state is one of time
+            is_as_before = before is not None and before[0] == stamp and locked is not None
+            known[run_dir] = before if before and is_as_before else (stamp, glance(run_dir, locked))
+        self._known = known
+        return [known[run_dir][1] for run_dir in run_dirs]
 
 
 def read_small_config(run_dir: Path) -> tuple[Config | None, str | None]:
@@ -136,10 +165,14 @@ def _began_s(run_dir: Path) -> float | None:
 
 
 def _written_s(run_dir: Path) -> float | None:
-    times = []
-    for name in (EVENT_LOG, TRAINING_LOG, "config.json"):
-        try:
-            times.append(os.lstat(run_dir / name).st_mtime)
-        except OSError:
-            continue
-    return max(times, default=None)
+    times = [each[0] for name in _LOOKED_AT if (each := _written(run_dir / name))]
+    return max(times, default=0) / 1e9 or None
+
+
+def _written(path: Path) -> tuple[int, int, int] | None:
+    """Return when a file was written to, in nanoseconds since 1970, its size and its inode; None if there is none."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

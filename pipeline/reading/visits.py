@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pipeline.cage2.facts.order_names import UnknownOrderError, parse_order
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS, order_name
 from pipeline.observe.csv_log import GP_SAMPLING_LOG
 from pipeline.policy.params import SHARED_POLICY
 from pipeline.reading.tail import Tail
@@ -16,6 +16,12 @@ from pipeline.types import Estimate, Score
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+_IDS: Final[Mapping[str, int]] = {
+    **{order_name(workflow_id): workflow_id for workflow_id in range(NUM_WORKFLOWS)},
+    "all orders": SHARED_POLICY,
+}
+"""By what a policy is called in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +94,10 @@ class EndedVisits:
 
 
 def _visit(row: Mapping[str, str]) -> EndedVisit:
-    try:
-        workflow_id = parse_order(row["Workflow"])
-    except UnknownOrderError:
-        if row["Workflow"] != "all orders":
-            raise
-        workflow_id = SHARED_POLICY
     greedy = _number(row["Greedy_Env_Reward"]) if row["Greedy_Env_Reward"] else None
     return EndedVisit(
         iteration=int(row["Iteration"]),
-        workflow_id=workflow_id,
+        workflow_id=_IDS[row["Workflow"]],
         part=row["Part"],
         reason=row["Reason"],
         ucb_score=_number(row["UCB_Score"]) if row["UCB_Score"] else math.nan,

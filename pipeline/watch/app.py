@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -9,16 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from anyio.to_thread import run_sync
-from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pipeline.reading.folders import UnknownRunError
-from pipeline.reading.glance import glance
-from pipeline.reading.owner import locked_files
+from pipeline.reading.glance import Glances
 from pipeline.reading.run import Reading
 from pipeline.watch import views
 from pipeline.watch.access import Access
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 STATIC: Final = Path(__file__).parent / "static"
 INTERVAL_S: Final = 1.0
 """Between two looks at what a run wrote."""
+QUIET_S: Final = 15.0
+"""After which a client is told that there is nothing to tell."""
 MOST_READINGS: Final = 8
 """Runs whose curves are kept in memory at a time."""
 
@@ -53,6 +54,7 @@ class Watch:
         self._is_ending = is_ending
         self._readings: OrderedDict[str, Reading] = OrderedDict()
         self._lock = threading.Lock()
+        self._glances = Glances()
         self._search_thread = anyio.CapacityLimiter(1)
 
     def routes(self) -> list[BaseRoute]:
@@ -72,14 +74,12 @@ class Watch:
 
     async def _runs(self, request: Request) -> Response:
         def look() -> list[dict[str, Any]]:
-            locked = locked_files()
-            rows = []
+            paths = {}
             for name in self._folders.names():
-                try:
-                    rows.append(views.row(name, glance(self._folders.path(name), locked)))
-                except UnknownRunError:  # it has gone meanwhile
-                    continue
-            return rows
+                with contextlib.suppress(UnknownRunError):  # it has gone meanwhile
+                    paths[name] = self._folders.path(name)
+            seen = self._glances.at(list(paths.values()))
+            return [views.row(name, each) for name, each in zip(paths, seen, strict=True)]
 
         return _json(await run_sync(look))
 
@@ -106,7 +106,7 @@ class Watch:
 
     async def _news(self, request: Request) -> Response:
         reading = await run_sync(self._reading, request.path_params["name"])
-        return EventSourceResponse(news(reading, INTERVAL_S, self._is_ending))
+        return StreamingResponse(news(reading, INTERVAL_S, self._is_ending), media_type="text/event-stream")
 
     async def _orders(self, request: Request) -> Response:
         def look() -> Map | None:
@@ -138,7 +138,7 @@ class Watch:
             return self._readings[name]
 
 
-async def news(reading: Reading, interval_s: float, is_ending: Callable[[], bool]) -> AsyncIterator[dict[str, str]]:
+async def news(reading: Reading, interval_s: float, is_ending: Callable[[], bool]) -> AsyncIterator[str]:
     """Yield what is new of a run, as server-sent events, for as long as somebody listens.
 
     Args:
@@ -146,7 +146,7 @@ async def news(reading: Reading, interval_s: float, is_ending: Callable[[], bool
         interval_s: Between two looks.
         is_ending: Says whether there is to be another one.
     """
-    feed = Feed(reading)
+    feed, quiet_s = Feed(reading), 0.0
 
     def look() -> str | None:
         with reading.lock:
@@ -156,8 +156,12 @@ async def news(reading: Reading, interval_s: float, is_ending: Callable[[], bool
 
     while not is_ending():
         text = await run_sync(look)
+        quiet_s = 0.0 if text is not None else quiet_s + interval_s
         if text is not None:
-            yield {"data": text}
+            yield f"data: {text}\n\n"  # JSON has no line ends
+        elif quiet_s >= QUIET_S:
+            quiet_s = 0.0
+            yield ": nothing new\n\n"  # a client that is gone is noticed
         await anyio.sleep(interval_s)
 
 

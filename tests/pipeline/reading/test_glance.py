@@ -8,7 +8,7 @@ import pytest
 from pipeline.observe.csv_log import TRAINING_LOG
 from pipeline.observe.logs import EVENT_LOG
 from pipeline.persist.runs import RunFolder
-from pipeline.reading.glance import glance
+from pipeline.reading.glance import Glances, glance
 from pipeline.reading.owner import locked_files
 from tests.pipeline.reading.conftest import BEGAN_S
 
@@ -99,6 +99,21 @@ def test_links_in_the_place_of_files_are_not_followed(writer: Writer) -> None:
         path.symlink_to(writer.run_dir.parent / name)
     seen = glance(writer.run_dir, locked_files())
     assert (seen.state, seen.config, seen.episodes, seen.began_s) == ("damaged", None, 0, None)
+
+
+def test_a_run_is_looked_at_again_when_something_of_it_has_changed(writer: Writer, finish: Callable[..., None]) -> None:
+    writer.start()
+    glances = Glances()
+    (first,) = glances.at([writer.run_dir])
+    assert glances.at([writer.run_dir]) == [first]
+    assert glances.at([writer.run_dir])[0] is first
+    folder = RunFolder(writer.run_dir)
+    assert glances.at([writer.run_dir])[0].state == "running"
+    writer.update(3)
+    assert glances.at([writer.run_dir])[0].episodes == 32
+    folder.close()
+    finish()
+    assert [each.state for each in glances.at([writer.run_dir, writer.run_dir.parent])] == ["finished", "damaged"]
 
 
 def test_an_empty_folder_of_a_run(writer: Writer) -> None:

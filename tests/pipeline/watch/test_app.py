@@ -104,13 +104,13 @@ def test_few_runs_are_kept_in_memory(client: TestClient, writer: Writer, monkeyp
 async def test_news_come_as_they_are_written(writer: Writer) -> None:
     writer.start()
     listening = news(Reading(writer.run_dir), interval_s=0.01, is_ending=lambda: False)
-    first = json.loads((await anext(listening))["data"])
+    first = json.loads((await anext(listening)).removeprefix("data: "))
     assert first["reset"] is True
     following = asyncio.ensure_future(anext(listening))
     await asyncio.sleep(0.05)
     assert not following.done()
     writer.update(3)
-    second = json.loads((await asyncio.wait_for(following, 10))["data"])
+    second = json.loads((await asyncio.wait_for(following, 60)).removeprefix("data: "))
     assert second["now"]["episodes"] == 32
     await listening.aclose()  # type: ignore[attr-defined]
 

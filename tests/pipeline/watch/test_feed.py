@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.cage2.facts.order_names import order_name
-from pipeline.observe.csv_log import TRAINING_LOG
+from pipeline.observe.csv_log import GP_SAMPLING_LOG, TRAINING_LOG
 from pipeline.reading.run import Reading
 from pipeline.types import EpisodesLost
 from pipeline.watch import feed as feeds
@@ -117,6 +117,27 @@ def test_a_run_that_was_cut_back_is_told_anew(writer: Writer, client: Client) ->
     assert news is not None
     assert news["reset"]
     assert client.curves[0]["update"] == [0]
+
+
+def test_a_run_of_very_many_visits_is_told_by_its_latest(writer: Writer, client: Client) -> None:
+    writer.start()
+    writer.update(0)
+    log, ends = writer.run_dir / TRAINING_LOG, writer.run_dir / GP_SAMPLING_LOG
+    writer.end(0, order_name(0), -20.0)
+    row, end = log.read_text().splitlines()[1], ends.read_text().splitlines()[1]
+    assert (row.split(",")[12], end.split(",")[10]) == ("32", "32")
+    num = 20_000
+    with log.open("a") as file, ends.open("a") as ends_file:
+        for total in range(33, 33 + num):
+            fields, end_fields = row.split(","), end.split(",")
+            fields[12] = end_fields[10] = str(total)
+            file.write(",".join(fields) + "\n")
+            ends_file.write(",".join(end_fields) + "\n")
+    news = client.look()
+    assert news is not None
+    assert news["num_visits"] == num + 1
+    assert len(client.visits) == len(client.curves) == feeds.MOST_VISITS
+    assert max(client.visits) == num
 
 
 def test_a_client_knows_so_much_and_no_more(writer: Writer, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
