@@ -234,6 +234,10 @@ def _show(options: argparse.Namespace, played: Played, forks: Sequence[tuple[int
         if moment >= num_steps:
             raise UsageError(f"--fork {moment + 1}: the episode has {num_steps} steps")
     if forks:
+        from pipeline.play import play_out
+
+        if play_out.must_compile():
+            tell("note: compiling first, once, about 10 s")
         tell(f"note: playing {len(forks)} x 2 x 1,000 futures")
     replay = played.replay(*(played.fork(moment, choice) for moment, choice in forks))
     if options.gif is not None:

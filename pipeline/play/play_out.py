@@ -20,7 +20,7 @@ from pipeline.cage2.facts.names import Compromised, require
 from pipeline.cage2.facts.spec import EPISODE_STEPS, HOST_TYPES
 from pipeline.cage2.gym.blue_side import BlueSide
 from pipeline.cage2.gym.env_state import EnvState
-from pipeline.numerics.compiled import int64, kernel
+from pipeline.numerics.compiled import int64, kernel, must_be_compiled
 from pipeline.play.baselines import BASELINES
 from pipeline.play.record import record_layout
 from pipeline.play.rollout import BY_ACTOR, go_on
@@ -95,6 +95,11 @@ def play_out(
         some = slice(first, first + AT_A_TIME)
         _play_some(states[some], agent, keys[some], scratch, sums[some])
     return sums / 10
+
+
+def must_compile() -> bool:
+    """Return whether machine code has to be made first, once, which takes some 10 seconds."""
+    return must_be_compiled(_play_on)
 
 
 class _Loaded(NamedTuple):

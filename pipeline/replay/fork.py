@@ -20,6 +20,7 @@ from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.facts import spec
 from pipeline.cage2.gym.blue_side import BlueSide
 from pipeline.cage2.gym.env_state import EnvState
+from pipeline.defenders.reference import AgentReference
 from pipeline.estimates import estimate_of_tenths
 from pipeline.play.baselines import BASELINES
 from pipeline.play.play_out import Policy, play_out
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from pipeline.evaluate.trained import Trained
     from pipeline.play.game import GameSpec
     from pipeline.trace.trace import Trace
 
@@ -77,18 +79,20 @@ class Fork:
     difference_stderr: float
 
 
-def why_not(game: GameSpec, red_agent: str, agent: object) -> str | None:
+def why_not(game: GameSpec, red_agent: str, agent: Trained | AgentReference | str) -> str | None:
     """Return why an episode can't be played on from its moments, or None if it can.
 
     Args:
         game: That was played.
         red_agent: Who attacked.
-        agent: Who played: a policy of this project, by whatever class, a baseline's name, or somebody else's agent.
+        agent: Who played: a run's policy, an agent that others wrote, or a built-in.
     """
     if game.engine != "fast":
         return "CybORG can't go on from a moment: the fast engine can, and plays the same episode (--engine fast)"
     if red_agent not in spec.RED_AGENTS:
         return "the attacker is one's own, and what it remembers can't be saved"
+    if isinstance(agent, AgentReference):
+        return "the agent is one that others wrote, and what it remembers can't be saved"
     if isinstance(agent, str) and agent not in BASELINES:
         return f"{agent} plays by its own code, which can't go on from a moment"
     return None

@@ -123,8 +123,6 @@ def play(
     description = describe(agent, greedy=greedy, form=next(iter(forms), None))
     header = trace_header(description, chosen.config, chosen.purpose)
     no_fork = why_not(chosen.game, trace.red_agent, agent)
-    if isinstance(agent, AgentReference):
-        no_fork = "the agent is one that others wrote, and what it remembers can't be saved"
     which = ". ".join(filter(None, (_which(header, trace), note, _weights(agent, chosen.purpose))))
     insight, on = _insight(agent, no_fork), _to_play_on(agent, greedy=greedy, num_steps=len(trace.steps))
     again = command(agent, chosen, greedy=greedy, own=own)
@@ -229,6 +227,8 @@ def _weights(agent: Trained | AgentReference | str, purpose: Purpose) -> str:
     weights = f"Played with the checkpoint's weights, of {agent.num_updates:,} updates"
     if purpose is Purpose.TRAINING:  # an update that has been made began from fewer
         return f"{weights}: not those that it was trained with, which are not kept. Network and seeds are the same"
+    if purpose is Purpose.EVALUATION:
+        return f"{weights}: as then, unless the policy has been trained since"
     return weights
 
 

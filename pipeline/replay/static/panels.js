@@ -33,7 +33,8 @@ export function thoughtPanel(element, replay, frame, tryChoice) {
     return;
   }
   const name = thought.choice === thought.action ? thought.choice : `${thought.choice} (${thought.action})`;
-  const parts = [html("h3", {}, "What the policy thinks now"), row("Chooses", "blue", name)];
+  const title = thought.probability === null ? "What comes next" : "What the policy thinks now";
+  const parts = [html("h3", {}, title), row("Blue chooses", "blue", name)];
   const listed = thought.likeliest.some(([choice]) => choice === thought.choice);
   const taken = listed || thought.probability === null ? [] : [[thought.choice, thought.probability]];
   const choices = [...thought.likeliest, ...taken];

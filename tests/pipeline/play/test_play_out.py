@@ -14,7 +14,7 @@ from pipeline.cage2.engine.game_state import StateError
 from pipeline.cage2.facts.names import UnknownNameError
 from pipeline.cage2.gym.env import Cage2GymEnv
 from pipeline.play.baselines import BASELINES
-from pipeline.play.play_out import AT_A_TIME, Policy, play_out
+from pipeline.play.play_out import AT_A_TIME, Policy, must_compile, play_out
 from pipeline.policy.forward import Actor
 from pipeline.policy.params import PolicyShape
 
@@ -128,3 +128,10 @@ def test_what_can_t_be_played_is_refused() -> None:
     env.reset(seed=1)
     with pytest.raises(StateError, match="num_steps 100, here it is 30"):
         play_out([env.state()], policy(INTERFACES[1], episode_steps=30), 5)
+
+
+def test_it_is_compiled_once_it_has_been_played() -> None:
+    batch = GameBatch(1, "B_lineAgent")
+    batch.reset([1])
+    play_out(batch.states(), "sleep", 1)
+    assert not must_compile()

@@ -61,6 +61,8 @@ def test_which_episode_it_is_and_by_which_weights(played: Played, trained: Train
     )
     of_training = play(trained, replace(chosen(), purpose=Purpose.TRAINING)).which
     assert "not those that it was trained with, which are not kept" in of_training
+    of_the_runs_own = play(trained, replace(chosen(), purpose=Purpose.EVALUATION)).which
+    assert of_the_runs_own.endswith("of 20 updates: as then, unless the policy has been trained since")
     assert play("sleep", chosen()).which == "Episode 0 of an evaluation (seed 4, 12 steps, B_lineAgent)"
 
 
