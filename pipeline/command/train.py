@@ -23,7 +23,8 @@ commands (each has a --help of its own):
             or with a larger budget
   evaluate  play a run's policy, or an agent to compare it with, as CAGE-2 does
   trace     show an episode step by step, or write it down
-  export    write a run's policy to a folder that needs NumPy alone, or torch
+  export    write a run's policy to a folder that needs NumPy alone, or torch,
+            or onnxruntime
   info      print versions, machine, and what a run would allocate
 
 examples:

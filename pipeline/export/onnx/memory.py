@@ -132,10 +132,10 @@ def act(graph: Graph, kinds: Iterable[str], state: Value, last_action: Value) ->
     Returns:
         The memory; the hosts that Blue placed a decoy on, and those that it analysed, `[games, 13]` bool.
     """
-    nobody = graph.constant(np.array(0))
-    has_acted = (last_action >= nobody).as_column().astype("int64")
+    zero = graph.constant(np.array(0))
+    has_acted = (last_action >= zero).as_column().astype("int64")
     memory = _unpacked(state * has_acted, kinds)
-    action = graph.node("Max", last_action, nobody)  # Sleep, which leaves nothing to remember
+    action = graph.node("Max", last_action, zero)  # Sleep, which leaves nothing to remember
 
     is_blocked = (memory["faked"] & graph.rows(_HAS_TO_BE_FREE, action)).any()
     memory["faked"] &= ~graph.rows(_RESTORED[:, _HOST_OF_PORT], action)
