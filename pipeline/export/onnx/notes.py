@@ -42,6 +42,5 @@ def notes(interface: Interface, num_steps: int) -> str:
 
 
 def _rows(sizes: Mapping[str, tuple[int, ...]]) -> str:
-    return "\n".join(
-        f"| `{name}` | {[BATCH, *each]} | {MEANINGS[name]} |".replace("'", "") for name, each in sizes.items()
-    )
+    shapes = {name: ", ".join([BATCH, *map(str, each)]) for name, each in sizes.items()}
+    return "\n".join(f"| `{name}` | `[{shape}]` | {MEANINGS[name]} |" for name, shape in shapes.items())

@@ -8,7 +8,9 @@ import onnx
 import pytest
 
 from pipeline.cage2.blue.interface import Interface
+from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.facts.spec import NUM_ACTIONS
+from pipeline.export.agent import TrainedAgent
 from pipeline.export.form import folded_weights
 from pipeline.export.onnx.memory import kinds_of, state_columns
 from pipeline.export.onnx.model import MEANINGS, policy_model, returns, takes
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 INTERFACES = [Interface(True, "merged"), Interface(True, "all"), Interface(False, "merged"), Interface()]
 NUM_GAMES = 9
+STEPS = 60
 
 
 @pytest.fixture
@@ -65,6 +68,30 @@ def test_the_action_is_the_likeliest(
     np.testing.assert_allclose(told["probabilities"].sum(axis=1), 1)
     np.testing.assert_array_equal(told["action"], told["probabilities"].argmax(axis=1))
     assert ((told["probabilities"] > 0).sum(axis=1) <= interface.num_actions).all()
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_actions_can_be_drawn(
+    interface: Interface,
+    make_trained: MakeTrained,
+    make_model: Callable[[Interface], bytes],
+    runnable: Callable[[bytes], Any],
+) -> None:
+    """The model is told what Blue did, and gives the probabilities that the policy itself does."""
+    run = runnable(make_model(interface))
+    agent = TrainedAgent(make_trained(interface.observation_memory, interface.actions), greedy=False)
+    env, last_action, state = FastEnv("RedMeanderAgent", "head"), -1, drawn(interface, 3)["state"][:1]
+    agent.begin(STEPS)
+    observation, num_likeliest = env.reset(0), 0
+    for _ in range(STEPS):
+        told = run(
+            observation=[observation.astype(np.int64)], last_action=[last_action], state=state, num_steps=[STEPS]
+        )
+        np.testing.assert_allclose(told["probabilities"][0], agent.probabilities(observation), atol=1e-5)
+        last_action, state = agent.act(observation), told.get("next_state", state)
+        num_likeliest += last_action == told["action"][0]
+        observation, _ = env.step(last_action)
+    assert num_likeliest < STEPS
 
 
 @pytest.mark.parametrize("interface", INTERFACES[:3])
