@@ -14,7 +14,7 @@ from pipeline.command.options import MAX_EPISODES, UsageError, number_of
 from pipeline.command.process import OK
 from pipeline.evaluate.record import describe, make_report
 from pipeline.evaluate.scenario import PROTOCOL, Scenario
-from pipeline.export.names import Form
+from pipeline.export.names import Form, require_extra
 from pipeline.export.room import require_room
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ EPILOG = """\
 examples:
   python run.py export logs/tuesday --to defender
   python run.py export logs/tuesday --to defender --format torch
+  python run.py export logs/tuesday --to defender --format onnx
   cd defender && python -c 'from agent import Agent; agent = Agent()'
 
 agent.py is there to be read. It is compared with the run's policy before it is
@@ -52,7 +53,8 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         "--format",
         default=FORMS[0],
         metavar=f"{{{','.join(FORMS)}}}",
-        help="what it is to need: NumPy alone, or torch alone, with the network as an nn.Module [numpy]",
+        help="what it is to need: NumPy alone; torch alone, with the network as an nn.Module; onnxruntime and NumPy, "
+        "with network and memory as one ONNX model of many games (written with the extra of this name) [numpy]",
     )
     add_workflow(parser)
     parser.add_argument(
@@ -75,6 +77,7 @@ def run(options: argparse.Namespace) -> int:
     num_episodes = number_of("--episodes", options.episodes, MAX_EPISODES)
     workflow_id = workflow_id_of(options.workflow)
     require_room(options.to)
+    require_extra(options.format)
 
     from pipeline.evaluate.trained import load_trained
     from pipeline.export.folder import export

@@ -26,7 +26,8 @@ commands (each has a --help of its own):
             or with a larger budget
   evaluate  play a run's policy, or an agent to compare it with, as CAGE-2 does
   trace     show an episode step by step, or write it down
-  export    write a run's policy to a folder that needs NumPy alone, or torch
+  export    write a run's policy to a folder that needs NumPy alone, or torch,
+            or onnxruntime
   watch     show runs as a page in a browser: curves, the map of orders, and
             runs side by side, while they go on or later
   replay    look at an episode, step by step, in a browser or a terminal

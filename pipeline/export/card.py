@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.evaluate.report import as_json
 from pipeline.evaluate.results import total_score
-from pipeline.export.form import template
+from pipeline.export.template import template
 from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
@@ -58,18 +58,20 @@ def readme(report: Report, config: Config, made: Exported, *, num_checked: int, 
         needs=made.needs,
         trained_steps=config.episode_steps,
         time=tells_time,
-        weights=next(name for name in made.files if name.startswith("weights")),
-        facts="\n".join(f"| {name} | {value} |" for name, value in _facts(report, config).items()),
+        weights=made.weights,
+        facts="\n".join(f"| {name} | {value} |" for name, value in facts(report, config).items()),
         profile=report.profile,
         num_episodes=report.num_episodes,
         seed=report.seed,
         scores="\n".join(_row(result) for result in report.results),
         total=total or "No total score: that is the sum of the nine means of CAGE-2's evaluation.",
         checked=f"Compared with the run's policy in {num_checked:,} steps: {num_differing} actions were different.",
+        notes=made.notes,
     )
 
 
-def _facts(report: Report, config: Config) -> Mapping[str, str]:
+def facts(report: Report, config: Config) -> Mapping[str, str]:
+    """Return what it was trained on and how, and what it is, in words."""
     agent = report.agent
     sees = "the table, and what Blue may remember" if config.observation_memory else "CybORG's own table"
     return {

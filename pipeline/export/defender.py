@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 class Memory(Protocol):
     """What Blue remembers of an episode."""
 
-    def begin(self, num_steps: int, table: Sequence[int]) -> Sequence[int]:
+    def begin(self, num_steps: int, table: Sequence[int]) -> Sequence[float]:
         """Forget the last episode; see the first observation of one of so many steps, return what the policy sees."""
         ...
 
-    def see(self, table: Sequence[int]) -> Sequence[int]:
+    def see(self, table: Sequence[int]) -> Sequence[float]:
         """See what came of a step, and return what the policy sees."""
         ...
 
@@ -41,7 +41,7 @@ class Defender:
     long as the last one was, and the first as long as those in training.
 
     Args:
-        policy: Returns each choice's probability by what is seen.
+        policy: Returns each choice's probability by what the memory shows it.
         memory: What Blue remembers.
         trained_steps: Steps of an episode in training.
         num_steps: Steps of every episode without `begin`, for who knows better.
@@ -51,7 +51,7 @@ class Defender:
 
     def __init__(
         self,
-        policy: Callable[[Sequence[int]], Sequence[float]],
+        policy: Callable[[Any], Sequence[float]],
         memory: Memory,
         trained_steps: int,
         num_steps: int | None = None,
@@ -126,7 +126,7 @@ class Defender:
     def set_initial_values(self, action_space: Any, observation: Any) -> None:
         """Do nothing: the first observation comes with the first step, too."""
 
-    def _look(self, memory: Memory, observation: Iterable[float]) -> Sequence[int]:
+    def _look(self, memory: Memory, observation: Iterable[float]) -> Sequence[float]:
         """Return what the policy sees."""
         try:
             values = observation.tolist() if hasattr(observation, "tolist") else observation  # plain numbers are faster

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 from dataclasses import dataclass
-from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import numpy as np
 
@@ -14,12 +13,13 @@ from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts.order_names import NUM_HOST_TYPES
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.export import source
+from pipeline.export.template import template
 from pipeline.machine import package_version
 from pipeline.policy.forward import MAX_MEMO
 from pipeline.policy.params import PolicyShape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import numpy.typing as npt
 
@@ -38,6 +38,7 @@ _MEANINGS: Final = {
     "IS_MERGED": "whether it chooses among the actions of MERGED, or among all",
     "CAUSE": "per choice: the place in what is seen without which it is useless; None: it needs none",
     "MAX_KNOWN": "distributions that are kept at a time",
+    "NOTHING_YET": "in the place of an action's id: an episode begins",
     "SPENT": "per choice: the place in what is seen with which it is useless; None: there is none",
 }
 
@@ -49,16 +50,42 @@ class Exported:
     files: Mapping[str, bytes]
     needs: str
     """What it needs beside Python, in words."""
+    notes: str = ""
+    """What README.md is to say of this form besides."""
+
+    @property
+    def weights(self) -> str:
+        """The name of the file beside `agent.py`."""
+        return next(name for name in self.files if name != "agent.py")
 
 
-def exported(trained: Trained, form: Form) -> Exported:
+def exported(trained: Trained, form: Form, facts: Mapping[str, str]) -> Exported:
     """Return an agent that stands by itself.
+
+    Args:
+        trained: The policy.
+        form: What it is to need.
+        facts: What is known of it, for the metadata of a model that has some.
 
     Raises:
         NoSourceError: This installation has no source text.
     """
-    name, needs, packed = _PACKED[form]
-    return Exported({"agent.py": _text(trained, form).encode(), name: packed(folded_weights(trained))}, needs)
+    text, weights = _text(trained, form).encode(), folded_weights(trained)
+    match form:
+        case "numpy":
+            return Exported({"agent.py": text, "weights.npz": _npz(weights)}, "NumPy")
+        case "torch":
+            return Exported({"agent.py": text, "weights.pt": _state_dict(weights)}, "torch")
+        case "onnx":
+            from pipeline.export.onnx.model import policy_model  # needs an extra, as the notes do
+            from pipeline.export.onnx.notes import notes
+
+            interface = _interface(trained)
+            model = policy_model(interface, weights, _version(), facts)
+            described = notes(interface, trained.config.episode_steps)
+            return Exported({"agent.py": text, "policy.onnx": model}, "onnxruntime and NumPy", described)
+        case _:
+            assert_never(form)
 
 
 def folded_weights(trained: Trained) -> dict[str, npt.NDArray[np.float32]]:
@@ -75,25 +102,33 @@ def folded_weights(trained: Trained) -> dict[str, npt.NDArray[np.float32]]:
     return views
 
 
+def _interface(trained: Trained) -> Interface:
+    return Interface(trained.config.observation_memory, trained.config.actions)
+
+
 def _shape(trained: Trained) -> PolicyShape:
-    config = trained.config
-    return PolicyShape.of(Interface(config.observation_memory, config.actions), config.hidden_sizes)
+    return PolicyShape.of(_interface(trained), trained.config.hidden_sizes)
+
+
+def _version() -> str:
+    return package_version("cage2-pipeline") or "(not installed)"
 
 
 def _text(trained: Trained, form: Form) -> str:
-    rules, player = source.rules(), source.player()
-    texts = template(form) + template("shared")
-    own = {name: value for name, value in _own_constants(trained).items() if name in texts}
-    constants = {**own, **player.constants, **rules.constants}
-    shared = _filled(
-        "shared", FIELDS=textwrap.indent(source.remembered(), " " * 8), RULES=rules.text, PLAYER=player.text.rstrip()
-    )
-    return _filled(
-        form,
-        VERSION=package_version("cage2-pipeline") or "(not installed)",
-        CONSTANTS=source.written(constants, _MEANINGS),
-        SHARED=shared.rstrip(),
-    )
+    text = template(form).replace("@@SHARED@@", template("shared").rstrip())
+    own = {name: value for name, value in _own_constants(trained).items() if name in text}
+    player, rules = source.player(), source.rules()
+    constants = {**own, **player.constants, **(rules.constants if "@@RULES@@" in text else {})}
+    parts = {
+        "VERSION": _version(),
+        "CONSTANTS": source.written(constants, _MEANINGS),
+        "FIELDS": textwrap.indent(source.remembered(), " " * 8),
+        "RULES": rules.text,
+        "PLAYER": player.text.rstrip(),
+    }
+    for gap, part in parts.items():
+        text = text.replace(f"@@{gap}@@", part)
+    return text
 
 
 def _own_constants(trained: Trained) -> dict[str, Any]:
@@ -108,19 +143,8 @@ def _own_constants(trained: Trained) -> dict[str, Any]:
         "CAUSE": shape.mask.cause if shape.mask else none,
         "SPENT": shape.mask.spent if shape.mask else none,
         "MAX_KNOWN": MAX_MEMO,
+        "NOTHING_YET": -1,
     }
-
-
-def template(name: str) -> str:
-    """Return a text with gaps."""
-    return (resources.files("pipeline.export") / "forms" / f"{name}.txt").read_text(encoding="utf-8")
-
-
-def _filled(name: str, **parts: str) -> str:
-    text = template(name)
-    for gap, part in parts.items():
-        text = text.replace(f"@@{gap}@@", part)
-    return text
 
 
 def _npz(arrays: Arrays) -> bytes:
@@ -135,10 +159,3 @@ def _state_dict(arrays: Arrays) -> bytes:
     buffer = io.BytesIO()
     torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, buffer)
     return buffer.getvalue()
-
-
-_PACKED: Final[Mapping[Form, tuple[str, str, Callable[[Arrays], bytes]]]] = {
-    "numpy": ("weights.npz", "NumPy", _npz),
-    "torch": ("weights.pt", "torch", _state_dict),
-}
-"""By form: the file of the weights, what is needed to run it, and what makes the file."""

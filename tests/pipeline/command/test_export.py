@@ -11,6 +11,7 @@ import pytest
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.command.cli import main
 from pipeline.command.process import OK
+from pipeline.export import names
 from pipeline.export.names import Form
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[3]
         ("", "the following arguments are required: RUN|CHECKPOINT, --to (see run.py export --help)"),
         ("logs/tuesday", "the following arguments are required: --to (see run.py export --help)"),
         ("nowhere --to x", "nowhere is not the folder of a run: it has no config.json. Give one like logs/tuesday"),
-        ("nowhere --to x --format tf", "--format 'tf': choose of numpy, torch"),
+        ("nowhere --to x --format tf", "--format 'tf': choose of numpy, torch, onnx"),
         ("nowhere --to x --episodes 0", "--episodes '0': must be a whole number from 1 to 1000000"),
         ("nowhere --to x --workflow user", "--workflow 'user' is no workflow: write each of the 5 host types once"),
         ("nowhere --to x --tu y", "unknown option --tu: did you mean --to?"),
@@ -60,13 +61,34 @@ def test_a_policy_is_exported_with_the_numbers_of_its_evaluation(
     run, to = make_run({3: 900, 17: 100}, best=17), tmp_path / "agent"
     assert main(("export", str(run), "--to", str(to), "--format", form, "--episodes", "4")) == OK
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(f"{to}: agent.py, weights.")
+    assert lines[0].startswith(f"{to}: agent.py, {'policy.onnx' if form == 'onnx' else 'weights.'}")
     assert lines[1].startswith(f"policy of {run}: {order_name(17)} (the run's best: ")
     assert lines[2].startswith("total score: -")
     assert lines[3] == "compared with the run's policy: 10,000 steps, 0 actions different"
 
     assert main(("evaluate", str(run), "--greedy", "--episodes", "4", "--json")) == OK
     assert json.loads((to / "card.json").read_text())["evaluation"] == json.loads(capsys.readouterr().out)
+
+
+def test_a_model_is_evaluated_to_the_same_as_numpy_code(
+    make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, told = make_run({3: 900}), {}
+    for form in ("numpy", "onnx"):
+        to = tmp_path / form
+        assert main(("export", str(run), "--to", str(to), "--format", form, "--episodes", "1")) == OK
+        capsys.readouterr()
+        assert main(("evaluate", str(to), "--episodes", "2", "--workers", "1", "--json")) == OK
+        told[form] = json.loads(capsys.readouterr().out)["scenarios"]
+    assert told["onnx"] == told["numpy"]
+
+
+def test_what_is_missing_is_told_before_work_is_done(monkeypatch: pytest.MonkeyPatch, mistake: Mistake) -> None:
+    monkeypatch.setattr(names, "find_spec", lambda name: None if name == "onnxruntime" else name)
+    assert mistake("export", "nowhere", "--to", "x", "--format", "onnx") == (
+        "--format onnx needs the extra: pip install '.[onnx]'"
+    )
+    assert mistake("export", "nowhere", "--to", "x").startswith("nowhere is not the folder of a run")
 
 
 def test_a_run_of_another_length_is_evaluated_with_that(make_run: MakeRun, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 FORMS = get_args(Form)
+FACTS = {"profile": "head", "red": "B_lineAgent"}
 LIBRARIES_LEFT_OUT = ("--follow-imports=skip", "--allow-subclassing-any", "--allow-untyped-calls")
 """torch and NumPy take a type checker minutes."""
 
@@ -35,7 +36,7 @@ def test_the_order_is_folded_into_the_first_bias(make_trained: MakeTrained) -> N
 
 
 def test_weights_are_arrays_and_no_pickle(make_trained: MakeTrained) -> None:
-    made = exported(make_trained(), "numpy")
+    made = exported(make_trained(), "numpy", {})
     with np.load(io.BytesIO(made.files["weights.npz"]), allow_pickle=False) as arrays:
         assert {name: arrays[name].shape for name in arrays}["hidden_1.weight"] == (64, 128)
         assert {arrays[name].dtype.name for name in arrays} == {"float32"}
@@ -43,7 +44,7 @@ def test_weights_are_arrays_and_no_pickle(make_trained: MakeTrained) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_same_policy_gives_the_same_files(form: Form, make_trained: MakeTrained) -> None:
-    assert exported(make_trained(), form) == exported(make_trained(), form)
+    assert exported(make_trained(), form, FACTS) == exported(make_trained(), form, FACTS)
 
 
 @pytest.mark.parametrize(("memory", "actions"), [(True, "merged"), (False, "all")])
@@ -53,7 +54,7 @@ def test_what_is_written_is_as_well_kept_as_this_project(
 ) -> None:
     """Lint and types, by the project's own rules."""
     path = tmp_path / "agent.py"
-    path.write_bytes(exported(make_trained(memory, actions), form).files["agent.py"])
+    path.write_bytes(exported(make_trained(memory, actions), form, {}).files["agent.py"])
     configured = ("--config", str(ROOT / "pyproject.toml"), "--no-cache", str(path))
     for command in (
         ("ruff", "check", *configured),
