@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 # two visits, the second cut by the budget in the midst of an update; several updates each, so that the lag counts
 RUN: dict[str, Any] = {
-    "total_episodes": 72,
-    "max_episodes_per_workflow": 40,
-    "episodes_per_update": 8,
+    "total_episodes": 36,
+    "max_episodes_per_workflow": 20,
+    "episodes_per_update": 4,
     "evaluation_episodes": 2,
     "episode_steps": 50,  # half of what others play: nothing here is of the horizon but `test_an_episode_may_be_...`
     "seed": 3,
@@ -134,7 +134,7 @@ async def evaluated(config: Config) -> WorkflowResult:
     return result
 
 
-ONE: dict[str, Any] = {**RUN, "workflow": order_name(17), "total_episodes": 16, "evaluation_episodes": 5}
+ONE: dict[str, Any] = {**RUN, "workflow": order_name(17), "total_episodes": 8, "evaluation_episodes": 5}
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +239,7 @@ async def test_hidden_layers_may_be_of_other_sizes(reference: str, tmp_path: Pat
 @pytest.mark.parametrize("steps", [1, 30, 130])
 async def test_an_episode_may_be_of_any_length(steps: int, tmp_path: Path) -> None:
     """A policy with a memory sees the time, as shares of its own horizon."""
-    options = {**RUN, "episode_steps": steps, "observation_memory": True, "actions": "merged", "total_episodes": 16}
+    options = {**RUN, "episode_steps": steps, "observation_memory": True, "actions": "merged", "total_episodes": 8}
     reference = await digest(Config(**options, collector="sequential", log_dir=tmp_path))
     for speed in ({"engine": "cyborg", "workers": 2}, {"collector": "synchronous", "workers": 3}):
         assert await digest(Config(**options, **speed, log_dir=tmp_path)) == reference
@@ -248,10 +248,10 @@ async def test_an_episode_may_be_of_any_length(steps: int, tmp_path: Path) -> No
 # orders that reach the threshold, so that the Gaussian process is fitted, workflows are picked again (a beta of 0 does
 # not explore), and policies start warm
 SEARCH: dict[str, Any] = {
-    "total_episodes": 160,
+    "total_episodes": 80,
     "finals_share": 0.4,
-    "max_episodes_per_workflow": 48,
-    "episodes_per_update": 8,
+    "max_episodes_per_workflow": 24,
+    "episodes_per_update": 4,
     "compliance_threshold": 0.2,
     "gp_beta": 0.0,
     "warm_start": True,
@@ -295,14 +295,14 @@ async def test_the_search_does_not_depend_on_how_it_is_collected(
     assert digest == search_reference
 
 
-@pytest.mark.parametrize("stop_after", [16, 64])
+@pytest.mark.parametrize("stop_after", [8, 32])
 async def test_the_search_goes_on_as_it_would_have(search_reference: str, stop_after: int, tmp_path: Path) -> None:
     digest, _ = await search_digest(Config(**SEARCH, workers=2, log_dir=tmp_path), stop_after)
     assert digest == search_reference
 
 
 # three visits at a time, of different lengths: one waits for others, and another one is waited for
-SEVERAL: dict[str, Any] = {**SEARCH, "concurrent_visits": 3, "total_episodes": 400, "compliance_threshold": 0.6}
+SEVERAL: dict[str, Any] = {**SEARCH, "concurrent_visits": 3, "total_episodes": 200, "compliance_threshold": 0.6}
 
 
 def told(run_dir: Path) -> list[list[str]]:
@@ -358,7 +358,7 @@ async def test_nor_on_who_of_them_is_slow(several_reference: tuple[str, list[lis
     assert (digest, told(tmp_path / "run")) == several_reference
 
 
-@pytest.mark.parametrize("stop_after", [104, 264, 344], ids=["search", "heats", "winner"])
+@pytest.mark.parametrize("stop_after", [52, 132, 172], ids=["search", "heats", "winner"])
 async def test_several_visits_at_a_time_go_on_as_they_would_have(
     several_reference: tuple[str, list[list[str]]], stop_after: int, tmp_path: Path
 ) -> None:
@@ -377,10 +377,16 @@ async def test_how_many_visits_there_are_at_a_time_is_part_of_what_is_learned(
 
 # one policy for all orders, whose rounds end with an evaluation of each; one order alone, evaluated at the end
 KINDS: dict[str, dict[str, Any]] = {
-    "shared": {"policy": "shared", "red_agent": "Mixed", "total_episodes": 16},
-    "single": {"workflow": "op_server -> user -> enterprise -> defender -> op_host", "total_episodes": 40},
+    "shared": {"policy": "shared", "red_agent": "Mixed", "total_episodes": 8},
+    "single": {"workflow": "op_server -> user -> enterprise -> defender -> op_host", "total_episodes": 20},
 }
-KIND: dict[str, Any] = {"episodes_per_update": 8, "evaluation_episodes": 2, "compliance_threshold": 0.2, "seed": 3}
+KIND: dict[str, Any] = {
+    "episodes_per_update": 4,
+    "evaluation_episodes": 2,
+    "compliance_threshold": 0.2,
+    "episode_steps": 50,
+    "seed": 3,
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -390,7 +396,7 @@ async def test_other_kinds_of_training_do_not_depend_on_it_either(kind: str, tmp
     reference, visits = await search_digest(Config(**options, collector="sequential", log_dir=tmp_path / "1"))
     assert sum(visit.result.score.num_evaluated for visit in visits) == {"shared": 2 * 120 * 2, "single": 2}[kind]
     assert (await search_digest(Config(**options, workers=2, log_dir=tmp_path / "2")))[0] == reference
-    assert (await search_digest(Config(**options, workers=2, log_dir=tmp_path / "3"), 8))[0] == reference
+    assert (await search_digest(Config(**options, workers=2, log_dir=tmp_path / "3"), 4))[0] == reference
 
 
 async def extended(config: Config, *budgets: int, stop_after: int | None = None) -> str:
@@ -415,21 +421,21 @@ async def extended(config: Config, *budgets: int, stop_after: int | None = None)
 
 @pytest.mark.parametrize("kind", ["search", *KINDS])
 async def test_a_run_with_larger_budgets_depends_on_what_they_are(kind: str, tmp_path: Path) -> None:
-    first, *more = (16, 32, 48) if kind == "shared" else (24, 40, 64)  # each round of `shared` evaluates all orders
+    first, *more = (8, 16, 24) if kind == "shared" else (12, 20, 32)  # each round of `shared` evaluates all orders
     options: dict[str, Any] = {**SEARCH, **KIND, **KINDS.get(kind, {}), "total_episodes": first}
 
     def config(name: str, **changes: Any) -> Config:
         return Config(**{**options, **changes}, log_dir=tmp_path, run_name=name)
 
     reference = await extended(config("whole", collector="sequential"), *more)
-    assert await extended(config("parts", workers=2), *more, stop_after=first - 8) == reference
+    assert await extended(config("parts", workers=2), *more, stop_after=first - 4) == reference
     if kind == "single":  # whose learning rate follows the budget
-        assert await extended(config("two", workers=2), 64) != reference
-        assert await extended(config("one", workers=2, total_episodes=64)) != reference
+        assert await extended(config("two", workers=2), 32) != reference
+        assert await extended(config("one", workers=2, total_episodes=32)) != reference
 
 
 async def test_kinds_of_training_are_kinds_of_results(tmp_path: Path) -> None:
-    same = {**KIND, "total_episodes": 40, "compliance_threshold": 0}
+    same = {**KIND, "total_episodes": 20, "compliance_threshold": 0}
     digests = {
         (await search_digest(Config(**{**same, **change}, workers=1, log_dir=tmp_path / str(i))))[0]
         for i, change in enumerate(({}, KINDS["shared"], KINDS["single"], {"evaluation_episodes": 3}))

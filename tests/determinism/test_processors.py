@@ -31,13 +31,13 @@ from pipeline.types import OrdersEvaluated, RunFinished, UpdateResult, WorkflowF
 
 RESULTS = WorkflowStarted, UpdateResult, WorkflowFinished, OrdersEvaluated, RunFinished
 TIMES = {"collection_s", "update_s", "wall_s", "episodes_per_s"}
-LITTLE = {"collector": "sequential", "episodes_per_update": 8, "compliance_threshold": 0.2}
+LITTLE = {"collector": "sequential", "episodes_per_update": 4, "episode_steps": 50, "compliance_threshold": 0.2,
+          "evaluation_episodes": 2}
 RUNS = {
-    "search": {"total_episodes": 160, "finals_share": 0.4, "max_episodes_per_workflow": 48, "evaluation_episodes": 4,
-               "seed": 5},
-    "shared": {"policy": "shared", "red_agent": "Mixed", "total_episodes": 16, "evaluation_episodes": 2,
+    "search": {"total_episodes": 80, "finals_share": 0.4, "max_episodes_per_workflow": 24, "seed": 5},
+    "shared": {"policy": "shared", "red_agent": "Mixed", "total_episodes": 8,
                "observation_memory": True, "actions": "merged", "recipe": "thorough"},
-    "prototype": {"recipe": "prototype", "total_episodes": 24},
+    "prototype": {"recipe": "prototype", "total_episodes": 12},
 }
 
 async def numbers(name):

@@ -94,19 +94,19 @@ def test_gymnasium_s_own_worker_processes() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # RLlib's own, of its own deprecations, by the dozen
-def test_rllib_trains_with_remote_runners() -> None:
+def test_rllib_trains_with_a_remote_runner() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from ray.rllib.algorithms.ppo import PPOConfig
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
     try:
         config = (
             PPOConfig()
             .environment(NAME, env_config={"red_agent": "RedMeanderAgent"})
-            .env_runners(num_env_runners=2, num_envs_per_env_runner=2, rollout_fragment_length=100)
-            .training(train_batch_size_per_learner=400, minibatch_size=200, num_epochs=1)
+            .env_runners(num_env_runners=1, num_envs_per_env_runner=2, rollout_fragment_length=100)
+            .training(train_batch_size_per_learner=200, minibatch_size=100, num_epochs=1)
         )
         algorithm = config.build_algo()
         try:

@@ -117,7 +117,8 @@ class Linear:
 
     def get_action(self, observation, action_space):
         return int((self.weights @ torch.tensor(observation, dtype=torch.float32)).argmax())
-
+"""
+OF_A_MODULE = """
 class Counting:
     def __init__(self):
         self.count = 0
@@ -130,10 +131,12 @@ ready = Counting()
 """
 
 
-@pytest.mark.parametrize("name", ["Linear", "ready"])
-async def test_nor_for_random_weights_of_torch_and_objects_with_a_memory(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "source"), [("Linear", WEIGHTS_AT_RANDOM), ("ready", OF_A_MODULE)])
+async def test_nor_for_random_weights_of_torch_and_objects_with_a_memory(
+    name: str, source: str, tmp_path: Path
+) -> None:
     """A worker imports torch with its first agent, and runs a module once."""
-    file = tmp_path / "weights_of_test.py"
-    file.write_text(WEIGHTS_AT_RANDOM)
+    file = tmp_path / "agent_of_test.py"
+    file.write_text(source)
     asked = request(reference(file, name), num_episodes=6)
     assert (await played(asked, 1))[0] == (await played(asked, 2))[0]

@@ -19,6 +19,7 @@ RUN: dict[str, Any] = {
     "total_episodes": 40,
     "max_episodes_per_workflow": 24,
     "episodes_per_update": 8,
+    "evaluation_episodes": 4,
     "workers": 2,
     "finals_share": 0,
 }

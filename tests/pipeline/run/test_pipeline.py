@@ -260,7 +260,7 @@ async def test_a_run_is_not_overwritten(make_config: MakeConfig, tmp_path: Path)
 
 
 async def test_stop_ends_an_evaluation_at_once_and_resume_makes_it(make_config: MakeConfig, tmp_path: Path) -> None:
-    shared = {"policy": "shared", "total_episodes": 16, "evaluation_episodes": 50}  # of each of 120 orders
+    shared = {"policy": "shared", "total_episodes": 16, "evaluation_episodes": 10}  # of each of 120 orders
     async with Pipeline(make_config(**shared, run_name="whole")) as pipeline:
         whole = await pipeline.run()
         num_evaluated = pipeline.statistics().collection.num_collected - whole.episodes

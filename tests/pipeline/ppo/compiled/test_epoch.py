@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -18,24 +19,12 @@ from pipeline.ppo.compiled.loss_gradient import METRICS
 from pipeline.ppo.compiled.mlp import BLOCK
 from pipeline.ppo.compiled.update import CompiledUpdate
 from pipeline.ppo.recipe import DEFAULT
+from pipeline.ppo.returns import gae
 from pipeline.ppo.samples import Samples
 
 ROOT = Path(__file__).parents[4]
 SHAPE = PolicyShape(observation_size=7, num_actions=3)
 RECIPE = replace(DEFAULT, max_importance=1.25)
-UNCOMPILED = """
-import hashlib, sys
-sys.path.insert(0, {folder!r})
-import test_epoch as t
-from pipeline.ppo.returns import gae
-update = t.begun(num_episodes=2, num_steps=6)
-update.evaluate()
-update.train(t.np.arange(12), 2)
-parts = [part for network in update._networks for part in (network.weights, network.mean, network.mean_square)]
-parts += [update._samples.log_prob_old, update._samples.importance, update._steps.values]
-parts += [gae(update._samples.target.reshape(2, 6), t.np.ones((2, 7)), 0.9, 0.8)]
-print(hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest())
-"""
 
 
 def begun(num_episodes: int, num_steps: int) -> CompiledUpdate:
@@ -109,17 +98,30 @@ def test_a_gradient_is_the_same_in_however_many_blocks_it_is_computed() -> None:
         assert ours == pytest.approx(theirs, abs=1e-6)  # sums of 120 terms in two orders
 
 
+def digest_of_an_update() -> str:
+    """Train a little; return a digest of all that it computes."""
+    update = begun(num_episodes=2, num_steps=6)
+    update.evaluate()
+    update.train(np.arange(12), 2)
+    parts = [part for network in update._networks for part in (network.weights, network.mean, network.mean_square)]
+    parts += [update._samples.log_prob_old, update._samples.importance, update._steps.values]
+    parts += [gae(update._samples.target.reshape(2, 6), np.ones((2, 7)), 0.9, 0.8)]
+    return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+
+
 def test_uncompiled_code_gives_the_same_bits() -> None:
-    printed = [
-        subprocess.run(
-            [sys.executable, "-c", UNCOMPILED.format(folder=str(Path(__file__).parent))],
-            cwd=ROOT,
-            env={**os.environ, "NUMBA_DISABLE_JIT": disable, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=100,
-        ).stdout
-        for disable in ("0", "1")
-    ]
-    assert printed[0] == printed[1] != ""
+    """In a process of its own, for whether numba compiles is settled at its import."""
+    uncompiled = subprocess.run(
+        [sys.executable, "-c", "import test_epoch; print(test_epoch.digest_of_an_update())"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "NUMBA_DISABLE_JIT": "1",
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)]),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    assert uncompiled.stdout.strip() == digest_of_an_update()
