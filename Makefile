@@ -1,5 +1,8 @@
 # Two commands for a fresh clone: `make run` and `make test`. Both make .venv and install what they need.
 
+# what a test starts would compile all sources anew: a second of four for each of some hundred processes
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 BIN := .venv/bin
 # processes that run tests: one more than a small machine has cores, for many tests wait for processes that they start
