@@ -33,16 +33,19 @@ def own_segments() -> set[Path]:
 LONGEST = (
     "determinism/test_digest.py",
     "pipeline/collect/ray/test_collector.py",
-    "bench/test_compare.py",
     "determinism/test_processors.py",
-    "bench/test_throughput.py",
-    "embedding/test_clients.py",
-    "faults/test_moments.py",
-    "bench/test_chaos.py",
+    "pipeline/collect/ray/test_cluster.py",
     "faults/test_ray_nodes.py",
-    "pipeline/run/test_pipeline.py",
+    "bench/test_compare.py",
+    "bench/test_throughput.py",
+    "faults/test_moments.py",
+    "embedding/test_clients.py",
+    "bench/test_chaos.py",
+    "fuzz/test_configuration.py",
     "faults/test_killed.py",
+    "faults/test_shared_memory.py",
     "faults/test_cancelled.py",
+    "fidelity/test_tiny_ranges.py",
 )
 """Files that begin first, for a file's tests stay in one process, and none is to begin when the others are done."""
 

@@ -65,7 +65,7 @@ assert restarts, "the rare branch was not reached"
 @pytest.mark.parametrize("red_agent", ["B_lineAgent", "RedMeanderAgent"])
 def test_coincidences_are_the_same(red_agent: str) -> None:
     finished = subprocess.run(
-        [sys.executable, "-c", PROGRAM, red_agent, "3"],
+        [sys.executable, "-c", PROGRAM, red_agent, "2"],
         cwd=ROOT,
         env={**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join([str(ROOT / "bench"), str(ROOT)])},
         capture_output=True,
