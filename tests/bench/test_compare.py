@@ -66,6 +66,7 @@ def test_it_measures_ray(measured: Measured) -> None:
         ("--methods=shm,nope", "unknown method nope: choose from sequential"),
         ("--step-ms=5", "--step-ms needs --engine synthetic"),
         ("--seconds=nan", "more than 0"),
+        ("--warm-up=-1", "--warm-up is 0 or more"),
         ("--engine=fast --methods=prototype", "no method is left"),
     ],
 )

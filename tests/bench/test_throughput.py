@@ -25,7 +25,10 @@ def test_it_measures_what_is_asked_for(measured: Measured, engine: str, methods:
         assert 1.0 <= other["pickled_bytes_to_parent"] / shm["shared_bytes_per_episode"] < 1.01
 
 
-def test_a_mistake_is_told(mistake_told: MistakeTold) -> None:
-    (error,) = mistake_told("throughput", "--workers=0")
+@pytest.mark.parametrize(
+    ("argument", "told"), [("--workers=0", "at least 1"), ("--warm-up=nan", "--warm-up is 0 or more")]
+)
+def test_a_mistake_is_told(mistake_told: MistakeTold, argument: str, told: str) -> None:
+    (error,) = mistake_told("throughput", argument)
     assert error.startswith("error: ")
-    assert "at least 1" in error
+    assert told in error

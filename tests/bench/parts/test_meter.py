@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
@@ -27,6 +28,30 @@ async def test_a_window_lies_between_arrivals() -> None:
     assert window.seconds >= 0.05
     assert meter.first_s is not None
     assert 0 < meter.first_s < window.seconds + meter.first_s
+
+
+async def test_a_warm_up_takes_its_time_its_episodes_and_its_workers() -> None:
+    from parts.meter import Meter
+
+    meter = Meter()
+    asked: list[int] = []
+
+    def is_up() -> bool:
+        asked.append(meter.num_episodes)
+        return len(asked) == 3
+
+    async def arrive() -> None:
+        while True:
+            await asyncio.sleep(0.001)
+            meter.count()
+
+    async with asyncio.TaskGroup() as group:
+        arriving = group.create_task(arrive())
+        begin_s = time.perf_counter()
+        await meter.warm_up(0.05, 7, is_up)
+        assert time.perf_counter() >= begin_s + 0.05
+        arriving.cancel()
+    assert meter.num_episodes == asked[-1] >= 9  # asked once time and episodes are enough, then at each arrival
 
 
 def test_a_tap_sees_what_passes() -> None:
