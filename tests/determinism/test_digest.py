@@ -358,7 +358,7 @@ async def test_nor_on_who_of_them_is_slow(several_reference: tuple[str, list[lis
     assert (digest, told(tmp_path / "run")) == several_reference
 
 
-@pytest.mark.parametrize("stop_after", [52, 132, 175], ids=["search", "heats", "winner"])
+@pytest.mark.parametrize("stop_after", [32, 132, 175], ids=["search", "heats", "winner"])
 async def test_several_visits_at_a_time_go_on_as_they_would_have(
     several_reference: tuple[str, list[list[str]]], stop_after: int, tmp_path: Path
 ) -> None:
