@@ -384,7 +384,7 @@ KIND: dict[str, Any] = {
     "episodes_per_update": 4,
     "evaluation_episodes": 2,
     "compliance_threshold": 0.2,
-    "episode_steps": 50,
+    "episode_steps": 20,
     "seed": 3,
 }
 
