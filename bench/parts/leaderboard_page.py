@@ -88,12 +88,13 @@ def _level(table: dict[str, Any]) -> str:
     level, better = [], []
     for row in standings(table, "leaderboard"):
         if row.published is None and row.total.mean >= first.low:
-            (better if row.low > first.high else level).append(f"{_named(row)} ({_shown(row.total)})")
+            is_better = row.low > first.high and len(row.seeds) > 1
+            (better if is_better else level).append(f"{_named(row)} ({_shown(row.total)})")
     said = "; ".join(f"{what}: {', '.join(rows) or 'none'}" for what, rows in (("better", better), ("level", level)))
     on_head = next(row.total.mean for row in standings(table, "head") if row.published)
     return f"""\
 *Level with the contest's winner* may be said of a row of `leaderboard` alone, whose total reaches the interval of the
-winner's, {_shown(first.total)}; *better*, if its own interval lies above that one.
+winner's, {_shown(first.total)}; *better* of one with several seeds, whose interval over these lies above that one.
 Of what was played here that is: {said}.
 On `head` neither may be said: the winner was never trained for it, and the {on_head:.1f} that its agent is reported to
 come to there shows how much the games differ."""

@@ -77,7 +77,8 @@ def test_it_says_which_game_is_which_before_any_score() -> None:
     ("totals", "said"),
     [
         ((-54.9,), "better: none; level: `best` trained on `leaderboard`, one seed (-54.90 ± 0.20)"),
-        ((-53.9,), "better: `best` trained on `leaderboard`, one seed (-53.90 ± 0.20); level: none"),
+        ((-53.9,), "better: none; level: `best` trained on `leaderboard`, one seed (-53.90 ± 0.20)"),
+        ((-53.4, -53.5), "better: `best` trained on `leaderboard`, 2 seeds (-53.45 ± 0.64); level: none"),
         ((-55.3,), "better: none; level: none"),
         ((-54.8, -55.0), "better: none; level: `best` trained on `leaderboard`, 2 seeds (-54.90 ± 1.27)"),
         ((-54.0, -60.0), "better: none; level: none"),  # ± 38, in which the winner lies
