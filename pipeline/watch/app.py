@@ -21,11 +21,12 @@ from pipeline.reading.glance import Glances
 from pipeline.reading.run import Reading
 from pipeline.watch import views
 from pipeline.watch.access import Access
+from pipeline.watch.episodes import Episodes
 from pipeline.watch.feed import Feed
 from pipeline.watch.wire import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.requests import Request
 
@@ -171,7 +172,6 @@ def make_app(
     token: str,
     port: int,
     is_ending: Callable[[], bool] = lambda: False,
-    further: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Return the application.
 
@@ -180,10 +180,9 @@ def make_app(
         token: What whoever asks has to know.
         port: Of the server.
         is_ending: Says whether the server is to end.
-        further: Routes of other parts of the page, which are guarded like the rest.
     """
     return Starlette(
-        routes=[*Watch(folders, is_ending).routes(), *further],
+        routes=[*Watch(folders, is_ending).routes(), *Episodes(folders).routes()],
         middleware=[Middleware(Access, token=token, port=port)],
         exception_handlers={UnknownRunError: _unknown},
     )

@@ -13,7 +13,7 @@ import pytest
 from pipeline.reading.folders import RunFolders
 from pipeline.watch.listener import Listener
 from pipeline.watch.server import Server
-from tests.pipeline.conftest import events, finished, run_finished, update
+from tests.pipeline.conftest import events, finished, make_run, run_finished, update
 from tests.pipeline.reading.conftest import Writer, finish, writer
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-__all__ = ["Writer", "events", "finish", "finished", "run_finished", "update", "writer"]
+__all__ = ["Writer", "events", "finish", "finished", "make_run", "run_finished", "update", "writer"]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
     "--no-sandbox",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+    from tests.pipeline.conftest import MakeRun
     from tests.watch.conftest import OpenPage, Writer
 
 ROOT = Path(__file__).parents[2]
@@ -204,3 +205,21 @@ def test_a_page_that_stays_open_does_not_grow(
         expect(page.locator("p.soft").first).to_have_text(
             re.compile("^4 of 10 visits. A point is a mean over up to 4 updates")
         )
+
+
+def test_an_episode_is_replayed_and_another_choice_is_tried(
+    tmp_path: Path, open_page: OpenPage, make_run: MakeRun
+) -> None:
+    make_run({17: 100}, best=17)
+    with open_page("replay/run") as page:
+        expect(page.locator(".replay .count")).to_have_text("0 / 100")
+        page.locator(".replay").focus()
+        page.keyboard.press("End")
+        expect(page.locator(".replay .count")).to_have_text("100 / 100")
+        page.get_by_label("Episode", exact=True).fill("7")
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator(".replay")).to_contain_text("Episode 7 of an evaluation")
+        page.screenshot(path=tmp_path / "replay.png", full_page=True)
+        page.get_by_label("or the worst of").fill("0")
+        page.get_by_role("link", name="Runs").click()
+        expect(page.locator("tbody tr")).to_have_count(1)

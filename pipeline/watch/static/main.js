@@ -2,6 +2,7 @@
 
 import * as compare from "./compare.js";
 import { h } from "./dom.js";
+import * as replay from "./episode.js";
 import * as learning from "./learning.js";
 import * as now from "./now.js";
 import { Run } from "./run.js";
@@ -9,8 +10,8 @@ import * as runs from "./runs.js";
 import * as search from "./search.js";
 import { ask, listen } from "./sse.js";
 
-const VIEWS = { runs, now, learning, search, compare };
-const OF_ONE_RUN = new Set(["now", "learning", "search"]);
+const VIEWS = { runs, now, learning, search, compare, replay };
+const OF_ONE_RUN = new Set(["now", "learning", "search", "replay"]);
 
 const main = document.querySelector("main");
 const chosen = document.querySelector("#chosen");
