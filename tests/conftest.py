@@ -42,6 +42,7 @@ LONGEST = (
     "faults/test_ray_nodes.py",
     "pipeline/run/test_pipeline.py",
     "faults/test_killed.py",
+    "watch/test_browser.py",
     "faults/test_cancelled.py",
 )
 """Files that begin first, for a file's tests stay in one process, and none is to begin when the others are done."""
