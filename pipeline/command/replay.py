@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipeline.cage2.facts.spec import EPISODE_STEPS, MAX_EPISODE_STEPS, RED_AGENTS
 from pipeline.cage2.mixed_env import MIXED
 from pipeline.command import agent as agents
-from pipeline.command.agent import workflow_id_of
-from pipeline.command.game import game_config
+from pipeline.command import game as games
 from pipeline.command.options import MAX_EPISODES, UsageError, given_options, make_config, number_of
 from pipeline.command.process import OK, printing_to_stderr
 from pipeline.command.terminal import tell
@@ -83,12 +82,6 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--visit", metavar="N", help="of the evaluation that this visit of the run's ended with")
     parser.add_argument("--steps", metavar="N", help=f"of an episode [the run's own, or {EPISODE_STEPS}]")
     parser.add_argument(
-        "--workflow", metavar="ORDER", help="whose policy to take, 'user -> defender -> ...'; by default the run's best"
-    )
-    choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--sampled", action="store_true", help="a policy draws its actions (the default)")
-    choice.add_argument("--greedy", action="store_true", help="a policy takes its likeliest action each time")
-    parser.add_argument(
         "--fork",
         action="append",
         default=[],
@@ -101,14 +94,13 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     forms.add_argument("--gif", type=Path, metavar="FILE", help="as an animation, in a new file (needs Pillow)")
     forms.add_argument("--ansi", action="store_true", help="in the terminal")
     forms.add_argument("--no-browser", action="store_true", help="open none: say where the page is")
-    for name, metavar, text in (
-        ("red-agent", "NAME", f"who attacks [the run's own, or {RED_AGENTS[0]}]"),
-        ("engine", "{fast,cyborg}", "what plays the game: the same, to the bit [fast]"),
-        ("profile", "{head,leaderboard}", "which state of the game [the run's own, or head]"),
-        ("cyborg", "{csle,upstream}", "which CybORG [the run's own, or csle]"),
-        ("seed", "N", "of games and actions, as in evaluate [0]"),
-    ):
-        parser.add_argument(f"--{name}", metavar=metavar, default=argparse.SUPPRESS, help=text)
+    parser.add_argument(
+        "--red-agent",
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help=f"who attacks [the run's own, or {RED_AGENTS[0]}]",
+    )
+    games.set_up(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -150,7 +142,7 @@ def _read(options: argparse.Namespace, path: Path) -> Played:
 
 def _play(options: argparse.Namespace) -> Played:
     given = given_options(options)
-    workflow_id = workflow_id_of(options.workflow)
+    workflow_id = agents.workflow_id_of(options.workflow)
     # mistakes are told before anything is imported
     numbers = _numbers(options)
     reference = agents.reference_of(options, make_config(given).engine)
@@ -173,7 +165,7 @@ def _play(options: argparse.Namespace) -> Played:
             require_told(trained.run_dir, trained.config, given.get("red_agent"))
         if asked.is_the_runs_own:
             config = make_config({**what_results_depend_on(trained.config), **given})
-    return _played(asked, agent, config or game_config(given, trained))
+    return _played(asked, agent, config or games.game_config(given, trained))
 
 
 def _played(asked: Asked, agent: Trained | AgentReference | str, config: Config) -> Played:

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import expect
 
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.types import EpisodesLost
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright, which drives a browser, isn't installed")
+expect = sync_api.expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -55,8 +56,6 @@ def test_a_run_without_an_owner_or_an_end_has_crashed(writer: Writer) -> None:
 
 
 def test_where_locks_are_unknown_a_run_goes_on_if_it_wrote_lately(writer: Writer) -> None:
-    import os
-
     writer.start()
     assert glance(writer.run_dir, None).state == "running"
     long_ago = time.time() - 3600

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,6 @@ from hypothesis import strategies as st
 
 from pipeline.reading import tail
 from pipeline.reading.tail import Tail, first_bytes, last_lines
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def lines_of(reader: Tail) -> list[bytes]:
@@ -82,9 +80,6 @@ def test_a_line_that_is_too_long_is_left_out_and_counted(tmp_path: Path, monkeyp
 
 @given(st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"")), max_size=20), st.data())
 def test_however_it_is_written_all_lines_are_read_once(lines: list[bytes], data: st.DataObject) -> None:
-    import tempfile
-    from pathlib import Path
-
     content = b"".join(line + b"\n" for line in lines)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=6)))
     with tempfile.TemporaryDirectory() as folder:
