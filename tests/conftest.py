@@ -43,11 +43,8 @@ LONGEST = (
     "bench/test_chaos.py",
     "fuzz/test_configuration.py",
     "faults/test_killed.py",
-<<<<<<< HEAD
     "faults/test_shared_memory.py",
-=======
     "watch/test_browser.py",
->>>>>>> watch
     "faults/test_cancelled.py",
     "fidelity/test_tiny_ranges.py",
 )
