@@ -41,7 +41,7 @@ class OpenPage(Protocol):
     def __call__(self, view: str, *, width: int = 1400, dark: bool = False) -> AbstractContextManager[Page]: ...
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # the driver runs an event loop in this thread, beside which no other may
 def browser() -> Iterator[Browser]:
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="playwright, which drives a browser, isn't installed"
