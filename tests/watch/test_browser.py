@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.types import EpisodesLost
 

@@ -16,6 +16,7 @@ let shading = "mean";
 
 export async function open(main, run) {
   const maps = new Map(); // by number of visits
+  const asked = new Set(); // numbers of visits whose maps are on their way
   const place = h("div");
   const found = h("div", { class: "columns" });
   const facts = h("div", { class: "facts", role: "status" });
@@ -59,14 +60,17 @@ export async function open(main, run) {
   }
 
   async function load(num) {
+    if (asked.has(num)) return;
     if (!maps.has(num)) {
       note.textContent = "Computing what the run believed …";
+      asked.add(num);
       try {
         maps.set(num, await ask(`/api/runs/${encodeURIComponent(run.name)}/orders/${num}`));
       } catch (error) {
-        note.textContent = error.message;
+        note.textContent = error.message; // and it is not asked for again
         return;
       }
+      asked.delete(num);
       if (maps.size > MAPS_KEPT) maps.delete(maps.keys().next().value);
     }
     if (isClosed || Number(slider.value) !== num) return;
