@@ -107,7 +107,7 @@ export async function open(main, run) {
     place.replaceChildren(h("div", { class: "map", role: "grid", "aria-label": "120 orders", on: { keydown: key } }, blocks));
     legend.replaceChildren(
       ...(values.length ? [`${ends[0]} ${number(low)} `, scale(), ` ${number(high)} ${ends[1]}. `] : []),
-      "● trained to the threshold, ○ tried and missed, ✕ given up, ★ the best, thick frame: tied with the best. Letters: the rest of the order.",
+      "● trained to the threshold, ○ tried and missed, ✕ given up, ★ the best, thick frame: tied with the best. The rest of an order: S op_server, H op_host, D defender, E enterprise, U user.",
     );
     if (hadFocus) place.querySelector("[tabindex='0']")?.focus();
   }
