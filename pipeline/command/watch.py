@@ -13,13 +13,13 @@ from pipeline.command.process import INTERRUPTED, OK
 from pipeline.config import Config
 from pipeline.errors import SetupError
 
-OPTIONS: tuple[str, ...] = ("port", "browser", "no_browser", "log_dir")
+OPTIONS: tuple[str, ...] = ("port", "no_browser", "log_dir")
 MAX_PORT = 65535
 DESCRIPTION = """\
 Show what runs have written, as a page on 127.0.0.1: how far they have come,
 learning curves, the map of orders, and runs side by side. It works while a run
-goes on, after its end and after a crash, and costs the run nothing: it reads
-files. It ends with Ctrl-C."""
+goes on, after its end and after a crash: it reads files, and a run doesn't
+know of it. It ends with Ctrl-C."""
 
 
 class WatchExtraMissingError(SetupError):

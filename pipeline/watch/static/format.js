@@ -53,5 +53,5 @@ export function moment(seconds) {
 }
 
 export function short(digest) {
-  return digest ? digest.slice(0, 12) : NONE;
+  return digest ? digest.slice(0, 8) : NONE;
 }

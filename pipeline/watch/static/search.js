@@ -16,6 +16,7 @@ let shading = "mean";
 
 export async function open(main, run) {
   const maps = new Map(); // by number of visits
+  const asked = new Set(); // numbers of visits whose maps are on their way
   const place = h("div");
   const found = h("div", { class: "columns" });
   const facts = h("div", { class: "facts", role: "status" });
@@ -59,14 +60,17 @@ export async function open(main, run) {
   }
 
   async function load(num) {
+    if (asked.has(num)) return;
     if (!maps.has(num)) {
       note.textContent = "Computing what the run believed …";
+      asked.add(num);
       try {
         maps.set(num, await ask(`/api/runs/${encodeURIComponent(run.name)}/orders/${num}`));
       } catch (error) {
-        note.textContent = error.message;
+        note.textContent = error.message; // and it is not asked for again
         return;
       }
+      asked.delete(num);
       if (maps.size > MAPS_KEPT) maps.delete(maps.keys().next().value);
     }
     if (isClosed || Number(slider.value) !== num) return;
@@ -103,7 +107,7 @@ export async function open(main, run) {
     place.replaceChildren(h("div", { class: "map", role: "grid", "aria-label": "120 orders", on: { keydown: key } }, blocks));
     legend.replaceChildren(
       ...(values.length ? [`${ends[0]} ${number(low)} `, scale(), ` ${number(high)} ${ends[1]}. `] : []),
-      "● trained to the threshold, ○ tried and missed, ✕ given up, ★ the best, thick frame: tied with the best. Letters: the rest of the order.",
+      "● trained to the threshold, ○ tried and missed, ✕ given up, ★ the best, thick frame: tied with the best. The rest of an order: S op_server, H op_host, D defender, E enterprise, U user.",
     );
     if (hadFocus) place.querySelector("[tabindex='0']")?.focus();
   }

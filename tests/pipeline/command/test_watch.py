@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
         ("--port x", "--port x: must be"),
         ("--port \u0663", "--port \u0663: must be"),
         ("nowhere", "nowhere is not the folder of a run. Give one like logs/tuesday"),
-        ("--nothing", "unknown option --nothing"),
+        ("--prot 3", "unknown option --prot: did you mean --port?"),
     ],
 )
 def test_mistakes(arguments: str, told: str, mistake: Mistake) -> None:
@@ -67,4 +67,4 @@ def test_the_address_is_printed_and_ctrl_c_ends_it(tmp_path: Path) -> None:
         address = process.stdout.readline().strip()
         assert httpx.get(address, timeout=60).status_code == 200
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) in (0, 130)
+        assert process.wait(60) == 130

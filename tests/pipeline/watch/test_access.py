@@ -32,7 +32,7 @@ def test_without_the_token_nothing_is_answered(path: str, stranger: TestClient, 
 
 
 @pytest.mark.parametrize(
-    "query", ["token=wrong", "token=", "token=rig", "token=wrong&token=right", "x=right", "token=%ff"]
+    "query", ["token=wrong", "token=", "token=other", "token=wrong&token=right", "x=right", "token=%ff"]
 )
 def test_a_wrong_token_is_refused(query: str, stranger: TestClient) -> None:
     assert stranger.get(f"/?{query}").status_code == 403
