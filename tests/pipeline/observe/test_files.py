@@ -56,7 +56,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_file_is_named(run: Path) -> None:
     files = explained("# The files of a run")
     there = {f"{path.name}/" if path.is_dir() else path.name for path in run.iterdir()}
-    assert there | {"worker_faults.log"} == set(files)  # which there is only if a worker failed
+    others = {"wandb/", "mlflow/"}  # trackers that take seconds to import: observe/track has tests of their own
+    assert there | {"worker_faults.log"} | others == set(files)  # the first is there only if a worker failed
     assert len(files) == len(set(files))
 
 
