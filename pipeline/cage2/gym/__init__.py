@@ -1,4 +1,4 @@
-"""`Cage2-v0` for gymnasium: importing this package registers it.
+"""`Cage2-v0` for gymnasium, and the same game in words, `Cage2Text-v0`: importing this package registers them.
 
 ```python
 import gymnasium
@@ -18,6 +18,7 @@ import gymnasium
 from pipeline.cage2.facts.spec import EPISODE_STEPS
 
 ENV_ID = "Cage2-v0"
+TEXT_ENV_ID = "Cage2Text-v0"
 
 gymnasium.register(
     id=ENV_ID,
@@ -25,3 +26,4 @@ gymnasium.register(
     vector_entry_point="pipeline.cage2.gym.vector:Cage2VectorEnv",
     max_episode_steps=EPISODE_STEPS,
 )
+gymnasium.register(id=TEXT_ENV_ID, entry_point="pipeline.cage2.text.env:Cage2TextEnv")

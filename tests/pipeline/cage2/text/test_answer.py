@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.cage2.facts import spec
+from pipeline.cage2.text.answer import MistakeError, action_of
+from pipeline.cage2.text.names import STOCK, renamed
+
+NAMES = st.sampled_from([STOCK, renamed(5)])
+WRAPPINGS = st.sampled_from(["{}", "  {} \n", "**{}**", "`{}`.", "Action: {}", "I fear Red.\n\nACTION: *{}*\nDone."])
+CASES = st.sampled_from([str, str.upper, str.lower])
+
+
+@given(NAMES, st.integers(0, spec.NUM_ACTIONS - 1), WRAPPINGS, CASES)
+def test_an_action_is_read_however_it_is_written(names, action, wrapping, case) -> None:  # type: ignore[no-untyped-def]
+    assert action_of(wrapping.format(case(names.actions[action])), names) == action
+
+
+def test_the_last_line_that_says_action_counts() -> None:
+    assert action_of("Action: Sleep\nNo, wait. Action: Monitor", STOCK) == spec.MONITOR
+
+
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        ("", "You named no action."),
+        ("Action:", "You named no action."),
+        ("Sleep User1", "Sleep takes no host."),
+        ("restore", "Restore needs a host: Restore Defender, say."),
+        ("Restore User9", "There is no host 'User9': do you mean User"),
+        ("Restore Elsewhere", "There is no host 'Elsewhere'. There are: Defender, Enterprise0,"),
+        ("Analyze User1", "There is no action 'Analyze': do you mean Analyse?"),
+        ("Decoy User1", "There is no action 'Decoy'"),
+        ("7", "There is no action '7'. There are: Sleep, Monitor,"),
+        ("I would restore User1", "'I would restore User1' is no action: write one alone, or in a last line"),
+        ("Sleep, Sleep, Sleep", "'Sleep Sleep Sleep' is no action"),
+        ("Restöre ☠", "There is no action 'Rest\\xf6re': do you mean Restore?"),
+    ],
+)
+def test_a_mistake_is_explained(answer: str, advice: str) -> None:
+    with pytest.raises(MistakeError) as raised:
+        action_of(answer, STOCK)
+    assert str(raised.value).startswith(advice)
+
+
+@given(st.text(), NAMES)
+def test_any_text_is_an_action_or_a_mistake_that_can_be_shown(answer, names) -> None:  # type: ignore[no-untyped-def]
+    try:
+        action, message = action_of(answer, names), ""
+    except MistakeError as mistake:
+        action, message = 0, str(mistake)
+    assert 0 <= action < spec.NUM_ACTIONS
+    assert message.isascii()
+    assert message.isprintable()
