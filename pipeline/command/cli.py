@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from typing import TYPE_CHECKING, Final, Protocol
 
 from native_buffers.errors import NativeBufferError, SharedMemoryFull
-from pipeline.command import evaluate, export, info, replay, report, resume, trace, train, watch
+from pipeline.command import evaluate, export, info, replay, report, resume, trace, train, verify, watch
 from pipeline.command.options import Parser, UsageError, unknown_argument
 from pipeline.command.process import FAILED, INTERRUPTED, USAGE
 from pipeline.command.terminal import tell
@@ -42,6 +43,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "export": export,
     "watch": watch,
     "report": report,
+    "verify": verify,
     "info": info,
 }
 
@@ -86,6 +88,7 @@ def _with_command(arguments: list[str]) -> list[str]:
         return arguments
     if arguments and not arguments[0].startswith("-"):
         *names, last = COMMANDS
-        choices = f"{', '.join(names)} or {last}"
-        raise UsageError(f"unknown command {arguments[0]!r:.60}: choose {choices} (see run.py --help)")
+        near = difflib.get_close_matches(arguments[0], COMMANDS, n=1)
+        advice = f"did you mean {near[0]}?" if near else f"choose {', '.join(names)} or {last} (see run.py --help)"
+        raise UsageError(f"unknown command {arguments[0]!r:.60}: {advice}")
     return ["train", *arguments]

@@ -18,6 +18,7 @@ run.py [train] [OPTION ...]
        run.py watch [RUN ...] [OPTION ...]
        run.py replay RUN|CHECKPOINT|AGENT|TRACE.jsonl [OPTION ...]
        run.py report RUN ... [-o FILE] [OPTION ...]
+       run.py verify RUN|CHECKPOINT|random|sleep|restore [OPTION ...]
        run.py info [OPTION ...]"""
 _GUIDE: Final = """\
 commands (each has a --help of its own):
@@ -32,6 +33,8 @@ commands (each has a --help of its own):
             runs side by side, while they go on or later
   replay    look at an episode, step by step, in a browser or a terminal
   report    write what runs have found to one page that can be mailed
+  verify    play episodes on CybORG and on the engine, and compare them to the
+            bit
   info      print versions, machine, and what a run would allocate
 
 examples:
@@ -47,6 +50,7 @@ examples:
   python run.py watch
   python run.py replay logs/tuesday --worst-of 1000
   python run.py report logs/tuesday -o tuesday.html
+  python run.py verify logs/tuesday
   python run.py info --workers 100
 
 A file has the same names with underscores, and a table for PPO's:
