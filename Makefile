@@ -13,8 +13,8 @@ JOBS ?= 3
 help:  ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-run: .venv/installed  ## train for some minutes on real CybORG, to the end
-	$(BIN)/python run.py --engine cyborg --total-episodes 6000 --finals-share 0.5 --finalists 1 --evaluation-episodes 50
+run: .venv/installed  ## train a defender, check it against CybORG, evaluate it, report: a minute and a half
+	@sh examples/first.sh
 
 test: .venv/installed-dev  ## lint, types, tests
 	$(MAKE) --no-print-directory --jobs=2 --output-sync lint kernels

@@ -97,13 +97,14 @@ async def _run_to_end(pipeline: Pipeline, options: argparse.Namespace) -> int:
 def _display(pipeline: Pipeline, options: argparse.Namespace) -> Iterator[Callable[[Event], None]]:
     """Choose how events are shown: not at all, as lines, or live."""
     from pipeline.observe.dashboard import Dashboard
-    from pipeline.observe.logs import LogLines, terminal_logger
+    from pipeline.observe.logs import LogLines, json_lines
+    from pipeline.observe.sentences import Sentences
 
     if options.quiet:
         yield lambda _: None
     elif options.verbose or options.json_logs or not sys.stderr.isatty():
         yield LogLines(
-            terminal_logger(as_json=options.json_logs),
+            json_lines() if options.json_logs else Sentences(),
             update_interval_s=0 if options.verbose else LOG_INTERVAL_S,
             left_out=() if options.json_logs else (OrdersEvaluated,),  # hundreds of numbers
         )
@@ -116,9 +117,9 @@ def _noter(*, as_json: bool) -> Callable[[str], None]:
     """Return what tells the user something beside the events, in the form in which they are told."""
     if not as_json:
         return lambda text: tell(f"note: {printable(text)}")
-    from pipeline.observe.logs import terminal_logger
+    from pipeline.observe.logs import json_logger
 
-    logger = terminal_logger(as_json=True)
+    logger = json_logger()
     return lambda text: logger.info("note", text=text)
 
 

@@ -1,4 +1,4 @@
-"""Events as structured log lines: for people, as JSON, and into the run's folder. Nothing here is global."""
+"""Events as lines: thinned out, as JSON, and into the run's folder. Nothing here is global."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast, get_args, get_typ
 import structlog
 
 from pipeline.persist.files import Log
-from pipeline.printable import printable
 from pipeline.types import Compiling, EpisodesCollected, UpdateResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -30,8 +29,6 @@ _UNNAMED = {"result": "", "score": "", "best_score": "best_"}
 """Parts of an event whose fields stand among its own, and what is put before them."""
 _COMPILING_INTERVAL_S = 10.0
 """Least time between lines that say that machine code is still being made."""
-_MOST_IN_A_LINE = 3
-"""Entries of a list that a line for people shows: orders that tie may be all 120."""
 
 
 class Stream(Protocol):
@@ -45,17 +42,13 @@ class Stream(Protocol):
         """Hold nothing back."""
         ...
 
-    def isatty(self) -> bool:
-        """Say whether it is a terminal."""
-        ...
-
 
 class LogLines:
-    """Writes events as lines through a logger; progress within a batch is left out."""
+    """Has events written as lines; progress within a batch is left out."""
 
     def __init__(
         self,
-        logger: structlog.typing.FilteringBoundLogger,
+        write: Callable[[Event], None],
         *,
         update_interval_s: float = 0.0,
         left_out: tuple[type[Event], ...] = (),
@@ -63,11 +56,11 @@ class LogLines:
         """Prepare to write.
 
         Args:
-            logger: Where lines go.
+            write: Writes the line of an event: `json_lines`, or `sentences.Sentences`.
             update_interval_s: Least time between lines about updates.
             left_out: Further events that get no line.
         """
-        self._logger = logger
+        self._write = write
         self._left_out = (EpisodesCollected, *left_out)
         self._intervals_s = {UpdateResult: update_interval_s, Compiling: _COMPILING_INTERVAL_S}
         self._last_s: dict[type[Event], float] = {}
@@ -81,7 +74,7 @@ class LogLines:
             if now_s - self._last_s.get(type(event), -math.inf) < interval_s:
                 return
             self._last_s[type(event)] = now_s
-        self._logger.info(event_name(event), **event_fields(event))
+        self._write(event)
 
 
 class EventLog:
@@ -99,7 +92,7 @@ class EventLog:
             WriteError: If it can't be opened.
         """
         self._log = Log(run_dir / EVENT_LOG, sizes.get(EVENT_LOG) if sizes is not None else None, thread)
-        self._lines = LogLines(terminal_logger(self._log, as_json=True))
+        self._lines = LogLines(json_lines(self._log))
 
     def __call__(self, event: Event) -> None:
         """Write the line of an event.
@@ -122,29 +115,28 @@ class EventLog:
         self._log.close()
 
 
-def terminal_logger(stream: Stream | None = None, *, as_json: bool) -> structlog.typing.FilteringBoundLogger:
-    """Return a logger of its own for a stream, one event per line; structlog's global configuration stays as it is.
+def json_logger(stream: Stream | None = None) -> structlog.typing.FilteringBoundLogger:
+    """Return a logger of its own that writes JSON objects, one a line; structlog's global configuration stays as it is.
 
     Args:
         stream: Where lines go; what `sys.stderr` is now, by default.
-        as_json: Write JSON objects, for programs; otherwise lines for people.
     """
-    stream = stream or sys.stderr
-    if as_json:
-        renderer: Any = structlog.processors.JSONRenderer()
-    else:
-        renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=18, sort_keys=False)
     logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(cast("TextIO", stream)),  # a line is one write: whole or not there
+        structlog.WriteLogger(cast("TextIO", stream or sys.stderr)),  # a line is one write: whole or not there
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
-            *([] if as_json else [_for_people]),  # JSON escapes by itself
-            renderer,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     return logger
+
+
+def json_lines(stream: Stream | None = None) -> Callable[[Event], None]:
+    """Return what writes events through such a logger."""
+    logger = json_logger(stream)
+    return lambda event: logger.info(event_name(event), **event_fields(event))
 
 
 def event_name(event: Event) -> str:
@@ -160,16 +152,6 @@ def event_fields(event: Event) -> dict[str, Any]:
     names are always the same.
     """
     return dict(_flat(type(event), event))
-
-
-def _for_people(logger: Any, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Make texts printable, a folder's name, say, and only count what is long."""
-    for name, value in fields.items():
-        if isinstance(value, str):
-            fields[name] = printable(value)
-        elif isinstance(value, list) and len(value) > _MOST_IN_A_LINE:
-            fields[name] = f"{len(value)} entries"
-    return fields
 
 
 def _flat(kind: type, record: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

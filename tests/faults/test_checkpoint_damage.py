@@ -196,7 +196,7 @@ def test_killed_again_and_again_while_it_writes(
             process = run_py("--verbose", **RUN, checkpoint_interval_s=0, log_dir=tmp_path, run_name="run")
         else:
             process = run_py("resume", str(run_dir), "--verbose")
-        process.wait_for_line("update_result")  # let it come a little further than the last time
+        process.wait_for_line("episodes: workflow")  # let it come a little further than the last time
         time.sleep(rng.uniform(0, 0.1))  # any moment will do: the outcome has to be the same
         killed_in.append(kill_within_a_write(process, run_dir / "checkpoint"))
         checkpoint = CheckpointFolder(run_dir).read()

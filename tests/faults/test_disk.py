@@ -130,7 +130,7 @@ def test_full_while_a_log_is_written(
     asyncio.run(stopped_run_with_a_long_log(tmp_path))
     run_dir = tmp_path / "run"
     process = run_py("resume", str(run_dir), "--verbose")
-    process.wait_for_line("run_started")  # its shared memory is made
+    process.wait_for_line("  run ")  # its shared memory is made
     limit = (run_dir / "events.jsonl").stat().st_size + 2500
     psutil.Process(process.pid).rlimit(resource.RLIMIT_FSIZE, (limit, limit))
     told = the_error_of(process, tmp_path)

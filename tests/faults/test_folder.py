@@ -57,7 +57,7 @@ def test_a_run_that_lives_has_its_folder_to_itself(
     run_py: RunPy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     alive = run_py("--verbose", **{**RUN, "total_episodes": 10**6}, log_dir=tmp_path, run_name="run")
-    alive.wait_for_line("update_result")
+    alive.wait_for_line("episodes: workflow")
     run_dir = tmp_path / "run"
     assert main(options(tmp_path)) == USAGE
     assert main(["resume", str(run_dir)]) == USAGE
@@ -68,7 +68,7 @@ def test_a_run_that_lives_has_its_folder_to_itself(
     assert another.startswith(f"error: can't start a run in {run_dir}: it exists already. Choose another --run-name")
     assert len(resumed) == 3
     assert all("belongs to a run that is still alive: wait for it, stop it, or choose" in line for line in resumed)
-    alive.wait_for_line("update_result")  # it goes on undisturbed
+    alive.wait_for_line("episodes: workflow")  # it goes on undisturbed
     alive.terminate()
     alive.communicate(timeout=30)
     assert alive.returncode == 130

@@ -88,7 +88,8 @@ def segments(owner: int) -> list[str]:
 
 def test_the_parent_then_resume(reference: str, run_py: RunPy, tmp_path: Path) -> None:
     process = run_py("--verbose", **RUN, checkpoint_interval_s=0, log_dir=tmp_path, run_name="run")
-    process.wait_for_line("update=1 ")
+    for _ in range(2):
+        process.wait_for_line("episodes: workflow")
     workers = [psutil.Process(pid) for pid in worker_pids(process.pid)]
     assert workers
     process.kill()
@@ -109,7 +110,7 @@ def test_the_parent_then_resume(reference: str, run_py: RunPy, tmp_path: Path) -
 )
 def test_a_stopped_run_says_how_to_go_on(signals: tuple[signal.Signals, ...], run_py: RunPy, tmp_path: Path) -> None:
     process = run_py("--verbose", **{**RUN, "total_episodes": 100_000}, log_dir=tmp_path, run_name="run")
-    process.wait_for_line("update=0 ")
+    process.wait_for_line("episodes: workflow")
     for number in signals:
         process.send_signal(number)
     out, err = process.communicate(timeout=60)
@@ -125,7 +126,7 @@ def test_a_stopped_run_says_how_to_go_on(signals: tuple[signal.Signals, ...], ru
 def test_ctrl_c_at_the_start_reaches_the_whole_terminal(delay_s: float, run_py: RunPy, tmp_path: Path) -> None:
     """It is sent to the process group, as a terminal does, while the forkserver imports."""
     process = run_py("--verbose", log_dir=tmp_path, run_name="run")
-    process.wait_for_line("run_started")
+    process.wait_for_line("  run ")
     time.sleep(delay_s)  # any moment will do: the outcome has to be the same
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=100)

@@ -247,7 +247,7 @@ def start_run(tmp_path: Path) -> subprocess.Popen[str]:
         start_new_session=True,
     )
     assert run.stderr is not None
-    if not any("update=0 " in line for line in run.stderr):
+    if not any("episodes: workflow" in line for line in run.stderr):
         pytest.fail("ended before its first update")
     return run
 

@@ -165,7 +165,7 @@ def test_what_a_killed_run_left_goes_at_the_next_start_and_nothing_else(
     place: Place, reference: str, run_py: RunPy, tmp_path: Path
 ) -> None:
     process = run_py("--verbose", before=place.before, **{**RUN, **ENDLESS}, log_dir=tmp_path / "killed")
-    process.wait_for_line("update=0 ")
+    process.wait_for_line("episodes: workflow")
     killed_with_its_tracker(process)
     killed = place.segments(process.pid)
     with contextlib.ExitStack() as stack:

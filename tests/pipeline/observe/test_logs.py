@@ -13,9 +13,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cage2.facts.order_names import order_name
 from pipeline.observe import logs
-from pipeline.observe.logs import EVENT_LOG, EventLog, LogLines, event_fields, event_name, terminal_logger
+from pipeline.observe.logs import EVENT_LOG, EventLog, LogLines, event_fields, event_name, json_lines
 from pipeline.persist.files import WriteError
 from pipeline.types import (
     Compiling,
@@ -23,7 +22,6 @@ from pipeline.types import (
     Estimate,
     RunStarted,
     Score,
-    TiedOrder,
     WorkflowFinished,
     WorkflowResult,
     WorkflowStarted,
@@ -32,7 +30,7 @@ from pipeline.types import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.types import Event, RunFinished, UpdateResult
+    from pipeline.types import Event, UpdateResult
 
 
 def parse(line: str) -> dict[str, Any]:
@@ -123,7 +121,7 @@ def test_no_number_and_no_text_breaks_a_line(mean: float, stderr: float, ucb: fl
     stream = io.StringIO()
     result = WorkflowResult(1, Score(9, Estimate(mean, stderr), 0.5), 8, reached_threshold=False, reason="cap")
     finished = WorkflowFinished(0, text, ucb, "search", result, gp_updated=False, best_workflow=None, best_score=None)
-    LogLines(terminal_logger(stream, as_json=True))(finished)
+    LogLines(json_lines(stream))(finished)
     (line,) = stream.getvalue().splitlines()
     fields = parse(line)
     assert fields["workflow_order"] == text
@@ -132,7 +130,7 @@ def test_no_number_and_no_text_breaks_a_line(mean: float, stderr: float, ucb: fl
 
 def test_updates_may_be_thinned_out_and_nothing_else(update: UpdateResult, finished: WorkflowFinished) -> None:
     stream = io.StringIO()
-    lines = LogLines(terminal_logger(stream, as_json=True), update_interval_s=1e9)
+    lines = LogLines(json_lines(stream), update_interval_s=1e9)
     for event in (update, update, finished, update, finished):
         lines(event)
     shown = [parse(line)["event"] for line in stream.getvalue().splitlines()]
@@ -143,50 +141,18 @@ def test_that_machine_code_is_made_is_said_now_and_then(monkeypatch: pytest.Monk
     now_s = 0.0
     monkeypatch.setattr(logs, "time", SimpleNamespace(monotonic=lambda: now_s))
     stream = io.StringIO()
-    lines = LogLines(terminal_logger(stream, as_json=True))
+    lines = LogLines(json_lines(stream))
     for now_s in range(25):
         lines(Compiling(float(now_s), 20.0))
     assert [parse(line)["seconds"] for line in stream.getvalue().splitlines()] == [0, 10, 20]
 
 
-def test_lines_for_people_have_no_colours_outside_a_terminal(update: UpdateResult, run_finished: RunFinished) -> None:
-    stream = io.StringIO()
-    lines = LogLines(terminal_logger(stream, as_json=False))
-    lines(update)
-    lines(run_finished)
-    first, second = stream.getvalue().splitlines()
-    assert "\x1b" not in first
-    assert "update_result" in first
-    assert "compliance=0.41152" in first
-    assert "env_reward_mean=-123.457" in first
-    assert "digest=abc" in second
-
-
-def test_a_line_for_people_counts_what_is_long_and_json_has_it_all(run_finished: RunFinished) -> None:
-    tied = tuple(TiedOrder(order_name(workflow_id), 0.5, observed=False) for workflow_id in range(120))
-    stream, json_stream = io.StringIO(), io.StringIO()
-    LogLines(terminal_logger(stream, as_json=False))(dataclasses.replace(run_finished, tied_with_best=tied))
-    LogLines(terminal_logger(json_stream, as_json=True))(dataclasses.replace(run_finished, tied_with_best=tied))
-    assert "tied_with_best='120 entries'" in stream.getvalue()
-    assert order_name(77) not in stream.getvalue()
-    assert len(json.loads(json_stream.getvalue())["tied_with_best"]) == 120
-
-
-@given(st.text())
-def test_no_text_commands_a_terminal_or_breaks_a_line_for_people(text: str) -> None:
-    stream = io.StringIO()
-    LogLines(terminal_logger(stream, as_json=False))(RunStarted(f"{text}\x1b[2J\x9b2J\u202e\r\n", resumed=False))
-    line = stream.getvalue()
-    assert line.endswith("\n")
-    assert line.removesuffix("\n").isprintable()
-
-
 def test_lines_go_to_where_stderr_is_now(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    LogLines(terminal_logger(as_json=True))(RunStarted("a", resumed=False))
+    LogLines(json_lines())(RunStarted("a", resumed=False))
     assert parse(capsys.readouterr().err)["run_dir"] == "a"
     elsewhere = io.StringIO()
     monkeypatch.setattr(sys, "stderr", elsewhere)
-    LogLines(terminal_logger(as_json=True))(RunStarted("b", resumed=False))
+    LogLines(json_lines())(RunStarted("b", resumed=False))
     assert parse(elsewhere.getvalue())["run_dir"] == "b"
     assert capsys.readouterr().err == ""
 
