@@ -8,7 +8,7 @@ BIN := .venv/bin
 # processes that run tests: one more than a small machine has cores, for many tests wait for processes that they start
 JOBS ?= 3
 
-.PHONY: help install run test test-slow lint kernels format clean
+.PHONY: help install run test test-slow lint kernels docs format clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,6 +36,9 @@ kernels: .venv/installed-dev  ## compile what is kept as machine code, once for 
 	$(BIN)/python -c "from pipeline.cage2.engine import game_batch; game_batch.warm_up()"
 	$(BIN)/python -c "from pipeline.ppo import update; update.warm_up()"
 
+docs: .venv/installed-dev  ## the documentation as a site, build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 format: .venv/installed-dev  ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -52,4 +55,4 @@ install: .venv/installed
 	touch $@
 
 clean:  ## remove the environment and caches, never the logs
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis
