@@ -57,10 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 the run failed, 2 a mistake in the command or its surroundings, 130 interrupted.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        options, unknown = _parser().parse_known_args(_with_command(arguments))
-        command = COMMANDS[options.command]
+        name, *arguments = _with_command(list(sys.argv[1:] if argv is None else argv))
+        command = COMMANDS[name]
+        parser = Parser(prog=f"run.py {name}")
+        command.set_up(parser)
+        options, unknown = parser.parse_known_args(arguments)
         if unknown:
             raise unknown_argument(unknown[0], command.OPTIONS)
         return command.run(options)
@@ -72,14 +74,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="run.py")
-    parsers = parser.add_subparsers(dest="command", parser_class=Parser)
-    for name, command in COMMANDS.items():
-        command.set_up(parsers.add_parser(name))
-    return parser
 
 
 def _with_command(arguments: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from pipeline.command.options import add_options, given_options, make_config
+from pipeline.command.process import imports_for_good
 from pipeline.command.terminal import add_display_options, run_to_end
 from pipeline.values import SPEED_FIELDS, change_speed
 
@@ -55,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
     total_episodes = make_config(change_speed(config, changes)).total_episodes
     changes.pop("total_episodes", None)
 
-    from pipeline.run.pipeline import Pipeline  # torch takes seconds to import, and mistakes are told before
+    with imports_for_good():
+        from pipeline.run.pipeline import Pipeline  # torch takes seconds to import, and mistakes are told before
 
     return run_to_end(Pipeline.resume(options.run, total_episodes, red_agent, **changes), options)

@@ -6,6 +6,7 @@ import argparse
 from typing import Final
 
 from pipeline.command.options import FIELDS, add_file_option, add_options, given_options, make_config
+from pipeline.command.process import imports_for_good
 from pipeline.command.terminal import add_display_options, run_to_end
 
 OPTIONS: tuple[str, ...] = tuple(FIELDS)
@@ -86,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
     """
     config = make_config(given_options(options), options.config)
 
-    from pipeline.run.pipeline import Pipeline  # torch takes seconds to import, and mistakes are told before
+    with imports_for_good():
+        from pipeline.run.pipeline import Pipeline  # torch takes seconds to import, and mistakes are told before
 
     return run_to_end(Pipeline(config), options)

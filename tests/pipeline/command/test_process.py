@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import importlib
 import os
 import signal
 import subprocess
@@ -11,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvloop
 
-from pipeline.command.process import handle_signals, let_the_loop_in, loop_factory
+from pipeline.command.process import handle_signals, imports_for_good, let_the_loop_in, loop_factory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 HEAPS = """
 import ctypes, sys, threading
@@ -47,6 +50,26 @@ def test_threads_share_one_heap(how: str, is_one: bool) -> None:
 
 def test_the_loop_is_uvloops() -> None:
     assert loop_factory() is uvloop.new_event_loop
+
+
+def test_the_garbage_collector_leaves_alone_what_is_imported_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "imported_for_good.py").write_text("values = [[] for _ in range(1000)]")
+    monkeypatch.syspath_prepend(tmp_path)
+    num_frozen = [gc.get_freeze_count()]
+    try:
+        for _ in range(2):
+            with imports_for_good():
+                assert not gc.isenabled()
+                importlib.import_module("imported_for_good")
+            assert gc.isenabled()
+            num_frozen.append(gc.get_freeze_count())
+    finally:
+        gc.unfreeze()
+        del sys.modules["imported_for_good"]
+    assert num_frozen[1] >= num_frozen[0] + 1000
+    assert num_frozen[2] == num_frozen[1]
 
 
 def test_threads_hand_over_sooner() -> None:

@@ -31,10 +31,10 @@ def play_the_same_games(name: str, reference: str) -> None:
     """Compare a compiled agent and an attacker game by game, generator words included."""
     for profile in ("head", "leaderboard"):
         compiled, own = FastEnv(name, profile), FastEnv(reference, profile)
-        for seed in (*range(24), 3082):  # 3082: Red lists its addresses in another order
+        for seed in (*range(12), 3082):  # 3082: Red lists its addresses in another order
             for env in (compiled, own):
                 env.reset(seed)
-            for action in actions_of(seed) if seed < 24 else [0] * 40:
+            for action in actions_of(seed) if seed < 12 else [0] * 40:
                 expected, seen = compiled.step(action), own.step(action)
                 assert np.array_equal(expected[0], seen[0])
                 assert (expected[1], compiled.red_hosts()) == (seen[1], own.red_hosts())

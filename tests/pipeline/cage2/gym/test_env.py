@@ -75,30 +75,29 @@ def test_stable_baselines3_finds_no_fault(engine: str) -> None:
     check_env_for_sb3(gymnasium.make(ENV_ID, engine=engine))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("red_agent", "seed"), [("B_lineAgent", 4), ("RedMeanderAgent", 2**63), ("SleepAgent", -5)])
-def test_it_is_cyborg_seeded_built_wrapped_and_reset(engine: str, red_agent: str, seed: int) -> None:
+def test_it_is_cyborg_seeded_built_wrapped_and_reset(red_agent: str, seed: int) -> None:
     """Episode after episode, and nothing of the program's own random numbers is used up."""
     before = random.getstate()
-    env = gymnasium.make(ENV_ID, red_agent=red_agent, engine=engine)
+    envs = [gymnasium.make(ENV_ID, red_agent=red_agent, engine=engine) for engine in ENGINES]
     stock = StockGame(red_agent, seed)
     for episode, num_steps in enumerate((100, 30, 40)):
-        observation, info = env.reset(seed=None if episode else seed)
+        shown = [env.reset(seed=None if episode else seed) for env in envs]
         expected, _ = stock.call("reset")
         for action in actions(episode, num_steps):
-            np.testing.assert_array_equal(observation, expected)
-            assert info["red_hosts"].tolist() == stock.red_hosts()
-            mask = info["action_mask"]
-            observation, reward, terminated, truncated, info = env.step(action)
+            for observation, info in shown:
+                np.testing.assert_array_equal(observation, expected)
+                assert info["red_hosts"].tolist() == stock.red_hosts()
+            masks = [info["action_mask"] for _, info in shown]
+            steps = [env.step(action) for env in envs]
             expected, expected_reward, *_ = stock.call("step", action)
-            assert isinstance(reward, float)
-            assert str(reward) == str(float(expected_reward))
-            assert not terminated
-            if spec.DECOY <= action < spec.RESTORE:
-                assert mask[action] == stock.decoy_placed()
-            else:
-                assert mask[action] == 1
-        assert truncated == (num_steps == 100)
+            for mask, (_, reward, terminated, *_) in zip(masks, steps, strict=True):
+                assert isinstance(reward, float)
+                assert str(reward) == str(float(expected_reward))
+                assert not terminated
+                assert mask[action] == (stock.decoy_placed() if spec.DECOY <= action < spec.RESTORE else 1)
+            shown = [(observation, info) for observation, *_, info in steps]
+        assert [truncated for *_, truncated, _ in steps] == [num_steps == 100] * len(envs)
     assert random.getstate() == before
 
 

@@ -115,7 +115,7 @@ def test_it_says_what_cyborg_says(red_agent: str, policy: str) -> None:
     for seed in (11, None):  # the second episode goes on from the first
         stock.reset()
         both.reset(seed)
-        for step in range(70):
+        for step in range(40):
             view, other = both.views()
             assert view == other
             assert view.num_steps == step
