@@ -165,7 +165,7 @@ class Dashboard:
             else "no workflow learned yet",
         )
         if statistics.promising:
-            table.add_row("believed", "as trained in the search: ● reached the threshold, ○ inferred from others")
+            table.add_row("believed", "as trained in the search: ● reached the threshold, ○ inferred")
         for each in statistics.promising:
             mark = "●" if each.observed else "○"
             table.add_row("", f"{mark} {each.mean:.1f} ± {each.std:.1f}   {order_name(each.workflow_id)}")

@@ -174,7 +174,7 @@ def test_the_best_orders_are_shown_with_what_they_are_believed_to_be_worth(
         assert "believed" not in screen.show(update)
         screen.promising = (Belief(57, -18.33, 1.24, observed=True), Belief(3, -19.0, 4.0, observed=False))
         text = screen.show(update)
-    assert re.search(r"believed +as trained in the search: ● reached the threshold, ○ inferred from others", text)
+    assert re.search(r"believed +as trained in the search: ● reached the threshold, ○ inferred", text)
     assert re.search(rf"● -18\.3 ± 1\.2 +{order_name(57)}\s+○ -19\.0 ± 4\.0 +{order_name(3)}\s", text)
 
 
