@@ -181,9 +181,9 @@ def curves(facts: Facts) -> Markup:
         h(
             "p",
             "A curve is a visit to an order: ",
-            h("strong", "search", class_="line-0"),
+            h("strong", "search", class_="key line-0"),
             ", ",
-            h("strong", "finals", class_="line-1"),
+            h("strong", "finals", class_="key line-1"),
             ". Actions are sampled, as in training, so returns are below those of the table above. Bands are 95 % over "
             f"episodes.{' The upper axis is logarithmic.' if is_log else ''}",
         ),

@@ -19,6 +19,7 @@ from pipeline.reading.folders import RunFolders
 from pipeline.types import EpisodesLost
 from pipeline.watch.listener import Listener
 from pipeline.watch.server import Server
+from tests.colours.sight import contrast
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright, which drives a browser, is missing").expect
 
@@ -156,6 +157,19 @@ def test_the_map_of_orders_visit_by_visit(
         expect(page.locator(".cell", has_text="●")).to_have_count(0)
         page.get_by_label("Shaded by").select_option("std")
         expect(page.locator(".legend-line")).to_contain_text("uncertain")
+
+
+def test_what_stands_in_a_cell_of_the_map_can_be_read(open_page: OpenPage) -> None:
+    with open_page("runs") as page:
+        shades = page.evaluate(
+            """async () => {
+              const { shade } = await import(new URL("colours.js", document.querySelector("script[src]").src));
+              return Array.from({ length: 201 }, (_, each) => shade(each / 200));
+            }"""
+        )
+    text = {"#fff": (255, 255, 255), "#000": (0, 0, 0)}
+    ratios = [contrast(map(int, re.findall(r"\d+", each["background"])), text[each["text"]]) for each in shades]
+    assert min(ratios) >= 4.5
 
 
 def test_runs_are_chosen_and_compared(
