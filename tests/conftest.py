@@ -44,7 +44,7 @@ LONGEST = (
     "fuzz/test_configuration.py",
     "faults/test_killed.py",
     "faults/test_shared_memory.py",
-    "watch/test_browser.py",
+    "browser/test_watch.py",
     "faults/test_cancelled.py",
     "fidelity/test_tiny_ranges.py",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import pickle
 import time
 from contextlib import contextmanager
@@ -134,6 +135,27 @@ def round_trip_us(message: bytes, repeats: int = 200) -> float:
 def pss_bytes() -> int:
     """Return the memory of this process and all its descendants, each shared page counted once."""
     return sum(_ask_all(lambda process: int(process.memory_full_info().pss)))
+
+
+def pss_mib(pid: int) -> float:
+    """Return the proportional set size of a process and all that it has started."""
+    process = psutil.Process(pid)
+    total = 0
+    for each in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += each.memory_full_info().pss
+    return total / 2**20
+
+
+def processor_s(pid: int) -> float:
+    """Return the processor time of a process and all that it has started, seconds."""
+    process = psutil.Process(pid)
+    total = 0.0
+    for each in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = each.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 def _cpu_seconds() -> tuple[float, float]:

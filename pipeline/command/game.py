@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from pipeline.command.options import make_config
+from pipeline.cage2.facts.spec import RED_AGENTS
+from pipeline.cage2.mixed_env import MIXED
+from pipeline.command.options import UsageError, make_config
 from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
@@ -23,6 +25,29 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         ("seed", "N", "of games and actions: the same for every agent, and apart from those of training [0]"),
     ):
         parser.add_argument(f"--{name}", metavar=metavar, default=argparse.SUPPRESS, help=text)
+
+
+def add_red_agent(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the option of who attacks, where episodes are looked at one by one."""
+    parser.add_argument(
+        "--red-agent",
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help=f"who attacks [the run's own, or {RED_AGENTS[0]}]",
+    )
+
+
+def require_one_red_agent(given: dict[str, Any]) -> None:
+    """Check that whoever attacks is one.
+
+    Raises:
+        UsageError: They are several, of whom each episode of a training has another.
+    """
+    red_agent = str(given.get("red_agent", ""))
+    if red_agent == MIXED or "," in red_agent:
+        raise UsageError(
+            f"--red-agent {red_agent}: an episode of an evaluation has one: choose of {', '.join(RED_AGENTS)}"
+        )
 
 
 def game_config(given: dict[str, Any], trained: Trained | None) -> Config:

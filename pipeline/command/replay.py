@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.cage2.facts.spec import EPISODE_STEPS, MAX_EPISODE_STEPS, RED_AGENTS
-from pipeline.cage2.mixed_env import MIXED
+from pipeline.cage2.facts.spec import EPISODE_STEPS, MAX_EPISODE_STEPS
 from pipeline.command import agent as agents
 from pipeline.command import game as games
 from pipeline.command.options import MAX_EPISODES, UsageError, given_options, make_config, number_of
@@ -94,12 +93,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     forms.add_argument("--gif", type=Path, metavar="FILE", help="as an animation, in a new file (needs Pillow)")
     forms.add_argument("--ansi", action="store_true", help="in the terminal")
     forms.add_argument("--no-browser", action="store_true", help="open none: say where the page is")
-    parser.add_argument(
-        "--red-agent",
-        metavar="NAME",
-        default=argparse.SUPPRESS,
-        help=f"who attacks [the run's own, or {RED_AGENTS[0]}]",
-    )
+    games.add_red_agent(parser)
     games.set_up(parser)
 
 
@@ -205,11 +199,7 @@ def _check(options: argparse.Namespace, given: dict[str, Any], *, is_run: bool) 
     """Check that what a run has played itself is asked of a run, and not changed."""
     own = next((name for name in ("update", "visit") if getattr(options, name) is not None), None)
     if own is None:
-        red_agent = str(given.get("red_agent", ""))
-        if red_agent == MIXED or "," in red_agent:
-            raise UsageError(
-                f"--red-agent {red_agent}: an episode of an evaluation has one: choose of {', '.join(RED_AGENTS)}"
-            )
+        games.require_one_red_agent(given)
         return
     if not is_run:
         raise UsageError(f"--{own} is for runs: leave it out, {options.agent} has none")

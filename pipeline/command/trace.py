@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
-from pipeline.cage2.mixed_env import MIXED
+from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.command import agent as agents
 from pipeline.command import game as games
 from pipeline.command.options import MAX_EPISODES, MAX_STEPS, UsageError, given_options, make_config, number_of
@@ -79,12 +78,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="JSON lines on stdout: a header, then an episode a line")
     form.add_argument("--to", type=Path, metavar="FILE.jsonl", help="the same in a new file")
-    parser.add_argument(
-        "--red-agent",
-        metavar="NAME",
-        default=argparse.SUPPRESS,
-        help=f"who attacks [the run's own, or {RED_AGENTS[0]}]",
-    )
+    games.add_red_agent(parser)
     games.set_up(parser)
 
 
@@ -154,11 +148,7 @@ def _visit(options: argparse.Namespace) -> int:
 def _check_purpose(options: argparse.Namespace, given: dict[str, Any], *, is_run: bool) -> None:
     """Check that nothing is changed about episodes that a run has played itself."""
     if options.purpose == "comparison":
-        red_agent = str(given.get("red_agent", ""))
-        if red_agent == MIXED or "," in red_agent:
-            raise UsageError(
-                f"--red-agent {red_agent}: an episode of an evaluation has one: choose of {', '.join(RED_AGENTS)}"
-            )
+        games.require_one_red_agent(given)
         return
     if not is_run:
         raise UsageError(f"--purpose {options.purpose} is for runs: leave it out, {options.agent} has none")

@@ -11,7 +11,7 @@ from pipeline.cage2.attackers.reference import is_reference
 from pipeline.cage2.mixed_env import red_agents_of
 from pipeline.machine import num_cores
 from pipeline.printable import printable
-from pipeline.report.findings import findings
+from pipeline.report.findings import Found, findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ def summary(finished: RunFinished, last_visit: WorkflowFinished | None, config: 
     if finished.best_workflow is None:
         yield _no_best(finished, config, last_visit)
     else:
-        yield from findings(finished)
+        yield from findings(Found.of(finished))
     yield f"digest: {finished.digest}"
     yield f"record: {printable(str(run_dir))}"
     if finished.reason == "stopped":

@@ -10,11 +10,15 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from pipeline.cage2.facts.order_names import order_name
+from pipeline.observe.curve import Curve
 from pipeline.types import Compiling, EpisodesCollected, EpisodesLost, UpdateResult, WorkflowFinished, WorkflowStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+
+    from rich.progress import TaskID
 
     from pipeline.config import Config
     from pipeline.observe.statistics import PipelineStatistics
@@ -30,7 +34,7 @@ RATE_WINDOW_S = 30.0
 
 
 class Dashboard:
-    """Shows a run's progress, its latest update and its best workflow; ended workflows scroll by above."""
+    """Shows a run's progress, its returns, its latest update and its best workflows; ended ones scroll by above."""
 
     def __init__(
         self, config: Config, statistics: Callable[[], PipelineStatistics], console: Console | None = None
@@ -43,10 +47,14 @@ class Dashboard:
         columns = TextColumn(f"{{task.description:<{_FIRST_COLUMN}}}"), BarColumn(None), MofNCompleteColumn()
         self._bars = Progress(*columns, expand=True)
         self._run_bar = self._bars.add_task("run", total=config.total_episodes)
+        self._part_bars: tuple[TaskID, ...] = ()
+        if config.policy == "per-workflow" and config.workflow is None and config.finals_episodes:
+            self._part_bars = self._bars.add_task(" search"), self._bars.add_task(" finals")
         self._visits: dict[str, int] = {}
         """Episodes of each that is in training, by its order, in the order in which they began."""
         self._compiling: Compiling | None = None
         self._latest: UpdateResult | None = None
+        self._returns = Curve()
         self._best: WorkflowFinished | None = None
         self._in_update = 0
         self._done = 0
@@ -76,6 +84,7 @@ class Dashboard:
             case UpdateResult():
                 self._compiling = None  # or it could not have been computed
                 self._latest = event
+                self._returns.add(event.env_reward.mean)
                 self._in_update = 0
                 so_far = self._visits.get(event.workflow_order, 0)  # when resumed, no visit was started
                 self._visits[event.workflow_order] = so_far + event.num_episodes
@@ -110,7 +119,18 @@ class Dashboard:
         left_s = (self._config.total_episodes - done) / rate if rate > 0 else None
         speed = f"{rate:.1f} episodes/s, {_duration(left_s)} left" if left_s is not None else None
         self._bars.update(self._run_bar, completed=done)
+        if self._part_bars:
+            self._update_parts(statistics)
         self._live.update(Group(self._bars, self._table(statistics, speed)), refresh=True)
+
+    def _update_parts(self, statistics: PipelineStatistics) -> None:
+        """Show what each part has learned from; a search that has found nothing for the finals uses their share."""
+        total, in_finals = self._config.total_episodes, statistics.finals_episodes
+        in_search = statistics.total_episodes - in_finals
+        for_search = max(in_search, total - self._config.finals_episodes)
+        search, finals = self._part_bars
+        self._bars.update(search, completed=in_search, total=for_search)
+        self._bars.update(finals, completed=in_finals, total=total - for_search)
 
     def _table(self, statistics: PipelineStatistics, speed: str | None) -> Table:
         table = Table.grid(padding=(0, 1))
@@ -135,6 +155,8 @@ class Dashboard:
                 f"bonus {latest.alignment_bonus:.1f}   total {latest.total_reward:.1f}   "
                 f"compliance {latest.compliance:.2f}   fixes {latest.avg_fixes:.1f}",
             )
+        if returns := str(self._returns):
+            table.add_row("returns", returns)
         best = self._best
         table.add_row(
             "best",
@@ -142,6 +164,11 @@ class Dashboard:
             if best and best.best_score
             else "no workflow learned yet",
         )
+        if statistics.promising:
+            table.add_row("believed", "as trained in the search: ● reached the threshold, ○ inferred")
+        for each in statistics.promising:
+            mark = "●" if each.observed else "○"
+            table.add_row("", f"{mark} {each.mean:.1f} ± {each.std:.1f}   {order_name(each.workflow_id)}")
         ring, num_alive = statistics.ring, statistics.workers_alive
         table.add_row(
             "workers",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from native_buffers.ring import RingStatistics
     from pipeline.collect.collection import CollectionStatistics
+    from pipeline.workflows.status import Belief
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,10 @@ class PipelineStatistics:
     total_episodes: int
     """Episodes learned from, those before a resume included."""
     total_updates: int
+    finals_episodes: int
+    """Of `total_episodes`, in finals."""
+    promising: tuple[Belief, ...]
+    """The orders that the search believes to be worth most, the best first; none while it knows too few."""
     num_evaluated: int
     """Episodes of evaluations, in this process."""
     workers_alive: int

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.cage2.facts.spec import EPISODE_STEPS, RED_AGENTS
@@ -23,10 +23,12 @@ from pipeline.evaluate.scenario import PROTOCOL, Scenario
 from pipeline.evaluate.task import Policy
 from pipeline.evaluate.trained import NoPolicyError, load_trained
 from pipeline.persist.files import read_json
+from pipeline.policy.store import policy_name
 from pipeline.reading.run import Reading
 from pipeline.replay.played import play, returns_of
 from pipeline.report.errors import ReportError
-from pipeline.run.summary import SUMMARY, found
+from pipeline.report.findings import Found
+from pipeline.run.summary import SUMMARY, found_fields
 from pipeline.types import RunFinished
 from pipeline.values import what_results_depend_on
 
@@ -84,8 +86,10 @@ class Facts:
     """The state in words."""
     episodes: int
     updates: int
-    finished: RunFinished
-    """What was found. Of a run that has not ended: what may be concluded so far, and no digest."""
+    found: Found
+    """What was found; of a run that has not ended, what may be concluded so far."""
+    digest: str | None
+    """None before the run's end."""
     curves: tuple[VisitCurve, ...]
     visits: tuple[EndedVisit, ...]
     map: Map | None
@@ -123,6 +127,7 @@ def gather(run_dir: Path, num_episodes: int, note_progress: Callable[[int], None
         why = str(error)
     else:
         defender = _defender(trained, num_episodes, note_progress)
+    found, digest = _found(run_dir, reading, orders, defender)
     return Facts(
         run_dir=run_dir,
         config=seen.config,
@@ -131,7 +136,8 @@ def gather(run_dir: Path, num_episodes: int, note_progress: Callable[[int], None
         why=seen.why,
         episodes=seen.episodes,
         updates=reading.curves.num_rows,
-        finished=_finished(run_dir, reading, orders, defender),
+        found=found,
+        digest=digest,
         curves=tuple(_curves(reading)),
         visits=visits,
         map=orders,
@@ -150,35 +156,24 @@ def _curves(reading: Reading) -> list[VisitCurve]:
     for visit in reading.curves.visits:
         points = reading.curves.points(visit, MOST_POINTS)
         if points is not None:
-            order = "all orders" if visit.workflow_id >= 120 else order_name(visit.workflow_id)
-            curves.append(VisitCurve(order, reading.part_of(visit), points))
+            curves.append(VisitCurve(policy_name(visit.workflow_id), reading.part_of(visit), points))
     return curves
 
 
-def _finished(run_dir: Path, reading: Reading, orders: Map | None, defender: Defender | None) -> RunFinished:
-    """Return the run's end as its summary has it, or what may be said before there is one."""
+def _found(run_dir: Path, reading: Reading, orders: Map | None, defender: Defender | None) -> tuple[Found, str | None]:
+    """Return what was found, and the digest: as the run's summary has it, or what may be said before there is one."""
     if reading.glance.finished is not None:
         try:
-            return TypeAdapter(RunFinished).validate_python(_known(read_json(run_dir / SUMMARY)))
-        except (OSError, ValueError, ValidationError):
+            summary = read_json(run_dir / SUMMARY)
+            finished = TypeAdapter(RunFinished).validate_python(
+                {name: summary[name] for name in RunFinished.__dataclass_fields__ if name in summary}
+            )
+        except (OSError, ValueError, TypeError):
             pass  # gone or damaged: what the logs say can be had without it
-    assert reading.glance.config is not None  # noqa: S101  # else there would be no report
-    return RunFinished(
-        digest="",
-        profile=reading.glance.config.profile,
-        reason="stopped",
-        episodes=reading.glance.episodes,
-        updates=reading.curves.num_rows,
-        wall_s=0.0,
-        episodes_per_s=0.0,
-        best_workflow=order_name(defender.trained.workflow_id) if defender else None,
-        best_score=None,
-        **found(orders.report if orders else None),
-    )
-
-
-def _known(summary: Any) -> dict[str, Any]:
-    return {name: summary[name] for name in RunFinished.__dataclass_fields__ if name in summary}
+        else:
+            return Found.of(finished), finished.digest
+    best = order_name(defender.trained.workflow_id) if defender else None
+    return Found(best_workflow=best, best_score=None, **found_fields(orders.report if orders else None)), None
 
 
 def _defender(trained: Trained, num_episodes: int, note_progress: Callable[[int], None]) -> Defender:

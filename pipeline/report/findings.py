@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Final, Self
 
 from pipeline.cage2.facts.order_names import NUM_WORKFLOWS
 
@@ -16,38 +17,59 @@ _MAX_NAMED: Final = 5
 _NUM_OF_MANY: Final = 3
 
 
-def findings(finished: RunFinished) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a run has found, at its end or so far; each field is that of `RunFinished`."""
+
+    num_observed: int
+    too_few_observed: bool
+    best_workflow: str | None
+    best_score: Score | None
+    posterior_best: str | None
+    posterior_mean: float | None
+    posterior_std: float | None
+    tied_with_best: tuple[TiedOrder, ...]
+    pairs: tuple[PairEffect, ...]
+    settling: Settling | None
+
+    @classmethod
+    def of(cls, finished: RunFinished) -> Self:
+        """Return what a run had found at its end."""
+        return cls(**{field.name: getattr(finished, field.name) for field in fields(cls)})
+
+
+def findings(found: Found) -> Iterator[str]:
     """Yield the lines.
 
     Args:
-        finished: Of a run with a best workflow.
+        found: By a run with a best workflow.
     """
-    yield f"best workflow: {finished.best_workflow}"
-    if finished.best_score is not None:
-        yield f"   {_score(finished.best_score)}"
-    seen = f"{finished.num_observed} of {NUM_WORKFLOWS} orders reached the compliance threshold in the search"
-    if finished.num_observed < 2:
+    yield f"best workflow: {found.best_workflow}"
+    if found.best_score is not None:
+        yield f"   {_score(found.best_score)}"
+    seen = f"{found.num_observed} of {NUM_WORKFLOWS} orders reached the compliance threshold in the search"
+    if found.num_observed < 2:
         return
-    if finished.too_few_observed:
+    if found.too_few_observed:
         yield f"   {seen}: too few to say how the others compare"
         return
     yield f"   {seen}; what is said of the others is inferred from these"
     yield (
-        f"   as trained in the search, the best of them is believed to be {finished.posterior_best}, at "
-        f"{finished.posterior_mean:.1f} ± {finished.posterior_std:.1f}"
+        f"   as trained in the search, the best of them is believed to be {found.posterior_best}, at "
+        f"{found.posterior_mean:.1f} ± {found.posterior_std:.1f}"
     )
-    others = [order for order in finished.tied_with_best if order.workflow_order != finished.posterior_best]
-    decisive = [pair for pair in finished.pairs if pair.matters]
+    others = [order for order in found.tied_with_best if order.workflow_order != found.posterior_best]
+    decisive = [pair for pair in found.pairs if pair.matters]
     if others:
-        yield from _ties(others, [pair for pair in decisive if _all_have(pair, finished.tied_with_best)])
+        yield from _ties(others, [pair for pair in decisive if _all_have(pair, found.tied_with_best)])
     else:
         yield "   no other order comes within a point of it, as far as can be told"
     if decisive:
         yield f"   what matters: {', '.join(map(_effect, decisive))}"
     else:
         yield "   what matters: no pair of host types, as far as can be told"
-    if finished.settling is not None and others:
-        yield f"   {_settling(finished.settling)}"
+    if found.settling is not None and others:
+        yield f"   {_settling(found.settling)}"
 
 
 def _ties(others: list[TiedOrder], rules: list[PairEffect]) -> Iterator[str]:

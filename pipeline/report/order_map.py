@@ -21,8 +21,8 @@ _GAP: Final = 6
 """Between orders that begin with different types."""
 _SHADES: Final = ((0, 34, 78), (53, 69, 108), (102, 105, 112), (148, 142, 119), (200, 184, 102), (254, 232, 56))
 """Cividis (Nunez, Anderton and Renslow, 2018): the same to all who see colours differently, from dark to light."""
-_BRIGHT: Final = 140
-"""Luminance, of 255, from which text is black."""
+_BRIGHT: Final = 117
+"""Brightness, of 255, from which black text can be read better than white."""
 
 
 @dataclass(frozen=True, slots=True)

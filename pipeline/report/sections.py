@@ -79,11 +79,11 @@ def _task(config: Config) -> str:
 
 def what_was_found(facts: Facts) -> Markup:
     """Return what may be concluded."""
-    if facts.finished.best_workflow is None:
+    if facts.found.best_workflow is None:
         text = h("p", f"No order has reached the compliance threshold of {facts.config.compliance_threshold:.0%} yet.")
     else:
-        text = h("pre", "\n".join(findings(facts.finished)), class_="findings")
-    pairs = [pair for pair in facts.finished.pairs if pair.matters]
+        text = h("pre", "\n".join(findings(facts.found)), class_="findings")
+    pairs = [pair for pair in facts.found.pairs if pair.matters]
     rows: list[list[Content]] = [
         [f"{pair.first} before {pair.second}", f"{pair.mean:+.1f} ± {_95 * pair.std:.1f}"] for pair in pairs
     ]
@@ -181,9 +181,9 @@ def curves(facts: Facts) -> Markup:
         h(
             "p",
             "A curve is a visit to an order: ",
-            h("strong", "search", class_="line-0"),
+            h("strong", "search", class_="key line-0"),
             ", ",
-            h("strong", "finals", class_="line-1"),
+            h("strong", "finals", class_="key line-1"),
             ". Actions are sampled, as in training, so returns are below those of the table above. Bands are 95 % over "
             f"episodes.{' The upper axis is logarithmic.' if is_log else ''}",
         ),
@@ -229,7 +229,7 @@ def orders(facts: Facts) -> Markup | None:
 
 def _fate(facts: Facts, workflow_id: int) -> str:
     assert facts.map is not None  # noqa: S101  # asked for orders of a map
-    if facts.finished.best_workflow == order_name(workflow_id):
+    if facts.found.best_workflow == order_name(workflow_id):
         return "best"
     status = facts.map.status[workflow_id]
     if status is Status.TRAINED:
@@ -245,7 +245,6 @@ def how_to_repeat(facts: Facts) -> Markup:
     packages = machine.get("packages", {})
     versions = ", ".join(f"{name} {version}" for name, version in packages.items() if version)
     code = [f"{name} (SHA-256 {digest})" for name, digest in facts.config.red_sha256.items()]
-    digest = facts.finished.digest
     return h(
         "section",
         h("h2", "How to repeat it"),
@@ -260,9 +259,9 @@ def how_to_repeat(facts: Facts) -> Markup:
         h(
             "p",
             "The same versions give the same bits on any x86-64 processor, with any number of workers. Digest: ",
-            h("code", digest),
+            h("code", facts.digest),
         )
-        if digest
+        if facts.digest
         else h("p", "The run has no digest before its end."),
     )
 

@@ -126,6 +126,8 @@ class Run:
         return PipelineStatistics(
             total_episodes=training.total_episodes,
             total_updates=training.total_updates,
+            finals_episodes=training.finals_episodes,
+            promising=training.promising,
             num_evaluated=sum(evaluator.num_episodes for evaluator in evaluators),
             workers_alive=parts.collector.num_alive,
             num_rebuilds=parts.collector.num_rebuilds,

@@ -49,11 +49,11 @@ def run_finished(
         episodes_per_s=(statistics.total_episodes - episodes_before) / statistics.wall_s,
         best_workflow=order_name(best[0]) if best else None,
         best_score=best[1] if best else None,
-        **found(report),
+        **found_fields(report),
     )
 
 
-def found(report: SearchReport | None) -> dict[str, Any]:
+def found_fields(report: SearchReport | None) -> dict[str, Any]:
     """Return the fields of `RunFinished` that say what a search has found.
 
     Args:

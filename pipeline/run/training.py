@@ -21,7 +21,7 @@ import json
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -45,8 +45,12 @@ if TYPE_CHECKING:
     from pipeline.run.place import Place, Step
     from pipeline.types import Event, RunEnd, Score
     from pipeline.workflows.report import SearchReport
+    from pipeline.workflows.status import Belief
 
     _T = TypeVar("_T")
+
+NUM_PROMISING: Final = 5
+"""Orders that statistics name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,12 @@ class TrainingStatistics:
     total_episodes: int
     """Learned from up to the last update, those before a resume included."""
     total_updates: int
+    finals_episodes: int
+    """Of these, in finals."""
     search_s: float
     """Spent in the search, in this process."""
+    promising: tuple[Belief, ...]
+    """The `NUM_PROMISING` orders that are believed to be worth most, the best first; see `Search.promising`."""
 
 
 class Training:
@@ -103,6 +111,7 @@ class Training:
         self.stop_requested = False
         """Set it to end the run after the tick in progress."""
         self._search_s = 0.0
+        self._promising: tuple[Belief, ...] = ()
         self._search_state = search.state()
         """As it is now: it changes when visits begin and end alone."""
         self.state = self._snapshot()
@@ -149,7 +158,9 @@ class Training:
         return TrainingStatistics(
             total_episodes=self.state.total_episodes,
             total_updates=self.state.total_updates,
+            finals_episodes=self._finals_episodes(),
             search_s=self._search_s,
+            promising=self._promising,
         )
 
     def digest(self) -> str:
@@ -174,9 +185,7 @@ class Training:
         return await self._on_search_thread(search.report), await self._on_search_thread(search.best, under_way)
 
     async def _tick_by_tick(self, tasks: asyncio.TaskGroup) -> RunEnd:
-        await self._on_search_thread(
-            self._search.posterior
-        )  # kept by the search, for the curriculum to have it at once
+        await self._look()  # also for the curriculum to have the posterior at once
         for place in self._places:
             if place.visit is not None:
                 self._let_in(tasks, place, place.visit, place.behavior_weights)
@@ -241,6 +250,7 @@ class Training:
         if any(verdicts):
             in_training = [place.visit.workflow_id for place in self._places if place.visit]
             best = await self._on_search_thread(self._search.best, in_training)
+            await self._look()
             self._search_state = self._search.state()
         for step, verdict in zip(steps, verdicts, strict=True):
             self._total_updates += 1
@@ -267,6 +277,20 @@ class Training:
                 best_score=best[1] if best else None,
             )
         )
+
+    def _finals_episodes(self) -> int:
+        """Return what is left of all episodes without those of the search, which alone counts its own."""
+        state = self.state
+        if state.search["finals"] is None:
+            return 0
+        visits = [saved.visit for saved in state.visits if saved]
+        under_way = sum(visit["num_episodes"] for visit in visits if visit["part"] == "search")
+        in_search: int = sum(state.search["num_episodes"]) + under_way
+        return state.total_episodes - in_search
+
+    async def _look(self) -> None:
+        """Note what the search believes, after all that it has heard."""
+        self._promising = await self._on_search_thread(self._search.promising, NUM_PROMISING)
 
     async def _on_search_thread(self, call: Callable[..., _T], *arguments: object) -> _T:
         started_s = time.monotonic()

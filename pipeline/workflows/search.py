@@ -28,8 +28,8 @@ from pipeline.workflows import choice
 from pipeline.workflows.finals import Finals, finalists, score_from
 from pipeline.workflows.observations import Observation
 from pipeline.workflows.posterior import expecting, fit, sample
-from pipeline.workflows.report import NUM_SAMPLES, report
-from pipeline.workflows.status import Pick, SearchStatistics, Status
+from pipeline.workflows.report import MIN_OBSERVED, NUM_SAMPLES, report
+from pipeline.workflows.status import Belief, Pick, SearchStatistics, Status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -240,6 +240,24 @@ class Search:
         eligible = np.array([status is not Status.RETIRED for status in self._status])
         samples = seeding.generator(self._seed, seeding.Stream.SEARCH, self._iteration, _REPORT)
         return report(self._observations(), eligible, samples)
+
+    def promising(self, num: int) -> tuple[Belief, ...]:
+        """Return the orders that are believed to be worth most, the best first, equals by their ids.
+
+        None of them was given up. Fits (see `posterior`): in an event loop, call it on a thread.
+
+        Args:
+            num: How many, `>= 0`. There are none while fewer than `report.MIN_OBSERVED` are observed.
+        """
+        believed = self.posterior()
+        if believed is None or len(self._scores) < MIN_OBSERVED:
+            return ()
+        by_mean = np.argsort(-believed.mean, kind="stable").tolist()
+        eligible = [w for w in by_mean if self._status[w] is not Status.RETIRED]
+        return tuple(
+            Belief(w, float(believed.mean[w]), float(believed.std[w]), observed=w in self._scores)
+            for w in eligible[:num]
+        )
 
     def status(self, workflow_id: int) -> Status:
         """Return what came of a workflow so far."""

@@ -30,6 +30,20 @@ class Pick:
 
 
 @dataclass(frozen=True, slots=True)
+class Belief:
+    """What an order is believed to be worth, as trained in the search."""
+
+    workflow_id: int
+    """0 to 119."""
+    mean: float
+    """Of the posterior, in points."""
+    std: float
+    """Of the order's true value, in points."""
+    observed: bool
+    """Its policy reached the threshold; False: it is believed so by what was seen of others."""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchStatistics:
     """How far the search has come."""
 

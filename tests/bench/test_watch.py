@@ -36,4 +36,5 @@ def test_it_measures(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     assert opening["seconds"] > 0
     assert opening["sent_kib"] > 1
     assert [speed["page"] for speed in found["speeds"]] == [False, True]
+    assert all(speed["run_s"] > 0 and speed["server_s"] >= 0 and speed["episodes"] > 0 for speed in found["speeds"])
     assert found["memory"][0]["server_mib"] > 10

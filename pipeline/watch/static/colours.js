@@ -1,6 +1,6 @@
 // Colours that people who see fewer of them can tell apart: Okabe and Ito's for lines, cividis for maps.
 
-const NUM_LINES = 6; // --line-0 to --line-5 of the style sheet: Okabe and Ito's, brighter where it is dark
+const NUM_LINES = 6; // --line-0 to --line-5 of the style sheet: after Okabe and Ito's, as dark or bright as pages need
 const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
 const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"];
 
@@ -17,7 +17,7 @@ export function shade(share) {
     const [a, b] = [below, below + 1].map((each) => parseInt(CIVIDIS[each].slice(at, at + 2), 16));
     return Math.round(a + (b - a) * (place - below));
   });
-  return { background: `rgb(${mixed.join(" ")})`, text: place < 5 ? "#fff" : "#000" };
+  return { background: `rgb(${mixed.join(" ")})`, text: place < 4.2 ? "#fff" : "#000" };
 }
 
 /** A colour of the style sheet. */

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.cage2.cyborg.env import CyborgNotInstalledError
 from pipeline.command import game
-from pipeline.command.options import given_options, make_config
+from pipeline.command.options import UsageError, given_options, make_config
 from pipeline.config import Config
 
 
@@ -23,3 +23,14 @@ def test_what_is_given_is_played_and_the_rest_is_the_configurations() -> None:
 def test_a_cyborg_that_is_not_there_is_told() -> None:
     with pytest.raises(CyborgNotInstalledError, match="CybORG is not installed"):
         game.game_of(Config(engine="cyborg", cyborg="upstream"))
+
+
+def test_several_attackers_have_no_episode_of_an_evaluation() -> None:
+    parser = argparse.ArgumentParser()
+    game.add_red_agent(parser)
+    assert given_options(parser.parse_args([])) == {}
+    for one in ([], ["--red-agent=SleepAgent"]):
+        game.require_one_red_agent(given_options(parser.parse_args(one)))
+    for several in ("Mixed", "B_lineAgent,SleepAgent"):
+        with pytest.raises(UsageError, match=f"--red-agent {several}: an episode of an evaluation has one"):
+            game.require_one_red_agent(given_options(parser.parse_args([f"--red-agent={several}"])))

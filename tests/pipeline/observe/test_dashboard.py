@@ -10,21 +10,28 @@ import pytest
 from rich.console import Console
 
 from native_buffers.ring import RingStatistics
+from pipeline.cage2.facts.order_names import order_name
 from pipeline.collect.collection import CollectionStatistics
 from pipeline.config import Config
 from pipeline.observe import dashboard as module
-from pipeline.observe.dashboard import Dashboard
+from pipeline.observe.dashboard import MAX_VISITS, Dashboard
 from pipeline.observe.statistics import PipelineStatistics
+from pipeline.run.training import NUM_PROMISING
 from pipeline.types import Compiling, EpisodesCollected, EpisodesLost, Estimate, RunStarted, WorkflowStarted
+from pipeline.workflows.status import Belief
 
 if TYPE_CHECKING:
     from pipeline.types import Event, UpdateResult, WorkflowFinished
 
 
-def statistics(total_episodes: int, workers_alive: int = 3) -> PipelineStatistics:
+def statistics(
+    total_episodes: int, workers_alive: int = 3, finals_episodes: int = 0, promising: tuple[Belief, ...] = ()
+) -> PipelineStatistics:
     return PipelineStatistics(
         total_episodes=total_episodes,
         total_updates=0,
+        finals_episodes=finals_episodes,
+        promising=promising,
         num_evaluated=0,
         workers_alive=workers_alive,
         num_rebuilds=0,
@@ -40,16 +47,20 @@ def statistics(total_episodes: int, workers_alive: int = 3) -> PipelineStatistic
 class Screen:
     """A dashboard on a terminal of text, with a clock that the test moves."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, width: int = 100, **changes: Any) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, width: int = 100, height: int = 30, **changes: Any) -> None:
         self.now_s = 0.0
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now_s))
         self.stream = io.StringIO()
-        console = Console(file=self.stream, width=width, height=30, force_terminal=True, color_system=None)
+        console = Console(file=self.stream, width=width, height=height, force_terminal=True, color_system=None)
         run = {"workers": 4, "total_episodes": 1000, "max_episodes_per_workflow": 320, "episodes_per_update": 32}
         config = Config.model_validate(run | changes)
-        self.total_episodes = 0
+        self.total_episodes = self.finals_episodes = 0
         self.workers_alive = 3
-        self.dashboard = Dashboard(config, lambda: statistics(self.total_episodes, self.workers_alive), console)
+        self.promising: tuple[Belief, ...] = ()
+        self.dashboard = Dashboard(config, self.statistics, console)
+
+    def statistics(self) -> PipelineStatistics:
+        return statistics(self.total_episodes, self.workers_alive, self.finals_episodes, self.promising)
 
     def show(self, event: Event, after_s: float = 1.0) -> str:
         """Show an event; return what is drawn for it, without control codes."""
@@ -119,6 +130,66 @@ def test_progress_speed_and_time_left(screen: Screen, update: UpdateResult) -> N
         text = screen.show(update)
         assert re.search(r"run .* 32/1000\s", text)
         assert re.search(r"speed +16\.0 episodes/s, 1m00s left", text)
+
+
+def test_the_parts_of_a_run(screen: Screen, update: UpdateResult) -> None:
+    def parts(text: str) -> list[str]:
+        return re.findall(r"(search|finals) .* (\d+/\d+)", text)
+
+    with screen.dashboard:
+        screen.total_episodes = 96
+        assert parts(screen.show(update)) == [("search", "96/300"), ("finals", "0/700")]
+        screen.total_episodes, screen.finals_episodes = 480, 160
+        assert parts(screen.show(update)) == [("search", "320/320"), ("finals", "160/680")]  # updates are whole
+        screen.total_episodes, screen.finals_episodes = 800, 0
+        assert parts(screen.show(update)) == [("search", "800/800"), ("finals", "0/200")]  # nothing to hold them with
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"finals_share": 0}, {"policy": "shared"}, {"workflow": order_name(3)}],
+    ids=str,
+)
+def test_a_run_of_one_part_has_one_bar(
+    changes: dict[str, Any], update: UpdateResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Screen(monkeypatch, **changes)
+    with screen.dashboard:
+        text = screen.show(update)
+    assert re.search(r"run .* 0/1000\s", text)
+    assert not re.search("search|finals", text)
+
+
+def test_returns_are_drawn_as_a_curve(screen: Screen, update: UpdateResult) -> None:
+    with screen.dashboard:
+        for reward in (-100.0, -30.0, -70.0):
+            text = screen.show(dataclasses.replace(update, env_reward=Estimate(reward, 1.0)))
+    assert re.search(r"returns +-100\.0 ▁█▄ -30\.0\s", text)
+
+
+def test_the_best_orders_are_shown_with_what_they_are_believed_to_be_worth(
+    screen: Screen, update: UpdateResult
+) -> None:
+    with screen.dashboard:
+        assert "believed" not in screen.show(update)
+        screen.promising = (Belief(57, -18.33, 1.24, observed=True), Belief(3, -19.0, 4.0, observed=False))
+        text = screen.show(update)
+    assert re.search(r"believed +as trained in the search: ● reached the threshold, ○ inferred", text)
+    assert re.search(rf"● -18\.3 ± 1\.2 +{order_name(57)}\s+○ -19\.0 ± 4\.0 +{order_name(3)}\s", text)
+
+
+def test_all_of_it_fits_on_a_usual_terminal(
+    update: UpdateResult, finished: WorkflowFinished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Screen(monkeypatch, width=80, height=24)
+    screen.promising = tuple(Belief(57, -1188.33, 100.24, observed=True) for _ in range(NUM_PROMISING))
+    with screen.dashboard:
+        for number in range(MAX_VISITS + 2):
+            screen.show(WorkflowStarted(number, number, order_name(100 + number), 1.0, False, "search"))
+        screen.show(finished)
+        screen.show(Compiling(7.2, 20.0))
+        lines = screen.show(EpisodesCollected(0, 10, 32)).splitlines()
+    assert "workers" in lines[-1]
 
 
 def test_it_shows_all_visits_under_way_or_how_many_there_are(

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def test_what_was_found_is_what_the_run_said_at_its_end(facts: Facts, trained_run: Path) -> None:
     summary = read_json(trained_run / "summary.json")
-    assert facts.finished.digest == summary["digest"]
-    assert facts.finished.best_workflow == summary["best_workflow"]
+    assert facts.digest == summary["digest"]
+    assert facts.found.best_workflow == summary["best_workflow"]
     assert (facts.state, facts.episodes, facts.updates) == ("finished", 96, summary["updates"])
 
 
@@ -47,7 +47,7 @@ def test_a_run_that_broke_off_has_a_report_and_says_so(trained_run: Path, tmp_pa
     (broken / "events.jsonl").write_text("".join(line for line in lines if "run_finished" not in line))
     facts = gather(broken, 2)
     assert facts.state == "crashed"
-    assert not facts.finished.digest
+    assert facts.digest is None
     assert facts.defender is not None
     assert len(facts.visits) > 0
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.cage2.facts.order_names import PAIRS, order_name
 from pipeline.cage2.facts.orders import PRECEDENCES
-from pipeline.report.findings import findings
+from pipeline.report.findings import Found, findings
 from pipeline.types import Estimate, PairEffect, RunFinished, Score, Settling, TiedOrder
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def tell(run_finished: RunFinished) -> Callable[..., list[str]]:
         )
         first = orders[0].workflow_order
         values = {"best_workflow": first, "posterior_best": first, "tied_with_best": orders, **changes}
-        return list(findings(replace(run_finished, **values)))
+        return list(findings(Found.of(replace(run_finished, **values))))
 
     return lines
 

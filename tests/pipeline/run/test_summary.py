@@ -21,6 +21,8 @@ CONFIG = Config(profile="leaderboard")
 STATISTICS = PipelineStatistics(
     total_episodes=500,
     total_updates=10,
+    finals_episodes=0,
+    promising=(),
     num_evaluated=70,
     workers_alive=2,
     num_rebuilds=1,

@@ -17,6 +17,7 @@ from pipeline.persist.runs import RunFolder
 from pipeline.ppo import update as ppo
 from pipeline.ppo.recipe import DEFAULT
 from pipeline.run.parts import assemble
+from pipeline.run.training import NUM_PROMISING
 from pipeline.types import (
     Estimate,
     OrdersEvaluated,
@@ -72,7 +73,7 @@ async def test_training_goes_on_to_the_budget(make_config: MakeConfig) -> None:
         after = parts.training.statistics()
         (place,) = parts.places
         evaluated = place.evaluator.statistics()
-    assert dataclasses.astuple(before) == (0, 0, 0.0)
+    assert dataclasses.astuple(before) == (0, 0, 0, 0.0, ())
     assert (after.total_episodes, after.total_updates) == (40, 5)
     assert evaluated.num_episodes == 5 * 3 * 2  # any compliance ends a visit after one update; sampled and greedy
     assert after.search_s > 0
@@ -93,6 +94,35 @@ async def test_the_orders_of_a_shared_policy_are_told_before_the_verdict(make_co
     async with playing(config) as parts:
         events = await heard(parts)
     assert [type(event) for event in events[-3:]] == [UpdateResult, OrdersEvaluated, WorkflowFinished]
+
+
+async def test_statistics_tell_the_parts_apart_and_what_is_believed(make_config: MakeConfig, tmp_path: Path) -> None:
+    run = {"collector": "sequential", "compliance_threshold": 0, "episodes_per_visit": 8, "finals_share": 0.25}
+    config = make_config(**run, total_episodes=64, finalists=2, checkpoint_interval_s=0)
+    in_parts = {"search": 0, "finals": 0}
+    part = "search"
+    async with playing(config) as parts:
+        for event in await heard(parts):
+            if isinstance(event, WorkflowStarted):
+                part = event.part
+            elif isinstance(event, UpdateResult):
+                in_parts[part] += event.num_episodes
+        ended = parts.training.statistics()
+        believed = await asyncio.to_thread(parts.training._search.promising, NUM_PROMISING)
+    assert ended.finals_episodes == in_parts["finals"] == 16
+    assert ended.total_episodes - ended.finals_episodes == in_parts["search"] == 48
+    assert ended.promising == believed
+    assert len(believed) == NUM_PROMISING
+    async with playing(make_config(**run, total_episodes=80, finalists=2), tmp_path / "run") as parts:
+        assert parts.training.statistics().finals_episodes == 16
+        assert await parts.training.run() == "budget"
+        assert parts.training.statistics().promising != ()
+
+
+async def test_a_policy_for_all_orders_has_no_finals(make_config: MakeConfig) -> None:
+    async with playing(make_config(collector="sequential", policy="shared", evaluation_episodes=2)) as parts:
+        await parts.training.run()
+        assert parts.training.statistics().finals_episodes == 0
 
 
 async def test_a_stop_is_heeded_after_the_update_and_training_goes_on_from_there(

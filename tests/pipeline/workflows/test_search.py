@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pipeline.cage2.facts.order_names import NUM_WORKFLOWS, PAIRS
 from pipeline.cage2.facts.orders import PRECEDENCES
 from pipeline.types import Estimate, Score, WorkflowResult
+from pipeline.workflows.report import MIN_OBSERVED
 from pipeline.workflows.search import Search
 from pipeline.workflows.status import Pick, Status
 
@@ -55,6 +56,33 @@ def played(num_visits: int, seed: int = 0) -> Search:
         assert pick is not None
         played_search.finish(result(pick.workflow_id, reward=-20.0 - pick.workflow_id // 24))
     return played_search
+
+
+# What is believed
+
+
+def test_the_most_promising_are_those_of_the_highest_mean_that_were_not_given_up() -> None:
+    tried = played(12)
+    believed = tried.posterior()
+    assert believed is not None
+    everybody = tried.promising(NUM_WORKFLOWS)
+    assert [each.workflow_id for each in everybody] == sorted(
+        range(NUM_WORKFLOWS), key=lambda w: (-believed.mean[w], w)
+    )
+    assert [(each.mean, each.std) for each in everybody] == [
+        (believed.mean[each.workflow_id], believed.std[each.workflow_id]) for each in everybody
+    ]
+    assert {each.workflow_id for each in everybody if each.observed} == observed(tried).keys()
+    assert tried.promising(3) == everybody[:3]
+    given_up = everybody[0].workflow_id
+    tried.finish(result(given_up, "cap"))
+    assert given_up not in {each.workflow_id for each in tried.promising(NUM_WORKFLOWS)}
+
+
+def test_too_few_observed_orders_promise_nothing() -> None:
+    assert search().promising(5) == ()
+    assert played(MIN_OBSERVED - 1).promising(5) == ()
+    assert len(played(MIN_OBSERVED).promising(5)) == 5
 
 
 # Picking

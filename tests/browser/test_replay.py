@@ -1,10 +1,9 @@
-"""The page in a real browser: from disk, and as modules from a server under a strict policy."""
+"""A replay in a real browser: from disk, and as modules from a server under a strict policy."""
 
 from __future__ import annotations
 
 import http.server
 import json
-import shutil
 import threading
 from contextlib import contextmanager
 from importlib.resources import files
@@ -20,7 +19,7 @@ from pipeline.replay.page import data, page, script, style
 from pipeline.replay.played import play
 from tests.pipeline.replay.conftest import NUM_STEPS, chosen, trained_policy
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = pytest.importorskip("playwright.sync_api", reason="playwright, which drives a browser, is missing").expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,22 +28,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from pipeline.replay.played import Played
+    from tests.browser.conftest import OpenTab
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script><script>document.title='owned'</script>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -52,29 +38,14 @@ def played() -> Played:
     return play(trained_policy(), chosen())
 
 
-@contextmanager
-def opened(browser: Browser, url: str, width: int = 1280) -> Iterator[Page]:
-    """Open a page, and see at its end that it complained of nothing and asked nobody else."""
-    complaints: list[str] = []
-    with browser.new_context(viewport={"width": width, "height": 900}) as context:
-        tab = context.new_page()
-        tab.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.on("requestfailed", lambda request: complaints.append(request.url))
-        tab.goto(url)
-        tab.wait_for_selector(".replay")
-        yield tab
-        assert complaints == []
-
-
 def count(tab: Page) -> str:
     return tab.inner_text(".count")
 
 
-def test_keys_and_clicks_go_through_the_episode(browser: Browser, played: Played, tmp_path: Path) -> None:
+def test_keys_and_clicks_go_through_the_episode(open_tab: OpenTab, played: Played, tmp_path: Path) -> None:
     path = tmp_path / "a.html"
     path.write_text(page(played.replay()))
-    with opened(browser, path.as_uri()) as tab:
+    with open_tab(path.as_uri()) as tab:
         assert count(tab) == f"0 / {NUM_STEPS}"
         for key, step in (("ArrowRight", 1), ("End", NUM_STEPS), ("ArrowLeft", NUM_STEPS - 1), ("Home", 0)):
             tab.keyboard.press(key)
@@ -99,36 +70,44 @@ def test_keys_and_clicks_go_through_the_episode(browser: Browser, played: Played
         assert count(tab) == f"{NUM_STEPS} / {NUM_STEPS}"
 
 
-def test_it_plays_and_pauses_at_any_speed(browser: Browser, played: Played, tmp_path: Path) -> None:
+def test_it_plays_and_pauses_at_any_speed(open_tab: OpenTab, played: Played, tmp_path: Path) -> None:
     path = tmp_path / "a.html"
     path.write_text(page(played.replay()))
-    with opened(browser, path.as_uri()) as tab:
+    with open_tab(path.as_uri()) as tab:
+        tab.clock.install(time=0)
+        tab.clock.pause_at(1)  # from here on time passes when the test says so
+        for _ in range(8):
+            tab.keyboard.press("-")
+        assert tab.inner_text(".speed") == "1 step/s"
+        tab.keyboard.press(" ")
+        tab.get_by_label("Pause (space)").wait_for()
+        for step in (1, 2):
+            tab.clock.run_for(999)
+            assert count(tab) == f"{step - 1} / {NUM_STEPS}"
+            tab.clock.run_for(1)
+            assert count(tab) == f"{step} / {NUM_STEPS}"
+        tab.get_by_label("Pause (space)").click()
+        tab.clock.run_for(60_000)
+        assert count(tab) == f"2 / {NUM_STEPS}"
         for _ in range(8):
             tab.keyboard.press("+")
         assert tab.inner_text(".speed") == "32 steps/s"
         tab.keyboard.press("-")
         assert tab.inner_text(".speed") == "16 steps/s"
-        tab.keyboard.press(" ")
-        playwright.expect(tab.locator(".count")).to_have_text(f"{NUM_STEPS} / {NUM_STEPS}")
-        tab.get_by_label("Play (space)").wait_for()
-        for _ in range(8):
-            tab.keyboard.press("-")
-        assert tab.inner_text(".speed") == "1 step/s"
+        tab.get_by_label("Play (space)").click()
+        tab.clock.run_for(500)
+        assert count(tab) == f"10 / {NUM_STEPS}"
+        tab.clock.run_for(60_000)
+        assert count(tab) == f"{NUM_STEPS} / {NUM_STEPS}"
         tab.get_by_label("Play (space)").click()  # begins anew
-        tab.get_by_label("Pause (space)").click()
-        for _ in range(8):
-            tab.keyboard.press("+")
-        at = count(tab)
-        assert at != f"{NUM_STEPS} / {NUM_STEPS}"
-        tab.wait_for_timeout(200)
-        assert count(tab) == at
+        assert count(tab) == f"0 / {NUM_STEPS}"
 
 
-def test_what_was_tried_is_shown_and_what_was_not_is_said(browser: Browser, played: Played, tmp_path: Path) -> None:
+def test_what_was_tried_is_shown_and_what_was_not_is_said(open_tab: OpenTab, played: Played, tmp_path: Path) -> None:
     path = tmp_path / "a.html"
     tried = played.fork(3, "Sleep", num_futures=50)
     path.write_text(page(played.replay(tried)))
-    with opened(browser, path.as_uri()) as tab:
+    with open_tab(path.as_uri()) as tab:
         panel = tab.locator(".fork")
         assert "No other choice was tried in step 1. This page stands by itself" in panel.inner_text()
         assert '--fork "1:ACTION"' in panel.inner_text()
@@ -141,7 +120,7 @@ def test_what_was_tried_is_shown_and_what_was_not_is_said(browser: Browser, play
         assert panel.locator("rect.bin").count() == sum(map(bool, (*tried.own.counts, *tried.other.counts)))
 
 
-def test_a_hostile_file_runs_nothing(browser: Browser, played: Played, tmp_path: Path) -> None:
+def test_a_hostile_file_runs_nothing(open_tab: OpenTab, played: Played, tmp_path: Path) -> None:
     path, traces = tmp_path / "a.html", tmp_path / "hostile.jsonl"
     assert main(("trace", "restore", "--steps", "5", "--to", str(traces))) == OK
     header, line = map(json.loads, traces.read_text().splitlines())
@@ -156,7 +135,7 @@ def test_a_hostile_file_runs_nothing(browser: Browser, played: Played, tmp_path:
         step["blue"]["saw"]["memory"] = [f"suspects {HOSTILE}", HOSTILE]
     traces.write_text(json.dumps(header) + "\n" + json.dumps(line) + "\n")
     assert main(("replay", str(traces), "--html", str(path))) == OK
-    with opened(browser, path.as_uri()) as tab:
+    with open_tab(path.as_uri()) as tab:
         for _ in range(5):
             tab.keyboard.press("ArrowRight")
         tab.get_by_text("CybORG's own tables").click()
@@ -167,24 +146,24 @@ def test_a_hostile_file_runs_nothing(browser: Browser, played: Played, tmp_path:
         assert "Other choices can't be tried here: a file of traces has steps alone" in tab.inner_text(".fork")
 
 
-def test_a_narrow_window_scrolls_in_one_direction(browser: Browser, played: Played, tmp_path: Path) -> None:
+def test_a_narrow_window_scrolls_in_one_direction(open_tab: OpenTab, played: Played, tmp_path: Path) -> None:
     path = tmp_path / "a.html"
     path.write_text(page(played.replay(played.fork(0, "Sleep", num_futures=20))))
-    with opened(browser, path.as_uri(), width=390) as tab:
+    with open_tab(path.as_uri(), width=390) as tab:
         assert tab.locator("html").evaluate("html => html.scrollWidth") <= 390
         assert tab.locator(".host").count() == 13
         tab.screenshot(path=tmp_path / "narrow.png", full_page=True)  # pytest keeps it for a while, to be looked at
 
 
-def test_a_page_may_have_several(browser: Browser, played: Played, tmp_path: Path) -> None:
+def test_a_page_may_have_several(open_tab: OpenTab, played: Played, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     parts = ['<!doctype html><meta charset="utf-8">', f"<style>{style()}</style>"]
     for name, each in (("first", played), ("second", play("sleep", chosen(1)))):
         parts.append(f'<div data-replay="{name}"></div>')
         parts.append(f'<script type="application/json" id="{name}">{data(each.replay())}</script>')
     path.write_text("".join([*parts, f'<script type="module">{script()}</script>']))
-    with opened(browser, path.as_uri()) as tab:
-        playwright.expect(tab.locator(".replay")).to_have_count(2)
+    with open_tab(path.as_uri()) as tab:
+        expect(tab.locator(".replay")).to_have_count(2)
         tab.locator(".replay").nth(1).focus()
         tab.keyboard.press("End")
         assert tab.locator(".count").all_inner_texts() == [f"0 / {NUM_STEPS}", f"{NUM_STEPS} / {NUM_STEPS}"]
@@ -242,14 +221,14 @@ def served(answers: dict[str, Callable[[dict[str, str]], str]]) -> Iterator[str]
             thread.join()
 
 
-def test_modules_fetch_an_episode_and_what_is_tried(browser: Browser, played: Played) -> None:
+def test_modules_fetch_an_episode_and_what_is_tried(open_tab: OpenTab, played: Played) -> None:
     asked: list[dict[str, str]] = []
 
     def fork(query: dict[str, str]) -> str:
         asked.append(query)
         return as_json(played.fork(int(query["moment"]), query["choice"], num_futures=20))
 
-    with served({"episode": lambda _: as_json(played.replay()), "fork": fork}) as url, opened(browser, url) as tab:
+    with served({"episode": lambda _: as_json(played.replay()), "fork": fork}) as url, open_tab(url) as tab:
         tab.locator("input[type=range]").fill("4")
         tab.select_option(".fork select", "Restore User1")
         tab.get_by_text("Play 1,000 futures").click()
@@ -259,7 +238,7 @@ def test_modules_fetch_an_episode_and_what_is_tried(browser: Browser, played: Pl
         likely = tab.locator(".thought button")
         if likely.count():
             likely.first.click()
-            playwright.expect(tab.locator(".outcomes tbody tr")).to_have_count(2)
+            expect(tab.locator(".outcomes tbody tr")).to_have_count(2)
 
 
 def test_what_fails_is_told(browser: Browser, played: Played) -> None:

@@ -1,4 +1,4 @@
-"""The page in a real browser. Each test leaves pictures in its temporary folder, for people to look at."""
+"""`run.py watch` in a real browser."""
 
 from __future__ import annotations
 
@@ -8,27 +8,53 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from pipeline.cage2.facts.order_names import order_name
+from pipeline.reading.folders import RunFolders
 from pipeline.types import EpisodesLost
+from pipeline.watch.listener import Listener
+from pipeline.watch.server import Server
+from tests.colours.sight import contrast
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright, which drives a browser, isn't installed")
-expect = sync_api.expect
+expect = pytest.importorskip("playwright.sync_api", reason="playwright, which drives a browser, is missing").expect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from playwright.sync_api import Page
 
+    from tests.browser.conftest import OpenTab, Writer
     from tests.pipeline.conftest import MakeRun
-    from tests.watch.conftest import OpenPage, Writer
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+class OpenPage(Protocol):
+    def __call__(self, view: str, *, width: int = 1400, dark: bool = False) -> AbstractContextManager[Page]: ...
+
+
+@pytest.fixture
+def open_page(tmp_path: Path, open_tab: OpenTab) -> Iterator[OpenPage]:
+    """Return what opens a view of the page over `tmp_path`."""
+    listener = Listener.open()
+    server = Server(RunFolders(tmp_path), listener)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+
+    def open_one(view: str, *, width: int = 1400, dark: bool = False) -> AbstractContextManager[Page]:
+        return open_tab(f"{listener.address}#{view}", width=width, dark=dark)
+
+    yield open_one
+    server.stop()
+    thread.join(timeout=30)
+    assert not thread.is_alive()
 
 
 def start(*arguments: str) -> subprocess.Popen[bytes]:
@@ -131,6 +157,19 @@ def test_the_map_of_orders_visit_by_visit(
         expect(page.locator(".cell", has_text="●")).to_have_count(0)
         page.get_by_label("Shaded by").select_option("std")
         expect(page.locator(".legend-line")).to_contain_text("uncertain")
+
+
+def test_what_stands_in_a_cell_of_the_map_can_be_read(open_page: OpenPage) -> None:
+    with open_page("runs") as page:
+        shades = page.evaluate(
+            """async () => {
+              const { shade } = await import(new URL("colours.js", document.querySelector("script[src]").src));
+              return Array.from({ length: 201 }, (_, each) => shade(each / 200));
+            }"""
+        )
+    text = {"#fff": (255, 255, 255), "#000": (0, 0, 0)}
+    ratios = [contrast(map(int, re.findall(r"\d+", each["background"])), text[each["text"]]) for each in shades]
+    assert min(ratios) >= 4.5
 
 
 def test_runs_are_chosen_and_compared(
