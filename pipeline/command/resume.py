@@ -55,6 +55,6 @@ def run(options: argparse.Namespace) -> int:
     total_episodes = make_config(change_speed(config, changes)).total_episodes
     changes.pop("total_episodes", None)
 
-    from pipeline.run.pipeline import Pipeline  # torch takes seconds to import, and mistakes are told before
+    from pipeline import Pipeline  # torch takes seconds to import, and mistakes are told before
 
     return run_to_end(Pipeline.resume(options.run, total_episodes, red_agent, **changes), options)
