@@ -47,11 +47,11 @@ install: .venv/installed
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --editable '.[train,cyborg]'
 	touch $@
 
 .venv/installed-dev: pyproject.toml .venv/installed
-	$(BIN)/pip install --quiet --editable '.[dev,plot,tensorboard]'
+	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
 clean:  ## remove the environment and caches, never the logs

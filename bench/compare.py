@@ -167,7 +167,7 @@ def _available(methods: list[str], engine: str) -> tuple[list[str], dict[str, st
     """Return the methods that can be had, and why the others can't."""
     left_out = {}
     if find_spec("ray") is None:
-        left_out["ray"] = "it is not installed (pip install '.[ray]')"
+        left_out["ray"] = "it is not installed (pip install 'cage2-pipeline[ray]')"
     if engine != "cyborg":
         left_out["prototype"] = "it builds CybORG environments (--engine cyborg)"
     left_out = {method: reason for method, reason in left_out.items() if method in methods}

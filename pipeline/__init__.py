@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Config", "Pipeline", "load_agent", "read_traces"]
 
+_NEEDS = {"Pipeline": ("training", "torch", "gpytorch")}
+"""What the base installation lacks of what is exported, for `extras.require`."""
 _HOMES = {
     "Config": "pipeline.config",
     "Pipeline": "pipeline.run.pipeline",
@@ -34,7 +36,15 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is exported when it is first asked for (PEP 562): workers never ask, and stay free of torch."""
+    """Import what is exported when it is first asked for (PEP 562): workers never ask, and stay free of torch.
+
+    Raises:
+        NotInstalledError: It needs an extra that isn't installed.
+    """
+    if name in _NEEDS:
+        from pipeline import extras
+
+        extras.require(*_NEEDS[name])
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     msg = f"module {__name__!r} has no attribute {name!r}"

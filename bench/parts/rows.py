@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.command.options import UsageError
+from pipeline import extras
 
 if TYPE_CHECKING:
     from parts.synthetic import Spread
@@ -136,12 +136,11 @@ def import_pyplot() -> Any:
     """Return matplotlib's pyplot, set up to draw to files only.
 
     Raises:
-        UsageError: It is not installed.
+        NotInstalledError: It is not installed.
     """
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        raise UsageError("--plot needs the extra: pip install '.[plot]'") from None
+    extras.require("--plot", "matplotlib")
+    import matplotlib as mpl
+
     mpl.use("Agg")
     from matplotlib import pyplot
 

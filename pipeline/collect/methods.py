@@ -47,7 +47,7 @@ def make_collector(
         faults_path: Where workers of this machine write their stacks when they crash or hang.
 
     Raises:
-        RayMissingError: Ray was asked for and can't be had.
+        NotInstalledError: Ray was asked for and can't be had.
     """
     if config.collector == "sequential":
         return SequentialCollector(game, ring, board)

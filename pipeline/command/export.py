@@ -14,7 +14,7 @@ from pipeline.command.options import MAX_EPISODES, UsageError, number_of
 from pipeline.command.process import OK
 from pipeline.evaluate.record import describe, make_report
 from pipeline.evaluate.scenario import PROTOCOL, Scenario
-from pipeline.export.names import Form, require_extra
+from pipeline.export.names import Form, require_packages
 from pipeline.export.room import require_room
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     num_episodes = number_of("--episodes", options.episodes, MAX_EPISODES)
     workflow_id = workflow_id_of(options.workflow)
     require_room(options.to)
-    require_extra(options.format)
+    require_packages(options.format)
 
     from pipeline.evaluate.trained import load_trained
     from pipeline.export.folder import export

@@ -62,7 +62,7 @@ def game_of(config: Config) -> GameSpec:
     """Return the game that a configuration asks for.
 
     Raises:
-        CyborgNotInstalledError: It is played on a CybORG that is not there.
+        NotInstalledError: It is played on a CybORG that is not there.
     """
     from pipeline.cage2.cyborg.env import require_cyborg
     from pipeline.collect.methods import game_spec

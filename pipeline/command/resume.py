@@ -57,6 +57,6 @@ def run(options: argparse.Namespace) -> int:
     changes.pop("total_episodes", None)
 
     with imports_for_good():
-        from pipeline.run.pipeline import Pipeline  # torch takes seconds to import, and mistakes are told before
+        from pipeline import Pipeline  # torch takes seconds to import, and mistakes are told before
 
     return run_to_end(Pipeline.resume(options.run, total_episodes, red_agent, **changes), options)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.command import wording
 from pipeline.command.process import INTERRUPTED, OK, handle_signals, let_the_loop_in, loop_factory, share_one_heap
-from pipeline.command.watch import require_extra
+from pipeline.command.watch import require_server
 from pipeline.errors import PipelineError
 from pipeline.printable import printable
 from pipeline.types import OrdersEvaluated, WorkflowFinished
@@ -56,7 +56,7 @@ def run_to_end(pipeline: Pipeline, options: argparse.Namespace) -> int:
         PipelineError: The run can't start, or failed.
     """
     if options.watch:
-        require_extra()
+        require_server()
     share_one_heap()
     let_the_loop_in()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:

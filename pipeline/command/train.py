@@ -88,6 +88,6 @@ def run(options: argparse.Namespace) -> int:
     config = make_config(given_options(options), options.config)
 
     with imports_for_good():
-        from pipeline.run.pipeline import Pipeline  # torch takes seconds to import, and mistakes are told before
+        from pipeline import Pipeline  # torch takes seconds to import, and mistakes are told before
 
     return run_to_end(Pipeline(config), options)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import nullcontext
-from importlib.util import find_spec
 from pathlib import Path
 
+from pipeline import extras
 from pipeline.command.options import UsageError
 from pipeline.command.process import INTERRUPTED, OK
 from pipeline.config import Config
-from pipeline.errors import SetupError
 
 OPTIONS: tuple[str, ...] = ("port", "no_browser", "log_dir")
 MAX_PORT = 65535
@@ -20,15 +19,6 @@ Show what runs have written, as a page on 127.0.0.1: how far they have come,
 learning curves, the map of orders, and runs side by side. It works while a run
 goes on, after its end and after a crash: it reads files, and a run doesn't
 know of it. It ends with Ctrl-C."""
-
-
-class WatchExtraMissingError(SetupError):
-    """What serves the page isn't installed."""
-
-    def __init__(self, module: str) -> None:
-        super().__init__(
-            f"the page needs the watch extra, and {module} isn't installed: pip install 'cage2-pipeline[watch]'"
-        )
 
 
 def set_up(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         SetupError: An option doesn't fit, the port is taken, or what serves the page isn't installed.
     """
-    require_extra()
+    require_server()
     port = _port(options.port)
 
     from pipeline.reading.folders import RunFolders  # NumPy, which a mistaken option need not wait for
@@ -78,15 +68,13 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-def require_extra() -> None:
-    """See that what serves the page is installed.
+def require_server() -> None:
+    """Check that what serves the page is installed.
 
     Raises:
-        WatchExtraMissingError: It isn't.
+        NotInstalledError: It isn't.
     """
-    for module in ("starlette", "uvicorn"):
-        if find_spec(module) is None:
-            raise WatchExtraMissingError(module)
+    extras.require("the page", "starlette", "uvicorn")
 
 
 def _port(text: str | None) -> int:

@@ -7,6 +7,7 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline import extras
 from pipeline.defenders.errors import UnusableAgentError
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def load(file: Path, arguments: Mapping[str, str]) -> Any:
         arguments: `algorithm`, one of `PACKAGES`, for a model whose file doesn't tell, and nothing else.
 
     Raises:
-        UnusableAgentError: The file is none of SB3's, its algorithm isn't known, or its package isn't installed.
+        UnusableAgentError: The file is none of SB3's, or its algorithm isn't known.
+        NotInstalledError: The algorithm's package isn't installed.
         Exception: What SB3 raises if it can't load it.
     """
     if unknown := [name for name in arguments if name != "algorithm"]:
@@ -39,12 +41,8 @@ def load(file: Path, arguments: Mapping[str, str]) -> Any:
     algorithm = arguments.get("algorithm") or algorithm_of(file)
     if algorithm not in PACKAGES:
         raise UnusableAgentError(f"--agent-arg algorithm={algorithm}: choose of {', '.join(PACKAGES)}")
-    try:
-        package = importlib.import_module(PACKAGES[algorithm])
-    except ModuleNotFoundError as error:
-        raise UnusableAgentError(
-            f"{file.name} is a model of {PACKAGES[algorithm]}, and {error.name} is not installed: pip install '.[sb3]'"
-        ) from None
+    extras.require(f"a model of {algorithm}", PACKAGES[algorithm])
+    package = importlib.import_module(PACKAGES[algorithm])
     return getattr(package, algorithm).load(file, device="cpu")
 
 

@@ -58,7 +58,7 @@ class Chosen:
             note_form: Called with the form of such an agent, when it has been made.
 
         Raises:
-            CyborgNotInstalledError: CybORG is asked for and not there.
+            NotInstalledError: CybORG is asked for and not there.
             EpisodeFailedError, DefenderFailedError: One can't be played.
         """
         game = self.game

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pipeline.export import card
 from pipeline.export.check import NUM_STEPS, AgentDiffersError, agent_in, num_differing
 from pipeline.export.form import exported
-from pipeline.export.names import require_extra
+from pipeline.export.names import require_packages
 from pipeline.export.room import ExportFolderError, require_room
 
 if TYPE_CHECKING:
@@ -43,12 +43,12 @@ def export(trained: Trained, report: Report, form: Form, folder: Path) -> Writte
 
     Raises:
         ExportFolderError: The folder isn't empty, or can't be written.
-        ExtraMissingError: What writes or checks this form isn't installed.
+        NotInstalledError: What writes or checks this form isn't installed.
         NoSourceError: This installation has no source text.
         AgentDiffersError: The agent doesn't play as the policy does. Nothing is written.
     """
     require_room(folder)
-    require_extra(form)
+    require_packages(form)
     made = exported(trained, form, card.facts(report, trained.config))
     with ExitStack() as undo:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import torch
@@ -14,18 +14,13 @@ from pipeline.cage2.facts.names import require
 from pipeline.cage2.facts.orders import ONE_HOTS
 from pipeline.numerics.linear_algebra import orthonormal
 from pipeline.numerics.normal import normals
-from pipeline.policy.params import PLAIN, USELESS, MlpShape, PolicyShape
+from pipeline.policy.params import PLAIN, USELESS, Initialisation, MlpShape, PolicyShape
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.cage2.blue.interface import Mask
     from pipeline.policy.params import MlpShape, PolicyShape
-
-Initialisation: TypeAlias = Literal["orthogonal", "uniform"]
-"""`orthogonal`: gain sqrt(2) in hidden layers, 0.01 in the actor's head, 1 in the critic's; biases 0
-(Engstrom et al. 2020, arXiv:2005.12729; CleanRL's `ppo.py`). `uniform`: +-1 / sqrt(inputs), as
-`torch.nn.Linear` does."""
 
 
 class ActorCritic(nn.Module):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias
 
 from pipeline.cage2.facts.order_names import NUM_WORKFLOWS, ORDER_SIZE
 from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
@@ -31,6 +31,10 @@ HIDDEN_SIZES: Final[HiddenSizes] = (64, 64)
 HIDDEN_STEP: Final = 32
 """What every hidden size is a multiple of, for the sake of machine code (`numerics.matrix.TILE`)."""
 MAX_HIDDEN_SIZE: Final = 1024
+Initialisation: TypeAlias = Literal["orthogonal", "uniform"]
+"""How first weights are drawn. `orthogonal`: gain sqrt(2) in hidden layers, 0.01 in the actor's head, 1 in the
+critic's; biases 0 (Engstrom et al. 2020, arXiv:2005.12729; CleanRL's `ppo.py`). `uniform`: +-1 / sqrt(inputs), as
+`torch.nn.Linear` does."""
 SHARED_POLICY: Final = NUM_WORKFLOWS
 """In the place of a workflow's id: the one policy that serves all orders."""
 USELESS: Final = -1e4

@@ -19,8 +19,8 @@ from pipeline.cage2.facts.order_names import order_name
 from pipeline.cage2.facts.orders import KENDALL
 from pipeline.errors import SetupError
 from pipeline.policy import network
-from pipeline.policy.network import ActorCritic, Initialisation
-from pipeline.policy.params import SHARED_POLICY
+from pipeline.policy.network import ActorCritic
+from pipeline.policy.params import SHARED_POLICY, Initialisation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.config import Config
-    from pipeline.policy.network import Initialisation
+    from pipeline.policy.params import Initialisation
 
 
 Estimator = Literal["gae", "returns"]

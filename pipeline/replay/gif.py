@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pipeline import extras
 from pipeline.cage2.show.render import FRAMES_PER_S, render_picture
-from pipeline.replay.errors import ReplayError
 from pipeline.replay.moments import views_of
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ def animation(trace: Trace) -> bytes:
     """Return an episode as a GIF that repeats for ever: the same for the same, by one version of Pillow.
 
     Raises:
-        ReplayError: Pillow isn't installed, or the episode can't be shown.
+        NotInstalledError: Pillow isn't installed.
+        ReplayError: The episode can't be shown.
     """
-    try:
-        from PIL import Image
-    except ImportError:
-        raise ReplayError("a GIF needs Pillow: pip install pillow") from None
+    extras.require("a GIF", "PIL")
+    from PIL import Image
+
     pictures = [_packed(render_picture(view)) for view in views_of(trace)]
     colours = np.unique(np.concatenate([np.unique(picture) for picture in pictures]))[:_MAX_COLOURS]
     palette = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1).astype(np.uint8).tobytes()

@@ -103,9 +103,7 @@ class Pipeline:
         Raises:
             RuntimeError: If the pipeline was entered before.
             AttackerNotFoundError: If there is no such Red agent of one's own, or not the one that the run began with.
-            CyborgNotInstalledError: If the CybORG that was asked for can't be had.
-            TrackerMissingError: If a tracker was asked for and isn't installed.
-            RayMissingError: If Ray was asked for and can't be had.
+            NotInstalledError: If the CybORG, a tracker or Ray was asked for and isn't installed.
             TooFewOpenFilesError: If the system allows fewer open files than the workers need.
             NoSuchDeviceError: If CUDA was asked for and can't be had.
             SharedMemoryFull: If the segments don't fit.

@@ -16,6 +16,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response, Strea
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from pipeline.extras import NotInstalledError
 from pipeline.reading.folders import UnknownRunError
 from pipeline.reading.glance import Glances
 from pipeline.reading.run import Reading
@@ -119,7 +120,7 @@ class Watch:
         num_visits = request.path_params["num_visits"]
         try:
             found = await run_sync(look, limiter=self._search_thread)
-        except ValueError as error:
+        except (NotInstalledError, ValueError) as error:
             return PlainTextResponse(str(error), 404)
         return _json(views.orders(found, num_visits) if found else None)
 

@@ -11,11 +11,12 @@ import signal
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ[_variable] = "1"  # a worker is one core's worth; more threads would fight over it
 
-from pipeline.cage2.cyborg.env import CyborgNotInstalledError, load_cyborg  # noqa: E402  # BLAS first
+from pipeline.cage2.cyborg.env import load_cyborg  # noqa: E402  # BLAS first
+from pipeline.extras import NotInstalledError  # noqa: E402
 from pipeline.play import rollout  # noqa: E402
 from pipeline.workers import shared as shared  # noqa: E402  # for the sake of the pages
 
-with contextlib.suppress(CyborgNotInstalledError):  # a worker that needs it says so
+with contextlib.suppress(NotInstalledError):  # a worker that needs it says so
     load_cyborg("csle")
 
 rollout.warm_up()

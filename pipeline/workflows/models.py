@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from pipeline import extras
 from pipeline.cage2.facts.order_names import NUM_HOST_TYPES, NUM_PAIRS, NUM_WORKFLOWS, PAIRS
 
 if TYPE_CHECKING:
@@ -105,7 +106,12 @@ PRIORS.setflags(write=False)
 
 @cache
 def covariances() -> npt.NDArray[np.float64]:
-    """Return what each model says of all orders: `[M, 120, 120]` float64, read-only."""
+    """Return what each model says of all orders: `[M, 120, 120]` float64, read-only.
+
+    Raises:
+        NotInstalledError: torch or gpytorch isn't installed.
+    """
+    extras.require("the Gaussian process over orders", "torch", "gpytorch")
     import torch  # takes seconds, and who asks for a policy may well never fit
 
     from pipeline.workflows.kernel import OrderKernel, features

@@ -7,10 +7,9 @@ import pkgutil
 import pytest
 
 import pipeline
-from pipeline.cage2.cyborg.env import CyborgNotInstalledError
 from pipeline.command.options import UsageError
 from pipeline.errors import PipelineError, SetupError, TravellingError
-from pipeline.observe.track.trackers import TrackerMissingError
+from pipeline.extras import NotInstalledError
 from pipeline.persist.checkpoint import CheckpointError
 from pipeline.persist.runs import RunFolderError
 from pipeline.ppo.update import NoSuchDeviceError, TrainingDivergedError
@@ -22,9 +21,8 @@ from pipeline.ppo.update import NoSuchDeviceError, TrainingDivergedError
         UsageError,
         RunFolderError,
         CheckpointError,
-        CyborgNotInstalledError,
         NoSuchDeviceError,
-        TrackerMissingError,
+        NotInstalledError,
     ],
 )
 def test_what_the_user_can_mend_before_the_start_is_a_setup_error(kind: type[Exception]) -> None:

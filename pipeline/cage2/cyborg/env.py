@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline import extras
 from pipeline.cage2.attackers.reference import is_reference
 from pipeline.cage2.cyborg.blue_table import BlueTable
 from pipeline.cage2.cyborg.generator import generator_kept
@@ -29,7 +30,8 @@ from pipeline.cage2.cyborg.subnets import subnets_listed_once
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.images import OT_SERVICE, PRIVILEGED_USERS
 from pipeline.cage2.facts.names import Package, UnknownRedAgentError, require
-from pipeline.errors import SetupError, TravellingError
+from pipeline.errors import TravellingError
+from pipeline.extras import NotInstalledError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -40,20 +42,11 @@ if TYPE_CHECKING:
 
 _MODULES: dict[Package, str] = {"csle": "csle_cyborg", "upstream": "CybORG"}
 
+_UPSTREAM_ADVICE = "clone github.com/cage-challenge/cage-challenge-2, run `pip install -e CybORG` in it"
+
 _HOST_INDEX = {name: index for index, name in enumerate(spec.HOST_NAMES)}
 _MALWARE_DENSITY = 0.9
 """Density from which on a file counts as malware in what Analyse finds."""
-
-
-class CyborgNotInstalledError(SetupError):
-    """The package that plays the game is not there."""
-
-    def __init__(self, package: Package) -> None:
-        advice = {
-            "csle": "run `pip install csle-cyborg==0.0.3`",
-            "upstream": "clone github.com/cage-challenge/cage-challenge-2, run `pip install -e CybORG` in it",
-        }
-        super().__init__(f"CybORG is not installed ({package}): {advice[package]}")
 
 
 class EpisodeNotStartedError(TravellingError, RuntimeError):
@@ -79,7 +72,7 @@ class CyborgEnv:
     Raises:
         UnknownRedAgentError: It is none of the three.
         AttackerNotFoundError: There is no such Red of one's own.
-        CyborgNotInstalledError: The package is not there.
+        NotInstalledError: The package is not there.
 
     Attributes:
         simulator: CybORG's state of the network, new with each reset.
@@ -277,12 +270,15 @@ def require_cyborg(package: Package) -> None:
 
     Raises:
         UnknownNameError: There is no such package.
-        CyborgNotInstalledError: It is not there.
+        NotInstalledError: It is not there.
     """
     require("CybORG", package, _MODULES)
+    if package == "csle":
+        extras.require("playing on CybORG", _MODULES[package])
+        return
     spec = importlib.util.find_spec(_MODULES[package])
     if spec is None or getattr(spec.loader, "is_csles", False):  # csle-cyborg under upstream's name (`upstream_name`)
-        raise CyborgNotInstalledError(package)
+        raise NotInstalledError("--cyborg upstream", _MODULES[package], _UPSTREAM_ADVICE)
 
 
 def load_cyborg(package: Package) -> Cyborg:
@@ -290,7 +286,7 @@ def load_cyborg(package: Package) -> Cyborg:
 
     Raises:
         UnknownNameError: There is no such package.
-        CyborgNotInstalledError: It is not there.
+        NotInstalledError: It is not there.
     """
     require_cyborg(package)
     with placeholders(NOT_NEEDED):

@@ -22,7 +22,7 @@ class RawCyborgEnv:
         package: Which CybORG.
 
     Raises:
-        CyborgNotInstalledError: The package is not there.
+        NotInstalledError: The package is not there.
 
     Attributes:
         actions: CybORG's objects of Blue's actions, by their ids.

@@ -59,7 +59,7 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         UnknownRedAgentError: There is no such Red agent.
         AttackerNotFoundError: There is none of one's own of that name.
         OptionError: Another argument is none of those.
-        CyborgNotInstalledError: CybORG is asked for and not there.
+        NotInstalledError: CybORG is asked for and not there.
     """
 
     metadata = {"render_modes": list(RENDER_MODES), "render_fps": FRAMES_PER_S}  # noqa: RUF012 - as gymnasium types it

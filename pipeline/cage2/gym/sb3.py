@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from stable_baselines3.common.vec_env import VecEnv
 
-from pipeline.cage2.gym.games import OptionError, check_reset_options
-from pipeline.cage2.show.render import render
+from pipeline import extras
+
+extras.require("Sb3VecEnv", "stable_baselines3")  # told in one line
+
+from stable_baselines3.common.vec_env import VecEnv  # noqa: E402
+
+from pipeline.cage2.gym.games import OptionError, check_reset_options  # noqa: E402
+from pipeline.cage2.show.render import render  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

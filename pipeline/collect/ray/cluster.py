@@ -26,10 +26,10 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
-from pipeline.collect.ray.errors import RayElsewhereError, RayMissingError, RayUnreachableError
+from pipeline import extras
+from pipeline.collect.ray.errors import RayElsewhereError, RayUnreachableError
 from pipeline.collect.ray.thread import RayThread
 
 if TYPE_CHECKING:
@@ -59,9 +59,8 @@ _TOKEN = secrets.token_hex(32)
 
 
 def require_ray() -> None:
-    """Raise `RayMissingError` if the extra isn't installed."""
-    if find_spec("ray") is None:
-        raise RayMissingError
+    """Raise `NotInstalledError` if Ray isn't installed."""
+    extras.require("--collector ray", "ray")
 
 
 @dataclass

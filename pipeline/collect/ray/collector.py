@@ -57,7 +57,7 @@ class RayCollector:
             debug: Poison records before they are played.
 
         Raises:
-            RayMissingError: Ray isn't installed.
+            NotInstalledError: Ray isn't installed.
         """
         ray_cluster.require_ray()
         self._game = game

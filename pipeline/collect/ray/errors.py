@@ -5,13 +5,6 @@ from __future__ import annotations
 from pipeline.errors import PipelineError, SetupError
 
 
-class RayMissingError(SetupError):
-    """Ray was asked for and isn't installed."""
-
-    def __init__(self) -> None:
-        super().__init__("--collector ray needs the extra: pip install '.[ray]' in the project's folder")
-
-
 class RayUnreachableError(SetupError):
     """There is no Ray cluster to be joined at the address."""
 
@@ -48,9 +41,8 @@ class RayActorsFailError(PipelineError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"Ray actors can't start: {reason}. Is cage2-pipeline installed on every node (`pip install '.[ray]'` in "
-            "the project's folder), in the Python that runs `ray start`, and is the token the same everywhere "
-            "(`ray get-auth-token`)?"
+            f"Ray actors can't start: {reason}. Is 'cage2-pipeline[ray]' installed on every node, in the "
+            "Python that runs `ray start`, and is the token the same everywhere (`ray get-auth-token`)?"
         )
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 from functools import partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from pipeline.errors import SetupError
+from pipeline import extras
 from pipeline.observe.track.tracking import Tracking
 from pipeline.persist.files import WriteError
 
@@ -18,25 +17,17 @@ if TYPE_CHECKING:
     from pipeline.observe.track.tracking import Tracker
 
 NAMES = {"tensorboard": "TensorBoard", "wandb": "Weights & Biases", "mlflow": "MLflow"}
-"""Of each tracker, by its option, which is its module's, its extra's and its folder's name as well."""
-
-
-class TrackerMissingError(SetupError):
-    """A tracker was asked for and isn't installed."""
-
-    def __init__(self, option: str) -> None:
-        super().__init__(f"--{option} needs the extra: pip install '.[{option}]'")
+"""Of each tracker, by its option, which is its module's, its package's and its folder's name as well."""
 
 
 def require_trackers(config: Config) -> None:
     """Check that the trackers that a run is to have are installed.
 
     Raises:
-        TrackerMissingError: One isn't.
+        NotInstalledError: One isn't.
     """
     for option in _asked_for(config):
-        if find_spec(option) is None:
-            raise TrackerMissingError(option)
+        extras.require(f"--{option}", option)
 
 
 def start_trackers(config: Config, run_dir: Path, total_episodes: int) -> list[Tracking]:

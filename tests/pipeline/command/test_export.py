@@ -11,7 +11,6 @@ import pytest
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.command.cli import main
 from pipeline.command.process import OK
-from pipeline.export import names
 from pipeline.export.names import Form
 
 if TYPE_CHECKING:
@@ -84,9 +83,9 @@ def test_a_model_is_evaluated_to_the_same_as_numpy_code(
 
 
 def test_what_is_missing_is_told_before_work_is_done(monkeypatch: pytest.MonkeyPatch, mistake: Mistake) -> None:
-    monkeypatch.setattr(names, "find_spec", lambda name: None if name == "onnxruntime" else name)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as if it were not installed
     assert mistake("export", "nowhere", "--to", "x", "--format", "onnx") == (
-        "--format onnx needs the extra: pip install '.[onnx]'"
+        "--format onnx needs onnxruntime: pip install 'cage2-pipeline[onnx]'"
     )
     assert mistake("export", "nowhere", "--to", "x").startswith("nowhere is not the folder of a run")
 

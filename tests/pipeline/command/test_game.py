@@ -4,10 +4,10 @@ import argparse
 
 import pytest
 
-from pipeline.cage2.cyborg.env import CyborgNotInstalledError
 from pipeline.command import game
 from pipeline.command.options import UsageError, given_options, make_config
 from pipeline.config import Config
+from pipeline.extras import NotInstalledError
 
 
 def test_what_is_given_is_played_and_the_rest_is_the_configurations() -> None:
@@ -21,7 +21,7 @@ def test_what_is_given_is_played_and_the_rest_is_the_configurations() -> None:
 
 
 def test_a_cyborg_that_is_not_there_is_told() -> None:
-    with pytest.raises(CyborgNotInstalledError, match="CybORG is not installed"):
+    with pytest.raises(NotInstalledError, match="--cyborg upstream needs CybORG"):
         game.game_of(Config(engine="cyborg", cyborg="upstream"))
 
 

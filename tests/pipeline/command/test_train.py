@@ -71,7 +71,7 @@ def test_a_full_shared_memory(mistake: Mistake) -> None:
 
 def test_tensorboard_without_its_extra(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)  # as if it were not installed
-    assert mistake("--tensorboard") == "--tensorboard needs the extra: pip install '.[tensorboard]'"
+    assert mistake("--tensorboard") == "--tensorboard needs tensorboard: pip install 'cage2-pipeline[tensorboard]'"
 
 
 def test_a_device_that_is_not_there(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ from pipeline.cage2.facts.names import UnknownNameError
 from pipeline.cage2.facts.orders import one_hot
 from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
 from pipeline.policy.forward import Actor
-from pipeline.policy.network import ActorCritic, Initialisation, create, network_inputs
-from pipeline.policy.params import PLAIN, PolicyShape
+from pipeline.policy.network import ActorCritic, create, network_inputs
+from pipeline.policy.params import PLAIN, Initialisation, PolicyShape
 
 CPU = torch.device("cpu")
 

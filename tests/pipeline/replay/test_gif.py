@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.cage2.show.render import render_picture
-from pipeline.replay.errors import ReplayError
+from pipeline.extras import NotInstalledError
 from pipeline.replay.gif import animation
 from pipeline.replay.moments import views_of
 
@@ -31,5 +31,5 @@ def test_each_picture_is_that_of_its_moment(played: Played) -> None:
 
 def test_without_pillow_it_says_what_to_install(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(ReplayError, match="a GIF needs Pillow: pip install pillow"):
+    with pytest.raises(NotInstalledError, match="a GIF needs PIL: pip install"):
         animation(played.trace)

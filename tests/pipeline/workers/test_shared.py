@@ -153,7 +153,7 @@ def test_ctrl_c_is_for_the_parent_to_decide(stage: Stage, start: Any) -> None:
     [
         ({"red_agent": "PinkAgent"}, "UnknownRedAgentError: unknown Red agent 'PinkAgent'"),
         ({"red_agent": "PinkAgent", "engine": "fast"}, "UnknownRedAgentError: unknown Red agent 'PinkAgent'"),
-        ({"cyborg": "upstream"}, "CyborgNotInstalledError: CybORG is not installed"),
+        ({"cyborg": "upstream"}, "NotInstalledError: --cyborg upstream needs CybORG"),
     ],
 )
 def test_a_worker_that_cannot_start_says_why(stage: Stage, start: Any, wrong: dict[str, Any], reason: str) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from pipeline.cage2.cyborg.env import (
     CyborgEnv,
-    CyborgNotInstalledError,
     EpisodeNotStartedError,
     load_cyborg,
     require_cyborg,
@@ -19,6 +18,7 @@ from pipeline.cage2.env import Cage2Env
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.images import RECORDED_ADDRESS
 from pipeline.cage2.facts.names import UnknownNameError, UnknownRedAgentError
+from pipeline.extras import NotInstalledError
 
 Policy = Callable[[random.Random, Any], int]
 
@@ -206,7 +206,7 @@ def test_a_missing_package_is_named_with_the_way_to_get_it(monkeypatch: pytest.M
     require_cyborg("csle")
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.delitem(sys.modules, "CybORG", raising=False)
-    with pytest.raises(CyborgNotInstalledError, match="cage-challenge-2"):
+    with pytest.raises(NotInstalledError, match="cage-challenge-2"):
         CyborgEnv("B_lineAgent", "upstream")
 
 

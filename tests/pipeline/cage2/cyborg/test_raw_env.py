@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from pipeline.cage2.cyborg import upstream_name
-from pipeline.cage2.cyborg.env import CyborgEnv, CyborgNotInstalledError, EpisodeNotStartedError
+from pipeline.cage2.cyborg.env import CyborgEnv, EpisodeNotStartedError
 from pipeline.cage2.cyborg.raw_env import RawCyborgEnv
+from pipeline.extras import NotInstalledError
 
 
 @pytest.mark.parametrize("red_agent", ["B_lineAgent", "RedMeanderAgent"])
@@ -49,5 +50,5 @@ def test_csles_under_upstreams_name_is_not_upstream(monkeypatch: pytest.MonkeyPa
         if installed:
             monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
             upstream_name.install()
-        with pytest.raises(CyborgNotInstalledError):
+        with pytest.raises(NotInstalledError):
             RawCyborgEnv("SleepAgent", "upstream")

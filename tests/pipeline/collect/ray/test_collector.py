@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import os
 import signal
 import sys
@@ -27,11 +26,11 @@ from pipeline.collect.ray.collector import RayCollector
 from pipeline.collect.ray.errors import (
     RayActorsFailError,
     RayElsewhereError,
-    RayMissingError,
     RayNodeDiffersError,
     RayStoreError,
     RayWithoutCpusError,
 )
+from pipeline.extras import NotInstalledError
 from pipeline.play.game import GameSpec, PlayEpisode
 from pipeline.play.record import read_failure
 from pipeline.workers import ray as ray_player
@@ -487,7 +486,6 @@ async def test_debug_finds_what_an_actor_has_not_written(open_stage: OpenStage) 
 
 
 async def test_without_the_extra_it_says_what_to_install(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(ray_cluster, "find_spec", lambda name: None if name == "ray" else find_spec(name))
-    with pytest.raises(RayMissingError, match=r"pip install '\.\[ray\]' in"):
+    monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
+    with pytest.raises(NotInstalledError, match="--collector ray needs ray: pip install"):
         RayCollector(stage.spec.game, stage.ring, stage.board, 1, "local", debug=False)
