@@ -43,6 +43,7 @@ class Stream(IntEnum):
     COMPARISON_AGENT = 10
     FUTURE_ENVIRONMENT = 11
     FUTURE_ACTIONS = 12
+    BOOTSTRAP = 13
 
 
 class Purpose(Enum):

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Final, Protocol
 
 from native_buffers.errors import NativeBufferError, SharedMemoryFull
-from pipeline.command import evaluate, export, info, replay, report, resume, trace, train, watch
+from pipeline.command import compare, evaluate, experiment, export, info, replay, report, resume, trace, train, watch
 from pipeline.command.options import Parser, UsageError, unknown_argument
 from pipeline.command.process import FAILED, INTERRUPTED, USAGE
 from pipeline.command.terminal import tell
@@ -36,6 +36,8 @@ class Command(Protocol):
 COMMANDS: Final[Mapping[str, Command]] = {
     "train": train,
     "resume": resume,
+    "experiment": experiment,
+    "compare": compare,
     "evaluate": evaluate,
     "trace": trace,
     "replay": replay,
@@ -89,3 +91,7 @@ def _with_command(arguments: list[str]) -> list[str]:
         choices = f"{', '.join(names)} or {last}"
         raise UsageError(f"unknown command {arguments[0]!r:.60}: choose {choices} (see run.py --help)")
     return ["train", *arguments]
+
+
+if __name__ == "__main__":  # an experiment's runs
+    raise SystemExit(main())

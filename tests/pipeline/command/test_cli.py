@@ -43,7 +43,7 @@ ROOT = Path(__file__).parents[3]
         ("--workflow enterprise - ", "unexpected '-': an order is one argument. Put it into quotes, else the shell"),
         (
             "trayn",
-            "unknown command 'trayn': choose train, resume, evaluate, trace, replay, export, watch, report or info",
+            "unknown command 'trayn': choose train, resume, experiment, compare, evaluate, ",
         ),
         ("--run-name a/b", "--run-name a/b: doesn't fit. Name of the run's folder"),
         ("--run-name ../a", "--run-name ../a: doesn't fit. Name of the run's folder"),
