@@ -70,15 +70,26 @@ def run(options: argparse.Namespace) -> int:
         SetupError: There is no such run, or none that has ended.
     """
     by = compared_by(options)
+    run_dirs, names = runs_in(options.runs)
+    show(comparison_of(run_dirs, names, by), as_json=options.json)
+    return OK
+
+
+def runs_in(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
+    """Return the folders of runs, those in experiments' folders among them, and the names of experiments' variants.
+
+    Raises:
+        SetupError: An experiment's file is damaged, or it has no run yet.
+    """
     from pipeline.experiment.folder import is_experiment, read_plan
 
     run_dirs: list[Path] = []
     names: dict[Path, str] = {}
-    for path in options.runs:
+    for path in paths:
         if not is_experiment(path):
             run_dirs.append(path)
             continue
-        prefix = "" if len(options.runs) == 1 else f"{path.resolve().name}: "
+        prefix = "" if len(paths) == 1 else f"{path.resolve().name}: "
         planned = {run.run_dir: f"{prefix}{run.variant}" for run in read_plan(path).runs(path, {})}
         begun = [run_dir for run_dir in planned if (run_dir / "config.json").exists()]
         if not begun:
@@ -87,8 +98,7 @@ def run(options: argparse.Namespace) -> int:
             tell(f"note: {len(planned) - len(begun)} of {len(planned)} runs of {shown(path)} have not begun")
         run_dirs += begun
         names |= planned
-    show(comparison_of(run_dirs, names, by), as_json=options.json)
-    return OK
+    return run_dirs, names
 
 
 def compared_by(options: argparse.Namespace) -> dict[str, Any]:
@@ -132,11 +142,17 @@ def show(comparison: Comparison, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(told.as_json(comparison), indent=2) + "\n")
         return
     from rich.console import Console
+    from rich.table import Table
 
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = 160
-    for table in told.tables(comparison):
+    for sheet in told.sheets(comparison):
+        table = Table(title=sheet.title)
+        for place, name in enumerate(sheet.head):
+            table.add_column(name, justify="right" if place else "left")
+        for row in sheet.rows:
+            table.add_row(*row)
         console.print(table)
     for note in told.notes(comparison):
         console.print(note, soft_wrap=not console.is_terminal)

@@ -61,6 +61,8 @@ class Variant:
     name: str
     seeds: tuple[int, ...]
     num_without_defender: int
+    typical: str
+    """The folder of the run of the median greedy return, of an even number the worse of the two."""
     greedy: Measure
     sampled: Measure
     compliance: Measure
@@ -174,10 +176,12 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _variant(name: str, runs: Sequence[Outcome], thresholds: Sequence[float], window: int) -> Variant:
     greedy = np.array([run.greedy for run in runs])
+    typical = runs[int(np.argsort(greedy, kind="stable")[(len(runs) - 1) // 2])]
     return Variant(
         name=name,
         seeds=tuple(run.config.seed for run in runs),
         num_without_defender=sum(run.defender is None for run in runs),
+        typical=str(typical.run_dir),
         greedy=_measure(greedy),
         sampled=_measure(np.array([run.sampled for run in runs])),
         compliance=_measure(np.array([run.compliance for run in runs])),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
-
-from rich.table import Table
 
 from pipeline.experiment.statistics import LEAST_SEEDS
 
@@ -17,10 +15,19 @@ if TYPE_CHECKING:
     from pipeline.experiment.statistics import Interval
 
 
-def tables(comparison: Comparison) -> Iterator[Table]:
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table, wherever it is drawn; its first column names the rows."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def sheets(comparison: Comparison) -> Iterator[Sheet]:
     """Yield the comparison's tables."""
     yield _worth(comparison)
-    if comparison.improvements:
+    if comparison.best is not None:
         yield _improvements(comparison)
     yield _thresholds(comparison)
 
@@ -59,48 +66,44 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     return {"least_seeds": LEAST_SEEDS, **_finite(asdict(comparison))}
 
 
-def _worth(comparison: Comparison) -> Table:
-    table = Table(title="What the defenders are worth: fresh episodes of each run, 95 % over seeds")
-    table.add_column("variant")
-    table.add_column("seeds", justify="right")
-    for name in ("greedy return, IQM", "median", "lowest to highest", "sampled, IQM", "compliance, IQM"):
-        table.add_column(name, justify="right")
-    for variant in comparison.variants:
-        greedy = variant.greedy
-        table.add_row(
-            variant.name,
-            str(len(variant.seeds)),
-            _interval(greedy.interquartile_mean),
-            _median(greedy),
-            f"{_figure(greedy.lowest)} to {_figure(greedy.highest)}",
-            _interval(variant.sampled.interquartile_mean),
-            _interval(variant.compliance.interquartile_mean, digits=2),
-        )
-    return table
-
-
-def _improvements(comparison: Comparison) -> Table:
-    table = Table(title="Probability that a run of the one is better than a run of the other: greedy return, 95 %")
-    table.add_column("variant")
-    table.add_column("over")
-    table.add_column("probability", justify="right")
-    for each in comparison.improvements:
-        if each.variant == comparison.best:
-            table.add_row(each.variant, each.over, _interval(each.probability, digits=2))
-    return table
-
-
-def _thresholds(comparison: Comparison) -> Table:
-    table = Table(
-        title=f"Returns reached: share of defenders above, and episodes until the last {comparison.window:,} of "
-        "training came there, median"
+def _worth(comparison: Comparison) -> Sheet:
+    return Sheet(
+        "What the defenders are worth: fresh episodes of each run, 95 % over seeds",
+        ("variant", "seeds", "greedy return, IQM", "median", "lowest to highest", "sampled, IQM", "compliance, IQM"),
+        tuple(
+            (
+                variant.name,
+                str(len(variant.seeds)),
+                _interval(variant.greedy.interquartile_mean),
+                _median(variant.greedy),
+                f"{_figure(variant.greedy.lowest)} to {_figure(variant.greedy.highest)}",
+                _interval(variant.sampled.interquartile_mean),
+                _interval(variant.compliance.interquartile_mean, digits=2),
+            )
+            for variant in comparison.variants
+        ),
     )
-    table.add_column("variant")
-    for threshold in comparison.variants[0].thresholds if comparison.variants else ():
-        table.add_column(f"{threshold.threshold:g}", justify="right")
-    for variant in comparison.variants:
-        table.add_row(variant.name, *_reached(variant))
-    return table
+
+
+def _improvements(comparison: Comparison) -> Sheet:
+    return Sheet(
+        "Probability that a run of the one is better than a run of the other: greedy return, 95 %",
+        ("variant", "over", "probability"),
+        tuple(
+            (each.variant, each.over, _interval(each.probability, digits=2))
+            for each in comparison.improvements
+            if each.variant == comparison.best
+        ),
+    )
+
+
+def _thresholds(comparison: Comparison) -> Sheet:
+    return Sheet(
+        "Returns reached: share of defenders above, and episodes until the last "
+        f"{comparison.window:,} of training came there, median",
+        ("variant", *(f"{each.threshold:g}" for each in comparison.variants[0].thresholds)),
+        tuple((variant.name, *_reached(variant)) for variant in comparison.variants),
+    )
 
 
 def _reached(variant: Variant) -> Iterator[str]:

@@ -39,6 +39,7 @@ def test_runs_that_differ_in_their_seeds_alone_are_one_variant(ended_run: EndedR
     assert good.greedy.interquartile_mean is not None
     assert good.greedy.interquartile_mean.estimate == pytest.approx((-14.0 - 14.5 - 14.0) / 3)
     assert (bad.greedy.lowest, bad.greedy.median, bad.greedy.highest) == (-18.3, -16.5, -14.0)
+    assert good.typical.endswith("a-0")  # of the two at -14 the first
     both = {(each.variant, each.over): each.probability.estimate for each in comparison.improvements}
     won = sum((one > other) + 0.5 * (one == other) for one in GOOD for other in BAD)
     assert both["gp_beta=1.0", "gp_beta=3.0"] == pytest.approx(won / 25)

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import json
-from io import StringIO
 from typing import TYPE_CHECKING
-
-from rich.console import Console
 
 from pipeline.experiment import told
 from pipeline.experiment.comparison import compare
@@ -29,11 +27,10 @@ def compared(ended_run: EndedRun, num_seeds: int, worse_by: float) -> Comparison
 
 
 def text(comparison: Comparison) -> str:
-    console = Console(width=160, file=StringIO())
-    for table in told.tables(comparison):
-        console.print(table)
-    assert isinstance(console.file, StringIO)
-    return console.file.getvalue() + "\n".join(told.notes(comparison))
+    sheets = list(told.sheets(comparison))
+    assert all(len(row) == len(sheet.head) for sheet in sheets for row in sheet.rows)
+    cells = [cell for sheet in sheets for cell in (sheet.title, *sheet.head, *itertools.chain(*sheet.rows))]
+    return "\n".join([*cells, *told.notes(comparison)])
 
 
 def test_every_figure_has_its_interval(ended_run: EndedRun) -> None:
