@@ -44,6 +44,7 @@ class Stream(IntEnum):
     FUTURE_ENVIRONMENT = 11
     FUTURE_ACTIONS = 12
     NAMES = 13
+    BOOTSTRAP = 14
 
 
 class Purpose(Enum):

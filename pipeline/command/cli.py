@@ -7,7 +7,20 @@ import sys
 from typing import TYPE_CHECKING, Final, Protocol
 
 from native_buffers.errors import NativeBufferError, SharedMemoryFull
-from pipeline.command import evaluate, export, info, replay, report, resume, trace, train, verify, watch
+from pipeline.command import (
+    compare,
+    evaluate,
+    experiment,
+    export,
+    info,
+    replay,
+    report,
+    resume,
+    trace,
+    train,
+    verify,
+    watch,
+)
 from pipeline.command.options import Parser, UsageError, unknown_argument
 from pipeline.command.process import FAILED, INTERRUPTED, USAGE
 from pipeline.command.terminal import tell
@@ -37,6 +50,8 @@ class Command(Protocol):
 COMMANDS: Final[Mapping[str, Command]] = {
     "train": train,
     "resume": resume,
+    "experiment": experiment,
+    "compare": compare,
     "evaluate": evaluate,
     "trace": trace,
     "replay": replay,
@@ -86,3 +101,7 @@ def _with_command(arguments: list[str]) -> list[str]:
         advice = f"did you mean {near[0]}?" if near else f"choose {', '.join(names)} or {last} (see run.py --help)"
         raise UsageError(f"unknown command {arguments[0]!r:.60}: {advice}")
     return ["train", *arguments]
+
+
+if __name__ == "__main__":  # an experiment's runs
+    raise SystemExit(main())

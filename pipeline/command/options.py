@@ -93,7 +93,17 @@ def make_config(options: Mapping[str, Any], file: Path | None = None) -> Config:
         UsageError: For a value that doesn't fit, an unknown key, or a file that can't be read.
         RecipeError: For hyper-parameters that don't go together.
     """
-    from_file = _read_toml(file) if file else {}
+    return config_of(options, read_toml("--config", file) if file else {}, file)
+
+
+def config_of(options: Mapping[str, Any], from_file: Mapping[str, Any], file: Path | None) -> Config:
+    """Return the configuration of options and a file's values, as `make_config` does.
+
+    Args:
+        options: As there.
+        from_file: What was read.
+        file: From where, for what is told of mistakes.
+    """
     _check_types(from_file, file)
     values = {**from_file, **options}
     if TABLE in from_file:  # the file's has others than the options', or is no table, which is told
@@ -127,6 +137,24 @@ def given_options(namespace: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
+def as_arguments(values: Mapping[str, Any]) -> list[str]:
+    """Return the options that give configuration values: what `given_options` makes of them again.
+
+    Args:
+        values: By name, as `Config.model_dump` has them. What is None is left out.
+    """
+    arguments = []
+    for name, value in values.items():
+        if name == TABLE:
+            arguments += as_arguments({f"{TABLE}.{key}": each for key, each in value.items()})
+        elif isinstance(value, bool):
+            arguments.append(_flag(name) if value else f"--no-{_flag(name).removeprefix('--')}")
+        elif value is not None and name in FIELDS:
+            text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            arguments.append(f"{_flag(name)}={text}")
+    return arguments
+
+
 def unknown_argument(argument: str, known: tuple[str, ...]) -> UsageError:
     """Return what to tell of an argument that no option takes.
 
@@ -157,14 +185,23 @@ def _add_option(group: argparse._ArgumentGroup, name: str, field: FieldInfo) -> 
         group.add_argument(_flag(name), metavar=_metavar(name, field), **keywords)
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
+def read_toml(what: str, file: Path) -> dict[str, Any]:
+    """Return what a file of TOML holds.
+
+    Args:
+        what: The option that named it.
+        file: Its path.
+
+    Raises:
+        UsageError: It can't be read.
+    """
     try:
         with file.open("rb") as stream:
             return tomllib.load(stream)
     except OSError as error:
-        raise UsageError(f"--config {file}: {error.strerror}") from None
+        raise UsageError(f"{what} {file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"--config {file}: not valid TOML: {error}") from None
+        raise UsageError(f"{what} {file}: not valid TOML: {error}") from None
 
 
 def _other_type(value: object, annotation: object) -> str | None:

@@ -7,8 +7,10 @@ import contextlib
 import ctypes
 import gc
 import os
+import select
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -20,19 +22,24 @@ Result = TypeVar("Result")
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
-_ENDS = ("SIGTERM", "SIGHUP", "SIGUSR1")
+ENDS = ("SIGTERM", "SIGHUP", "SIGUSR1")
 """Signals that ask a program to end, beside Ctrl-C's."""
-_STDOUT, _STDERR = 1, 2
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
 _M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
 _SWITCH_INTERVAL_S = 0.0005
 
 
-def handle_signals(pipeline: Pipeline, note: Callable[[str], None]) -> None:
+def handle_signals(pipeline: Pipeline, note: Callable[[str], None], *, end_with_stdin: bool = False) -> None:
     """Let the first signal end the run after the update in progress (an evaluation at once), and a further one at once.
 
     SIGUSR1 is what clusters send before they take a machine away.
     SIGHUP is left alone where it is ignored, as `nohup` wants it.
+
+    Args:
+        pipeline: The run, entered.
+        note: Tells the user something.
+        end_with_stdin: Let the end of standard input count as a signal, too.
     """
     num_signals = 0
 
@@ -43,7 +50,30 @@ def handle_signals(pipeline: Pipeline, note: Callable[[str], None]) -> None:
             note("stopping after the update in progress, an evaluation at once; once more stops at once")
         pipeline.stop(now=num_signals > 1)
 
-    _have_handled(("SIGINT", *_ENDS), stop)
+    have_handled(("SIGINT", *ENDS), stop)
+    if end_with_stdin:
+        loop = asyncio.get_running_loop()
+
+        def wait_for_the_end() -> None:
+            while not stdin_has_ended(timeout_s=None):
+                pass
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the run has ended by itself
+                loop.call_soon_threadsafe(stop)
+
+        threading.Thread(target=wait_for_the_end, name="cage2-stdin", daemon=True).start()
+
+
+def stdin_has_ended(timeout_s: float | None = 0) -> bool:
+    """Return whether standard input has come to its end, or is closed. What is written to it is thrown away.
+
+    Args:
+        timeout_s: How long to wait for something; None for as long as it takes.
+    """
+    try:
+        readable, _, _ = select.select([_STDIN], [], [], timeout_s)
+        return bool(readable) and not os.read(_STDIN, 1 << 16)
+    except OSError:
+        return True
 
 
 def run_to_result(coroutine: Coroutine[Any, Any, Result]) -> Result:
@@ -56,7 +86,7 @@ def run_to_result(coroutine: Coroutine[Any, Any, Result]) -> Result:
     async def cancelled_by_signals() -> Result:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a coroutine that runs
-        _have_handled(_ENDS, task.cancel)
+        have_handled(ENDS, task.cancel)
         return await coroutine
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:  # which Ctrl-C cancels
@@ -66,7 +96,8 @@ def run_to_result(coroutine: Coroutine[Any, Any, Result]) -> Result:
             raise KeyboardInterrupt from None
 
 
-def _have_handled(names: Iterable[str], handler: Callable[[], object]) -> None:
+def have_handled(names: Iterable[str], handler: Callable[[], object]) -> None:
+    """Have the running loop call a handler for each of these signals, by name."""
     loop = asyncio.get_running_loop()
     for name in names:
         if hasattr(signal, name) and not (name == "SIGHUP" and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN):

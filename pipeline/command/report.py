@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.command.compare import comparison_of, runs_in
 from pipeline.command.options import MAX_EPISODES, number_of
 from pipeline.command.process import OK
 from pipeline.report.errors import ReportError
@@ -15,14 +16,18 @@ from pipeline.report.errors import ReportError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.experiment.comparison import Comparison
+
 OPTIONS: tuple[str, ...] = ("output", "episodes", "force")
 DESCRIPTION = """\
 Write what runs have found to one page that needs nothing else: it opens from
-disk, without a network, and can be mailed or printed. Several runs are compared."""
+disk, without a network, and can be mailed or printed. Several runs are compared;
+of an experiment all runs are, and each variant's typical one is told of."""
 EPILOG = """\
 examples:
   python run.py report logs/tuesday
   python run.py report logs/tuesday logs/wednesday -o both.html
+  python run.py report logs/rates -o rates.html
 
 A run's defender plays the nine games of CAGE-2 afresh, and two of its episodes
 are in the page, to be looked at step by step. The same runs give the same bytes.
@@ -34,7 +39,9 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `report` its options."""
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="runs' folders, e.g. logs/tuesday")
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", type=Path, help="runs' folders, e.g. logs/tuesday, or experiments'"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("report.html"), metavar="FILE", help="the page [report.html]"
     )
@@ -60,16 +67,21 @@ def run(options: argparse.Namespace) -> int:
         raise ReportError(f"{str(output)!r:.200} is there already: choose another -o, or --force to write over it")
     if not output.absolute().parent.is_dir():
         raise ReportError(f"there is no folder {str(output.parent)!r:.200} for -o {output.name!r:.100}")
+    from pipeline.experiment.folder import is_experiment
     from pipeline.persist.latest import find_run
 
-    run_dirs = [find_run(path) for path in options.runs]
-    text = _page(run_dirs, num_episodes)
+    run_dirs = [find_run(path) for path in options.runs if not is_experiment(path)]
+    over_seeds = None
+    if experiments := [path for path in options.runs if is_experiment(path)]:
+        over_seeds = comparison_of(*runs_in(experiments), {})
+        run_dirs += [Path(variant.typical) for variant in over_seeds.variants]
+    text = _page(run_dirs, num_episodes, over_seeds)
     _write(output, text)
     sys.stdout.write(f"{output}: {len(text.encode()) / 1e6:.1f} MB, {len(run_dirs)} run{'s'[: len(run_dirs) > 1]}\n")
     return OK
 
 
-def _page(run_dirs: Sequence[Path], num_episodes: int) -> str:
+def _page(run_dirs: Sequence[Path], num_episodes: int, over_seeds: Comparison | None) -> str:
     from pipeline.evaluate.progress import progress
     from pipeline.numerics.compiled import must_be_compiled
     from pipeline.play import rollout
@@ -79,7 +91,7 @@ def _page(run_dirs: Sequence[Path], num_episodes: int) -> str:
     if must_be_compiled(rollout.play):
         sys.stderr.write("note: compiling first, once, about 10 s\n")
     with progress(num_played(num_episodes) * len(run_dirs)) as note_progress:
-        return page([gather(run_dir, num_episodes, note_progress) for run_dir in run_dirs])
+        return page([gather(run_dir, num_episodes, note_progress) for run_dir in run_dirs], over_seeds)
 
 
 def _write(output: Path, text: str) -> None:

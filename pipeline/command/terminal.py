@@ -9,7 +9,15 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 from pipeline.command import wording
-from pipeline.command.process import INTERRUPTED, OK, handle_signals, let_the_loop_in, loop_factory, share_one_heap
+from pipeline.command.process import (
+    INTERRUPTED,
+    OK,
+    handle_signals,
+    let_the_loop_in,
+    loop_factory,
+    share_one_heap,
+    stdin_has_ended,
+)
 from pipeline.command.watch import require_server
 from pipeline.errors import PipelineError
 from pipeline.printable import printable
@@ -35,6 +43,11 @@ def add_display_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how a run is shown."""
     shown = parser.add_argument_group("how it is shown")
     shown.add_argument("--watch", action="store_true", help="also as a page in a browser, as long as it goes on")
+    shown.add_argument(
+        "--end-with-stdin",
+        action="store_true",
+        help="end when standard input does, as after Ctrl-C: for programs that start runs",
+    )
     display = shown.add_mutually_exclusive_group()
     display.add_argument("--quiet", action="store_true", help="print the end of the run only")
     display.add_argument("--verbose", action="store_true", help="a log line for every update, no live display")
@@ -57,6 +70,8 @@ def run_to_end(pipeline: Pipeline, options: argparse.Namespace) -> int:
     """
     if options.watch:
         require_server()
+    if options.end_with_stdin and stdin_has_ended():  # whoever started this is gone
+        return INTERRUPTED
     share_one_heap()
     let_the_loop_in()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -78,7 +93,7 @@ async def _run_to_end(pipeline: Pipeline, options: argparse.Namespace) -> int:
             if not options.quiet:
                 for text in wording.notes(pipeline.config):
                     note(text)
-            handle_signals(pipeline, note)
+            handle_signals(pipeline, note, end_with_stdin=options.end_with_stdin)
             try:
                 with _display(pipeline, options) as show:
                     async for event in pipeline.events():

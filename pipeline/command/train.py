@@ -13,6 +13,8 @@ OPTIONS: tuple[str, ...] = tuple(FIELDS)
 _USAGE: Final = """\
 run.py [train] [OPTION ...]
        run.py resume RUN [OPTION ...]
+       run.py experiment [FILE.toml|EXPERIMENT] [OPTION ...]
+       run.py compare RUN|EXPERIMENT ... [OPTION ...]
        run.py evaluate RUN|CHECKPOINT|random|sleep|restore [OPTION ...]
        run.py trace RUN|CHECKPOINT|random|sleep|restore [OPTION ...]
        run.py export RUN|CHECKPOINT --to DIR [OPTION ...]
@@ -26,6 +28,9 @@ commands (each has a --help of its own):
   train     start a run; `run.py --workers 2` is `run.py train --workers 2`
   resume    go on with a run that was stopped or killed, exactly where it was,
             or with a larger budget
+  experiment
+            train variants with several seeds each, side by side, as one
+  compare   compare runs over their seeds, with intervals
   evaluate  play a run's policy, or an agent to compare it with, as CAGE-2 does
   trace     show an episode step by step, or write it down
   export    write a run's policy to a folder that needs NumPy alone, or torch,
@@ -45,6 +50,8 @@ examples:
   python run.py --recipe thorough --ppo.learning-rate 3e-4
   python run.py --init-from logs/tuesday --profile leaderboard
   python run.py resume logs/tuesday
+  python run.py experiment --seeds 5 --vary ppo.learning-rate=1e-3,3e-4
+  python run.py compare logs/rates
   python run.py evaluate logs/tuesday
   python run.py trace logs/tuesday --episode 417
   python run.py export logs/tuesday --to defender

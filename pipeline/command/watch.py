@@ -23,11 +23,15 @@ know of it. It ends with Ctrl-C."""
 
 def set_up(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `watch` its options."""
-    parser.usage = "run.py watch [RUN ...] [OPTION ...]"
+    parser.usage = "run.py watch [RUN ... | EXPERIMENT] [OPTION ...]"
     parser.description = DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
-        "runs", type=Path, nargs="*", metavar="RUN", help="folders of runs; by default all of --log-dir"
+        "runs",
+        type=Path,
+        nargs="*",
+        metavar="RUN",
+        help="folders of runs, or one of an experiment, which has all of its own; by default all of --log-dir",
     )
     parser.add_argument("--port", metavar="N", help="to listen on; by default one that is free")
     parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
@@ -52,12 +56,16 @@ def run(options: argparse.Namespace) -> int:
     require_server()
     port = _port(options.port)
 
-    from pipeline.reading.folders import RunFolders  # NumPy, which a mistaken option need not wait for
+    from pipeline.experiment.folder import is_experiment  # NumPy, which a mistaken option need not wait for
+    from pipeline.reading.folders import RunFolders
     from pipeline.watch.browser import opened
     from pipeline.watch.listener import Listener
     from pipeline.watch.server import Server
 
-    folders, listener = RunFolders(options.log_dir, options.runs), Listener.open(port)
+    log_dir, runs = options.log_dir, options.runs
+    if len(runs) == 1 and is_experiment(runs[0]):
+        log_dir, runs = runs[0], []
+    folders, listener = RunFolders(log_dir, runs), Listener.open(port)
     sys.stdout.write(f"{listener.address}\n")
     sys.stdout.flush()
     with nullcontext() if options.no_browser else opened(listener.address):

@@ -92,13 +92,17 @@ def summary(finished: RunFinished, last_visit: WorkflowFinished | None, config: 
         yield f"go on with: {printable(resume_command(run_dir, config))}"
 
 
+def program() -> str:
+    """Return what to type before a command."""
+    installed = Path(sys.argv[0]).name == "cage2-pipeline"
+    return "cage2-pipeline" if installed else f"python {shlex.quote(sys.argv[0])}"
+
+
 def resume_command(run_dir: Path, config: Config) -> str:
     """Return what to type to go on with a run, in a shell, in the folder that this was started in."""
-    installed = Path(sys.argv[0]).name == "cage2-pipeline"
-    program = "cage2-pipeline" if installed else f"python {shlex.quote(sys.argv[0])}"
     is_code = any(map(is_reference, red_agents_of(config.red_agent)))
     code = f" --red-agent {shlex.quote(config.red_agent)}" if is_code else ""
-    return f"{program} resume {shlex.quote(str(run_dir))}{code}"
+    return f"{program()} resume {shlex.quote(str(run_dir))}{code}"
 
 
 def _no_best(finished: RunFinished, config: Config, last_visit: WorkflowFinished | None) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.evaluate.results import total_score
+from pipeline.experiment import told
 from pipeline.report.chart import Curve, chart
 from pipeline.report.markup import Markup, h, table
 from pipeline.report.sections import interval, short
@@ -14,6 +15,7 @@ from pipeline.values import what_results_depend_on
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.experiment.comparison import Comparison
     from pipeline.report.facts import Facts
     from pipeline.report.markup import Content
 
@@ -28,6 +30,16 @@ def comparison(runs: Sequence[Facts]) -> Markup:
         runs: At least two.
     """
     return h("section", h("h2", "Side by side"), _scores(runs), _differences(runs), _curves(runs))
+
+
+def seeds(over_seeds: Comparison) -> Markup:
+    """Return the section that says what experiments came to: over seeds, by each run's own last evaluation."""
+    return h(
+        "section",
+        h("h2", "Over seeds"),
+        *(table([*sheet.head], [[*row] for row in sheet.rows], sheet.title) for sheet in told.sheets(over_seeds)),
+        *(h("p", note) for note in told.notes(over_seeds)),
+    )
 
 
 def _scores(runs: Sequence[Facts]) -> Markup:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.replay import page as replay_page
 from pipeline.report import sections
-from pipeline.report.comparison import comparison
+from pipeline.report.comparison import comparison, seeds
 from pipeline.report.markup import Markup, h, join
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.experiment.comparison import Comparison
     from pipeline.replay.episode import Replay
     from pipeline.report.facts import Facts
 
@@ -26,11 +27,12 @@ for (const place of document.querySelectorAll("[data-replay]")) {
 """
 
 
-def page(runs: Sequence[Facts]) -> str:
+def page(runs: Sequence[Facts], over_seeds: Comparison | None = None) -> str:
     """Return the page.
 
     Args:
         runs: At least one; several are compared first.
+        over_seeds: What experiments came to, whose typical runs are among these.
     """
     style = replay_page.style() + _style()
     script = replay_page.script() + _START
@@ -50,6 +52,7 @@ def page(runs: Sequence[Facts]) -> str:
     body = h(
         "main",
         h("h1", title),
+        seeds(over_seeds) if over_seeds else None,
         comparison(runs) if len(runs) > 1 else None,
         *(_run(run, place, is_alone=len(runs) == 1) for place, run in enumerate(runs)),
     )

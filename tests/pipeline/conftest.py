@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,6 +22,8 @@ from pipeline.cage2.facts.compliance import Verdicts
 from pipeline.cage2.facts.names import Compromised
 from pipeline.cage2.facts.orders import ORDERS
 from pipeline.config import Config
+from pipeline.observe.csv_log import CsvLog
+from pipeline.observe.logs import EVENT_LOG, event_fields, event_name
 from pipeline.persist.checkpoint import Checkpoint, CheckpointFolder, SavedPolicy
 from pipeline.persist.runs import RunFolder
 from pipeline.play.episode import play_episode
@@ -55,7 +58,7 @@ from pipeline.workers.shared import WorkerSpec
 from pipeline.workflows.search import Search
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 RUN_SEED = 7
@@ -303,3 +306,41 @@ def events(update: UpdateResult, finished: WorkflowFinished, run_finished: RunFi
         OrdersEvaluated(20, (Estimate(-20.5, 0.5), Estimate(-30.25, 1.5)), (0.5, 1.0)),
         run_finished,
     ]
+
+
+class EndedRun(Protocol):
+    def __call__(
+        self, name: str, greedy: float | None, rewards: Sequence[float] = (), reason: str = "budget", **values: Any
+    ) -> Path:
+        """Write the folder of a run.
+
+        Args:
+            name: Of the folder.
+            greedy: What its defender is worth; None: it names none.
+            rewards: Of its updates of 100 episodes each.
+            reason: Why it ended.
+            **values: Of its configuration.
+        """
+        ...
+
+
+@pytest.fixture
+def ended_run(tmp_path: Path, update: UpdateResult, run_finished: RunFinished) -> EndedRun:
+    def write(
+        name: str, greedy: float | None, rewards: Sequence[float] = (), reason: str = "budget", **values: Any
+    ) -> Path:
+        folder = RunFolder.create(Config(**{"log_dir": tmp_path, "run_name": name, **values}))
+        folder.close()
+        log = CsvLog(folder.path)
+        for index, reward in enumerate(rewards):
+            episodes = {"num_episodes": 100, "total_episodes": 100 * (index + 1)}
+            log(replace(update, update=index, env_reward=Estimate(reward, 1.0), **episodes))
+        log.close()
+        score = None if greedy is None else Score(200, Estimate(greedy - 1, 0.5), 0.9, Estimate(greedy, 0.5), 0.95)
+        best = None if greedy is None else run_finished.best_workflow
+        event = replace(run_finished, reason=reason, best_workflow=best, best_score=score)
+        line = {**event_fields(event), "event": event_name(event), "level": "info", "timestamp": "2026-01-01T00:00:00Z"}
+        (folder.path / EVENT_LOG).write_text(json.dumps(line) + "\n")
+        return folder.path
+
+    return write

@@ -13,6 +13,7 @@ from pipeline.command.options import (
     Parser,
     UsageError,
     add_options,
+    as_arguments,
     given_options,
     make_config,
     unknown_argument,
@@ -339,3 +340,18 @@ def test_an_order_is_asked_for_by_name() -> None:
     parser = Parser()
     add_options(parser, ("workflow", "workers"))
     assert "--workflow ORDER" in parser.format_help()
+
+
+def test_a_configuration_as_arguments_is_the_same_again() -> None:
+    config = Config(
+        total_episodes=99,
+        red_agent="B_lineAgent,SleepAgent",
+        hidden_sizes=(64, 96),
+        alignment_lambda=1e-7,
+        observation_memory=False,
+        tensorboard=True,
+        workflow="user -> defender -> enterprise -> op_server -> op_host",
+        ppo=Hyperparameters(learning_rate=3e-4, num_epochs=2),
+    )
+    values = config.model_dump(mode="json", exclude_unset=True)
+    assert make_config(parsed(*as_arguments(values))) == config

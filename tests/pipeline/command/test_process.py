@@ -113,3 +113,31 @@ async def test_the_first_signal_stops_in_time_and_further_ones_at_once(signals: 
 async def test_a_hangup_that_is_ignored_stays_so(signals: SimpleNamespace) -> None:
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     assert signals.stops == []
+
+
+STDIN = """
+import sys
+from pipeline.command.process import stdin_has_ended
+print(stdin_has_ended(), flush=True)
+print(stdin_has_ended(None), flush=True)  # what is written
+print(stdin_has_ended(None), flush=True)  # the end
+"""
+
+
+def test_the_end_of_standard_input_is_no_text_in_it() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", STDIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=0
+    )
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "False\n"
+        process.stdin.write("text")
+        assert process.stdout.readline() == "False\n"
+        process.stdin.close()
+        assert process.stdout.readline() == "True\n"
+
+
+def test_a_closed_standard_input_has_ended() -> None:
+    code = "import os; os.close(0); from pipeline.command.process import stdin_has_ended; assert stdin_has_ended()"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
