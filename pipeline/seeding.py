@@ -43,8 +43,8 @@ class Stream(IntEnum):
     COMPARISON_AGENT = 10
     FUTURE_ENVIRONMENT = 11
     FUTURE_ACTIONS = 12
-    NAMES = 13
-    BOOTSTRAP = 14
+    BOOTSTRAP = 13
+    NAMES = 14
 
 
 class Purpose(Enum):

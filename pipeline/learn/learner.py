@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pipeline import seeding
 from pipeline.errors import PipelineError
 from pipeline.filling import BatchPlan
-from pipeline.policy.store import policy_name
+from pipeline.policy.params import policy_name
 from pipeline.ppo import update as ppo
 from pipeline.ppo.batch import Batch, BatchStatistics
 from pipeline.types import UpdateResult

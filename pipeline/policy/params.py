@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias
 
-from pipeline.cage2.facts.order_names import NUM_WORKFLOWS, ORDER_SIZE
+from pipeline.cage2.facts.order_names import NUM_WORKFLOWS, ORDER_SIZE, order_name
 from pipeline.cage2.facts.spec import NUM_ACTIONS, OBSERVATION_SIZE
 
 if TYPE_CHECKING:
@@ -130,3 +130,8 @@ class PolicyShape:
 
 PLAIN = PolicyShape()
 """That of CybORG's own observation and actions."""
+
+
+def policy_name(workflow_id: int) -> str:
+    """Return whose policy it is: an order's name, or `all orders`."""
+    return "all orders" if workflow_id == SHARED_POLICY else order_name(workflow_id)

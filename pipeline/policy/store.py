@@ -15,7 +15,6 @@ from torch import Tensor
 
 from pipeline import seeding
 from pipeline.cage2.facts.names import require
-from pipeline.cage2.facts.order_names import order_name
 from pipeline.cage2.facts.orders import KENDALL
 from pipeline.errors import SetupError
 from pipeline.policy import network
@@ -202,8 +201,3 @@ class PolicyStore:
 def _nearest(workflow_id: int, others: Iterable[int]) -> int:
     """Return the nearest of some orders by Kendall's tau; of equally near ones the lowest id."""
     return min(others, key=lambda other: (KENDALL[workflow_id, other], other))
-
-
-def policy_name(workflow_id: int) -> str:
-    """Return whose policy it is: an order's name, or `all orders`."""
-    return "all orders" if workflow_id == SHARED_POLICY else order_name(workflow_id)

@@ -23,7 +23,7 @@ from pipeline.evaluate.scenario import PROTOCOL, Scenario
 from pipeline.evaluate.task import Policy
 from pipeline.evaluate.trained import NoPolicyError, load_trained
 from pipeline.persist.files import read_json
-from pipeline.policy.store import policy_name
+from pipeline.policy.params import policy_name
 from pipeline.reading.run import Reading
 from pipeline.replay.played import play, returns_of
 from pipeline.report.errors import ReportError

@@ -27,7 +27,7 @@ import torch
 
 from pipeline.learn.visit import Visit
 from pipeline.persist.checkpoint import Checkpoint, SavedPolicy, SavedVisit
-from pipeline.policy.store import policy_name
+from pipeline.policy.params import policy_name
 from pipeline.types import WorkflowFinished, WorkflowStarted
 from pipeline.workflows.search import Search
 

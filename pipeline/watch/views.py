@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cage2.facts.order_names import NUM_WORKFLOWS, order_name
 from pipeline.cage2.facts.spec import HOST_TYPES
-from pipeline.policy.params import SHARED_POLICY
+from pipeline.policy.params import policy_name
 from pipeline.values import effect_of, topic_of
 
 if TYPE_CHECKING:
@@ -136,11 +136,6 @@ def score(each: Score) -> dict[str, Any]:
         "greedy_stderr": greedy.stderr if greedy else None,
         "greedy_compliance": each.greedy_compliance,
     }
-
-
-def policy_name(workflow_id: int) -> str:
-    """Return whose policy it is, as `policy.store.policy_name` without torch."""
-    return "all orders" if workflow_id == SHARED_POLICY else order_name(workflow_id)
 
 
 def _text(value: Any) -> str:

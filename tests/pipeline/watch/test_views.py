@@ -4,19 +4,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.config import Config
-from pipeline.policy.params import SHARED_POLICY
-from pipeline.policy.store import policy_name
 from pipeline.reading.run import Reading
 from pipeline.watch import views
 from pipeline.watch.wire import plain
 
 if TYPE_CHECKING:
     from tests.pipeline.watch.conftest import Writer
-
-
-def test_policies_are_called_as_everywhere() -> None:
-    for workflow_id in (0, 119, SHARED_POLICY):
-        assert views.policy_name(workflow_id) == policy_name(workflow_id)
 
 
 def test_a_configuration_is_told_value_by_value() -> None:
