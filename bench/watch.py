@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
-from parts.browser import find_browser, open_page
+from parts.browser import find_browser, open_page, page_server
 from parts.long_run import write_long_run
 from parts.meter import processor_s, pss_mib
 from rich.console import Console
@@ -118,13 +118,13 @@ def main() -> int:
         memory: list[Memory] = []
         if options.rounds:
             steady = log_dir / "steady"
-            with _run(steady, options.workers, STEADY) as run, _server(steady) as (address, server):
+            with _run(steady, options.workers, STEADY) as run, page_server(steady) as (address, server):
                 time.sleep(min(WARM_S, options.seconds))
                 for number in range(options.rounds):
                     speeds += _speeds(run, server, address, options.seconds, browser, number)
         if options.minutes > 0:
             search = log_dir / "search"
-            with _run(search, options.workers, SEARCH), _server(search) as (address, server):
+            with _run(search, options.workers, SEARCH), page_server(search) as (address, server):
                 memory += _memory(address, server, options.minutes, browser)
     if options.json:
         found = {"openings": openings, "speeds": speeds, "memory": memory}
@@ -137,7 +137,7 @@ def main() -> int:
 def _opening(log_dir: Path, episodes: int) -> Opening:
     print(f"a run of {episodes:,} episodes ...", file=sys.stderr, flush=True)
     run_dir = write_long_run(log_dir / "long", f"run-{episodes}", episodes)
-    with _server(log_dir / "long") as (address, server), httpx.Client(timeout=300) as client:
+    with page_server(log_dir / "long") as (address, server), httpx.Client(timeout=300) as client:
         client.get(address)
         client.get(httpx.URL(address).join("/api/runs"))
         started_s, before_s = time.monotonic(), processor_s(server.pid)
@@ -218,16 +218,6 @@ def _run(log_dir: Path, workers: int | None, options: Sequence[str]) -> Iterator
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-@contextlib.contextmanager
-def _server(log_dir: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    command = [sys.executable, str(ROOT / "run.py"), "watch", f"--log-dir={log_dir}", "--no-browser"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process.stdout.readline().strip(), process
-        finally:
-            process.terminate()
 
 
 def _print(openings: list[Opening], speeds: list[Speed], memory: list[Memory]) -> None:

@@ -1,12 +1,14 @@
-"""The Chromium of this machine, which asks nobody but the pages that it is given, and what stands in for it."""
+"""The server of `run.py watch`, and the Chromium of this machine, which asks nobody but the pages that it is given."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -14,6 +16,7 @@ import httpx
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROOT: Final = Path(__file__).parents[2]
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET: Final = (
     "--no-sandbox",
@@ -30,6 +33,17 @@ QUIET: Final = (
 def find_browser() -> str | None:
     """Return where it is; None where there is none."""
     return next(filter(None, map(shutil.which, _NAMES)), None)
+
+
+@contextlib.contextmanager
+def page_server(log_dir: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Have a page of the runs in a folder served; its address, and the process."""
+    command = [sys.executable, str(ROOT / "run.py"), "watch", f"--log-dir={log_dir}", "--no-browser"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process.stdout.readline().strip(), process
+        finally:
+            process.terminate()
 
 
 @contextlib.contextmanager

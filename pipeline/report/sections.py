@@ -136,7 +136,7 @@ def _published(config: Config, results: Sequence[ScenarioResult], total: Estimat
     nearest = sorted(same, key=lambda score: abs(score.total - total.mean))[:_NEAREST]
     rows: list[list[Content]] = []
     for score in sorted(nearest, key=lambda score: -score.total):
-        half = "" if score.half_width is None else f" ± {score.half_width:.2f}"
+        half = "" if score.half_width is None else f" ±\N{NO-BREAK SPACE}{score.half_width:.2f}"
         name = h("a", score.name, href=score.source)
         rows.append(
             [join(name, " (published)"), *(f"{score.means[i]:.2f}" for i in places), f"{score.total:.2f}{half}"]
@@ -268,7 +268,7 @@ def how_to_repeat(facts: Facts) -> Markup:
 
 def interval(value: Estimate) -> str:
     """Return a mean with its interval of 95 %, for people."""
-    return f"{value.mean:z.2f} ± {_95 * value.stderr:.2f}"
+    return f"{value.mean:z.2f} ±\N{NO-BREAK SPACE}{_95 * value.stderr:.2f}"
 
 
 def short(red_agent: str) -> str:
