@@ -5,8 +5,11 @@ That each is a command, too, is `test_commands`.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import sys
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,6 +46,21 @@ def mistake_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
         return told.splitlines()
 
     return mistake_told
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what `parts.rows.measure_afresh` measures in a process of its own measured in this one, by the same code."""
+    methods, rows = import_module("parts.methods"), import_module("parts.rows")
+
+    def measure_here(job: Any) -> Any:
+        with monkeypatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as printed:
+            patch.setattr(sys, "argv", ["measure.py", json.dumps(asdict(job))])
+            assert methods.main() == 0
+        return rows.Row.of_json(json.loads(printed.getvalue()))
+
+    for bench in ("compare", "throughput"):
+        monkeypatch.setattr(import_module(bench), "measure_afresh", measure_here)
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ COLUMNS = {
 SYNTHETIC = ("--engine=synthetic", "--step-ms=1", "--steps=20", "--seconds=0.1", "--warm-up=0")
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_it_measures_what_is_asked_for(measured: Measured) -> None:
     methods = ["sequential", "synchronous", "pickle", "shm"]
     rows = measured("compare", *SYNTHETIC, "--workers=2", f"--methods={','.join(methods)}")["rows"]

@@ -10,8 +10,17 @@ if TYPE_CHECKING:
     from conftest import Measured, MistakeTold
 
 
-@pytest.mark.parametrize(("engine", "methods"), [("cyborg", "shm,prototype"), ("fast", "shm,pickle")])
-def test_it_measures_what_is_asked_for(measured: Measured, engine: str, methods: str) -> None:
+@pytest.mark.usefixtures("in_this_process")
+def test_the_prototypes_way_is_measured_beside_ours(measured: Measured) -> None:
+    assert_measures(measured, "cyborg", "shm,prototype")
+
+
+def test_it_measures_what_is_asked_for(measured: Measured) -> None:
+    """Each in a process of its own, as always."""
+    assert_measures(measured, "fast", "shm,pickle")
+
+
+def assert_measures(measured: Measured, engine: str, methods: str) -> None:
     small = ("--workers=1", "--episodes=4", "--rounds=1", "--warm-up=0")
     rows = measured("throughput", f"--engine={engine}", f"--methods={methods}", *small)["rows"]
     assert [row["method"] for row in rows] == methods.split(",")
