@@ -8,7 +8,7 @@ BIN := .venv/bin
 # processes that run tests: one more than a small machine has cores, for many tests wait for processes that they start
 JOBS ?= 3
 
-.PHONY: help install run test test-slow lint kernels docs format clean
+.PHONY: help install run test test-slow test-pythons lint kernels docs format clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -23,6 +23,9 @@ test: .venv/installed-dev  ## lint, types, tests
 
 test-slow: .venv/installed-dev  ## the proofs that take minutes
 	$(BIN)/python -m pytest -m slow --timeout 1800
+
+test-pythons: .venv/installed-dev  ## the base installation on the other Pythons that the machine has
+	tests/pythons.sh
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -55,4 +58,4 @@ install: .venv/installed
 	touch $@
 
 clean:  ## remove the environment and caches, never the logs
-	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-* build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,12 +6,17 @@ import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import pipeline
 from pipeline.errors import SetupError
 from pipeline.extras import EXTRAS, NotInstalledError, require
+from pipeline.workflows import models
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import MakeRun
 
 ROOT = Path(__file__).parents[2]
 WITHOUT = ("torch", "gpytorch", "csle_cyborg", "uvloop")
@@ -84,9 +89,18 @@ def test_a_command_that_needs_an_extra_says_so_in_one_line(arguments: list[str],
     assert done.stderr.count("\n") == 1
 
 
-def test_without_extras_agents_are_evaluated() -> None:
-    arguments = ("evaluate", "restore", "--episodes", "2", "--workers", "1", "--json")
+@pytest.mark.parametrize("is_trained", [False, True])
+def test_without_extras_agents_are_evaluated(is_trained: bool, make_run: MakeRun) -> None:
+    agent = str(make_run({3: 900, 7: 300}, best=3)) if is_trained else "restore"
+    arguments = ("evaluate", agent, "--episodes", "2", "--workers", "1", "--json")
     done = light(*arguments)
     assert done.returncode == 0, done.stderr
     whole = subprocess.run([sys.executable, "run.py", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == whole.stdout
+
+
+def test_a_fit_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    models.covariances.cache_clear()
+    with pytest.raises(NotInstalledError, match="the Gaussian process over orders needs torch: pip install"):
+        models.covariances()

@@ -257,7 +257,8 @@ class GameBatch:
         room = self.lists.shape[3]
         profile, observation = get_args(Profile)[game["profile"]], get_args(Observation)[game["table_kind"]]
         batch = GameBatch(num_games, spec.RED_AGENTS[game["red_agent"]], profile, observation, room - 1)
-        batch.games[:] = game
+        # not one record: NumPy 2.5 would put between its fields what happened to be in memory
+        batch.games[:] = self.games[place : place + 1]
         batch.lists[..., :room] = self.lists[place]
         batch.observations[:] = self.observations[place]
         batch.rewards[:] = self.rewards[place]

@@ -12,7 +12,6 @@ import pytest
 from gymnasium import error
 from gymnasium.utils.env_checker import check_env
 from gymnasium.utils.env_checker import data_equivalence as same
-from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
 
 from pipeline.cage2.cyborg.env import load_cyborg
 from pipeline.cage2.engine.outsiders import UnsavedAttackerError
@@ -70,9 +69,13 @@ def test_gymnasium_finds_no_fault(engine: str, render_mode: str | None) -> None:
     check_env(gymnasium.make(ENV_ID, engine=engine, render_mode=render_mode).unwrapped)
 
 
+def sb3_checker() -> Any:
+    return pytest.importorskip("stable_baselines3.common.env_checker", reason="an extra: sb3")
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_stable_baselines3_finds_no_fault(engine: str) -> None:
-    check_env_for_sb3(gymnasium.make(ENV_ID, engine=engine))
+    sb3_checker().check_env(gymnasium.make(ENV_ID, engine=engine))
 
 
 @pytest.mark.parametrize(("red_agent", "seed"), [("B_lineAgent", 4), ("RedMeanderAgent", 2**63), ("SleepAgent", -5)])
@@ -260,7 +263,7 @@ def test_options_are_the_same_on_both_engines(options: dict[str, Any]) -> None:
 def test_gymnasium_and_sb3_find_no_fault_with_options(options: dict[str, Any]) -> None:
     env = gymnasium.make(ENV_ID, **options)
     check_env(env.unwrapped)
-    check_env_for_sb3(env)
+    sb3_checker().check_env(env)
 
 
 def test_a_mixture_has_the_agents_of_training() -> None:

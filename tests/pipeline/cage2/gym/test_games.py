@@ -12,7 +12,6 @@ from pipeline.cage2.facts.names import UnknownRedAgentError
 from pipeline.cage2.gym import ENV_ID
 from pipeline.cage2.gym.env import Cage2GymEnv
 from pipeline.cage2.gym.games import OptionError
-from pipeline.cage2.gym.sb3 import Sb3VecEnv
 from pipeline.cage2.gym.vector import Cage2VectorEnv
 
 
@@ -63,10 +62,3 @@ def test_a_reset_of_many_games_has_one(mode: str) -> None:
 def test_the_one_that_there_is_is_named() -> None:
     with pytest.raises(OptionError, match="reset has no option 'mask', only reset_mask"):
         Cage2VectorEnv(2).reset(options={"mask": np.array([True, False])})
-
-
-def test_options_that_stable_baselines3_keeps_for_the_next_reset_are_refused() -> None:
-    games = Sb3VecEnv(Cage2VectorEnv(2, autoreset_mode="SameStep"))
-    games.set_options({"red_agent": "SleepAgent"})
-    with pytest.raises(OptionError, match="reset has no option 'red_agent'"):
-        games.reset()

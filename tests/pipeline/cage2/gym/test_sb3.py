@@ -3,6 +3,9 @@ from __future__ import annotations
 import gymnasium
 import numpy as np
 import pytest
+
+pytest.importorskip("stable_baselines3", reason="an extra: sb3")
+
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from pipeline.cage2.facts import spec
@@ -90,3 +93,10 @@ def test_returns_are_monitored() -> None:
 def test_another_autoreset_mode_is_refused() -> None:
     with pytest.raises(OptionError, match="SameStep"):
         Sb3VecEnv(gymnasium.make_vec(ENV_ID, 2))
+
+
+def test_options_that_stable_baselines3_keeps_for_the_next_reset_are_refused() -> None:
+    games = make()
+    games.set_options({"red_agent": "SleepAgent"})
+    with pytest.raises(OptionError, match="reset has no option 'red_agent'"):
+        games.reset()
