@@ -43,6 +43,7 @@ LONGEST = (
     "bench/test_chaos.py",
     "fuzz/test_configuration.py",
     "faults/test_killed.py",
+    "pipeline/experiment/test_runner.py",
     "faults/test_shared_memory.py",
     "browser/test_watch.py",
     "faults/test_cancelled.py",

@@ -29,7 +29,9 @@ from pipeline.errors import PipelineError
 from pipeline.experiment.errors import ExperimentError
 from pipeline.experiment.hopeless import hopeless, stages
 from pipeline.experiment.outcome import outcome_of
-from pipeline.persist.runs import RunFolder, RunFolderError
+from pipeline.persist.runs import INITIAL, RunFolder, RunFolderError
+from pipeline.printable import shown
+from pipeline.values import what_results_depend_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 FREE_WITHIN_S: Final = 60.0
 """That a run's process, whose experiment was killed, has to end."""
+NOTED: Final = frozenset(("init_sha256", "red_sha256"))
+"""What a run adds to its configuration as it starts; it looks at that itself when it goes on."""
 _LOOK_S: Final = 0.1
 _LAST_WORDS_BYTES: Final = 4096
 
@@ -163,8 +167,11 @@ class Runner:
             RunFolderError: Another process has it, and doesn't end.
         """
         has_begun = await asyncio.to_thread(run.run_dir.exists) and await self._taken_over(run.run_dir)
-        if has_begun and (outcome := await asyncio.to_thread(outcome_of, run.run_dir)).has_ended:
-            return outcome
+        if has_begun:
+            outcome = await asyncio.to_thread(outcome_of, run.run_dir)
+            _require_planned(run, outcome)
+            if outcome.has_ended:
+                return outcome
         why = await self._in_a_process(self._arguments(run, has_begun))
         if why is None:
             return None
@@ -180,6 +187,7 @@ class Runner:
 
         Raises:
             RunFolderError: A process has it, and doesn't end.
+            ExperimentError: Something else is in it.
         """
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + FREE_WITHIN_S
@@ -191,10 +199,7 @@ class Runner:
                 if self.is_stopped or loop.time() > deadline_s:
                     raise
                 await asyncio.sleep(_LOOK_S)
-        if (run_dir / "config.json").exists():
-            return True
-        await asyncio.to_thread(shutil.rmtree, run_dir)  # it was killed before there was a run in it
-        return False
+        return await asyncio.to_thread(_has_run, run_dir)
 
     async def _in_a_process(self, arguments: Sequence[str]) -> str | None:
         """Run a command line; return why it failed, nothing if it hasn't, or None if it was stopped."""
@@ -239,3 +244,32 @@ class Runner:
                 process.terminate()
             else:
                 process.kill()
+
+
+def _has_run(run_dir: Path) -> bool:
+    """Return whether there is a run in a folder; remove what one left that was killed before.
+
+    Raises:
+        ExperimentError: Something else is in it.
+    """
+    if (run_dir / "config.json").exists():
+        return True
+    if others := {each.name for each in run_dir.iterdir()} - {".lock", INITIAL}:
+        raise ExperimentError(f"{run_dir} has no run in it, but {shown(min(others))}: move it away")
+    shutil.rmtree(run_dir)
+    return False
+
+
+def _require_planned(run: PlannedRun, outcome: Outcome) -> None:
+    """See that the run in a folder is the one that is planned there.
+
+    Raises:
+        ExperimentError: It isn't.
+    """
+    planned, there = what_results_depend_on(run.config), what_results_depend_on(outcome.config)
+    for name in planned.keys() - NOTED:
+        if planned[name] != there[name]:
+            raise ExperimentError(
+                f"the run in {run.run_dir} is another one: its {name} is {shown(there[name])}, not "
+                f"{shown(planned[name])}: move it away"
+            )

@@ -48,11 +48,13 @@ def notes(comparison: Comparison) -> Iterator[str]:
             "interval, no interquartile mean and no probability of improvement. Median, lowest and highest describe "
             "these runs; they don't say how other seeds would do, nor which variant is better"
         )
-    certain = [each for each in comparison.improvements if each.probability.low == each.probability.high]
-    if certain:
+    shares = [each.share_above for variant in comparison.variants for each in variant.thresholds]
+    if any(
+        each and each.low == each.high for each in (*shares, *(each.probability for each in comparison.improvements))
+    ):
         yield (
-            "an interval of a single value: these runs don't overlap at all, so their resamples don't either. That is "
-            "not certainty"
+            "a share or probability with an interval of a single value, as 1.00 [1.00, 1.00]: these runs agree "
+            "altogether, so their resamples do. That is not certainty"
         )
     if comparison.best is not None:
         yield (

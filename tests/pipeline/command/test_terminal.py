@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pipeline.command import terminal
 from pipeline.command.cli import main
-from pipeline.command.process import OK
+from pipeline.command.process import INTERRUPTED, OK
 
 ROOT = Path(__file__).parents[3]
 TRAIN = (
@@ -103,3 +103,10 @@ def test_lines_are_json_if_asked_for(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert first["event"] == "note"
     assert others[0]["event"] == "run_started"
     assert others[-1]["event"] == "run_finished"
+
+
+def test_a_run_whose_standard_input_has_ended_does_not_begin(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "run.py"), *TRAIN, "--end-with-stdin", f"--log-dir={tmp_path / 'logs'}"]
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=100)
+    assert result.returncode == INTERRUPTED
+    assert not (tmp_path / "logs").exists()

@@ -10,9 +10,12 @@ import httpx
 import pytest
 
 from pipeline.command.cli import main
+from pipeline.experiment.folder import EXPERIMENT, as_toml
+from pipeline.experiment.plan import Plan
 
 if TYPE_CHECKING:
     from tests.pipeline.command.conftest import Mistake
+    from tests.pipeline.conftest import EndedRun
 
 ROOT = Path(__file__).parents[3]
 
@@ -64,3 +67,20 @@ def test_the_address_is_printed_and_ctrl_c_ends_it(tmp_path: Path) -> None:
         assert httpx.get(address, timeout=60).status_code == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
+
+
+def test_an_experiment_stands_for_its_runs(ended_run: EndedRun, tmp_path: Path) -> None:
+    for seed in range(2):
+        ended_run(f"a-seed{seed}", -14.0, seed=seed)
+    (tmp_path / EXPERIMENT).write_text(as_toml(Plan({"a": {}}, 2)))
+    command = [sys.executable, str(ROOT / "run.py"), "watch", str(tmp_path), "--no-browser"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    with process, httpx.Client(timeout=60, follow_redirects=True) as client:
+        assert process.stdout is not None
+        address = httpx.URL(process.stdout.readline().strip())
+        client.get(address)
+        runs = client.get(address.copy_with(path="/api/runs", query=None)).json()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert "a-seed0" in str(runs)
+    assert "a-seed1" in str(runs)

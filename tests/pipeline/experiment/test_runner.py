@@ -73,6 +73,24 @@ def test_what_a_killed_run_left_of_its_folder_is_no_hindrance(tmp_path: Path) ->
     assert not (tmp_path / "one-seed0").exists()
 
 
+@pytest.mark.parametrize("what", ["another run", "something else"])
+def test_what_is_not_the_planned_run_is_left_alone(what: str, ended_run: EndedRun, tmp_path: Path) -> None:
+    if what == "another run":
+        ended_run("one-seed0", -14.0, total_episodes=99)
+    else:
+        (tmp_path / "one-seed0").mkdir()
+        (tmp_path / "one-seed0" / "precious").write_text("")
+    before = sorted(tmp_path.rglob("*"))
+    runner = Runner(
+        Plan({"one": {"total_episodes": 64}}, 1).runs(tmp_path, {}), stop_hopeless=False, arguments=refused, note=id
+    )
+    run_all(runner)
+    (failure,) = runner.failures
+    told = {"another run": "its total_episodes is 99, not 64: move it away", "something else": "but precious: move it"}
+    assert told[what] in failure.why
+    assert set(before) <= set(tmp_path.rglob("*"))
+
+
 def test_hopeless_variants_get_no_more_seeds(ended_run: EndedRun, tmp_path: Path) -> None:
     returns = (-14.0, -14.5, -13.8, -16.2, -14.1, -14.0, -14.2)
     for seed, worth in enumerate(returns):
