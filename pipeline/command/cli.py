@@ -1,4 +1,4 @@
-"""The command line: `train` (the default), `resume`, `evaluate`, ... `info`, each in a module of its name."""
+"""The command line: `train` (the default), `resume`, `evaluate`, ... `doctor`, each in a module of its name."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from native_buffers.errors import NativeBufferError, SharedMemoryFull
 from pipeline.command import (
     compare,
+    doctor,
     evaluate,
     experiment,
     export,
-    info,
     replay,
     report,
     resume,
@@ -59,7 +59,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "watch": watch,
     "report": report,
     "verify": verify,
-    "info": info,
+    "doctor": doctor,
 }
 
 

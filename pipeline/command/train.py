@@ -22,7 +22,7 @@ run.py [train] [OPTION ...]
        run.py replay RUN|CHECKPOINT|AGENT|TRACE.jsonl [OPTION ...]
        run.py report RUN ... [-o FILE] [OPTION ...]
        run.py verify RUN|CHECKPOINT|random|sleep|restore [OPTION ...]
-       run.py info [OPTION ...]"""
+       run.py doctor [OPTION ...]"""
 _GUIDE: Final = """\
 commands (each has a --help of its own):
   train     start a run; `run.py --workers 2` is `run.py train --workers 2`
@@ -41,7 +41,8 @@ commands (each has a --help of its own):
   report    write what runs have found to one page that can be mailed
   verify    play episodes on CybORG and on the engine, and compare them to the
             bit
-  info      print versions, machine, and what a run would allocate
+  doctor    say what is installed and missing, what the machine grants, what a
+            run would allocate, and what to mend
 
 examples:
   python run.py --total-episodes 2000 --red-agent RedMeanderAgent
@@ -59,7 +60,7 @@ examples:
   python run.py replay logs/tuesday --worst-of 1000
   python run.py report logs/tuesday -o tuesday.html
   python run.py verify logs/tuesday
-  python run.py info --workers 100
+  python run.py doctor --workers 100
 
 A file has the same names with underscores, and a table for PPO's:
   recipe = "thorough"

@@ -108,7 +108,7 @@ ARGUMENTS = st.lists(
     ),
     max_size=4,
 ).map(lambda groups: [argument for group in groups for argument in group])
-COMMAND = st.sampled_from([[], ["train"], ["info"], ["resume", "runs/run"], ["resume"], ["trayn"]])
+COMMAND = st.sampled_from([[], ["train"], ["doctor"], ["resume", "runs/run"], ["resume"], ["trayn"]])
 
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(WORDS) | st.text(max_size=20),
@@ -179,7 +179,7 @@ def assert_sound(config: Config) -> None:
 
 @fuzz(600)
 @given(COMMAND, ARGUMENTS)
-@example(["info"], ["--log-dir", "~nobody-of-this-name/x"])
+@example(["doctor"], ["--log-dir", "~nobody-of-this-name/x"])
 @example([], ["--config", "a\nb"])
 def test_any_command_line(command: Callable[..., Config | str | None], words: list[str], arguments: list[str]) -> None:
     outcome = command([*words, *arguments])

@@ -17,7 +17,6 @@ from pipeline.errors import PipelineError
 if TYPE_CHECKING:
     from conftest import Mistake
 
-    from pipeline.config import Config
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
@@ -57,8 +56,8 @@ ROOT = Path(__file__).parents[3]
             "resume x --seed 3",
             "--seed can't change when a run is resumed, only --total-episodes, --red-agent, --workers",
         ),
-        ("info --workers 0", "--workers 0: must be greater than or equal to 1"),
-        ("info --quiet", "unknown option --quiet"),
+        ("doctor --workers 0", "--workers 0: must be greater than or equal to 1"),
+        ("doctor --quiet", "unknown option --quiet"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(arguments: str, told: str, mistake: Mistake) -> None:
@@ -87,11 +86,11 @@ def test_nothing_that_is_given_breaks_the_line(mistake: Mistake) -> None:
 def test_the_exit_code_says_whose_fault_it_is(
     error: BaseException, code: int, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_: Config) -> None:
+    def fail() -> None:
         raise error
 
-    monkeypatch.setattr("pipeline.command.info.print_info", fail)
-    assert main(["info"]) == code
+    monkeypatch.setattr("pipeline.command.doctor.describe_machine", fail)
+    assert main(["doctor"]) == code
     assert capsys.readouterr().err.startswith(told)
 
 
@@ -125,7 +124,7 @@ def test_a_mistake_costs_no_time_and_no_traceback(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["-h"], ["train", "--help"], ["resume", "-h"], ["evaluate", "-h"], ["export", "-h"], ["info", "--help"]],
+    [["-h"], ["train", "--help"], ["resume", "-h"], ["evaluate", "-h"], ["export", "-h"], ["doctor", "--help"]],
 )
 def test_every_command_has_help_that_fits_a_terminal(
     arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

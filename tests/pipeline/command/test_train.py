@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         ("workers: 2", "--config my.toml: not valid TOML: Expected '=' after a key in a key/value pair"),
     ],
 )
-@pytest.mark.parametrize("command", ["train", "info"])
+@pytest.mark.parametrize("command", ["train", "doctor"])
 def test_a_mistake_in_a_file_is_told_in_one_line(command: str, text: str, told: str, mistake: Mistake) -> None:
     Path("my.toml").write_text(text)
     assert mistake(command, "--config", "my.toml").startswith(told)

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import re
+import shutil
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from native_buffers.ring import EpisodeRing
+from native_buffers.weights import WeightBoard
+from pipeline.cage2.blue.interface import Interface
+from pipeline.command import doctor
+from pipeline.command.cli import main
+from pipeline.command.process import FAILED, OK
+from pipeline.extras import EXTRAS
+from pipeline.machine import describe_machine
+from pipeline.numerics import cache
+from pipeline.play.record import HEADER, record_layout
+from pipeline.policy.params import PolicyShape
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Told(dict[str, str]):
+    """What was told, by name; those that are problems."""
+
+    problems: list[str]
+
+
+def told(capsys: pytest.CaptureFixture[str], *options: str, code: int = OK) -> Told:
+    assert main(["doctor", *options]) == code
+    out, err = capsys.readouterr()
+    assert err == ""
+    rows = [re.fullmatch(r"( !|  ) (\S.*?) {2,}(.*)", line) for line in out.splitlines()]
+    found = Told({row[2]: row[3] for row in rows if row})
+    found.problems = [row[2] for row in rows if row and row[1] == " !"]
+    number = len(found.problems)
+    last = "all is well" if number == 0 else f"{number} problem{'s' if number > 1 else ''}, marked with !"
+    assert out.endswith(f"\n{last}\n")
+    return found
+
+
+def test_versions_and_machine_are_those_that_a_run_records(capsys: pytest.CaptureFixture[str]) -> None:
+    rows, machine = told(capsys), describe_machine()
+    packages = machine["packages"]
+    for name in ("cage2-pipeline", "numpy", "numba", "pydantic"):
+        assert rows[name] == packages[name]
+    assert rows["train"] == f"torch {packages['torch']}, gpytorch {packages['gpytorch']}"
+    assert rows["cyborg"] == f"csle_cyborg {packages['csle-cyborg']}"
+    assert (rows["python"], rows["platform"]) == (machine["python"], machine["platform"])
+    assert rows["processor"].startswith(f"{machine['processor']}, {machine['num_cores']} cores")
+    assert re.fullmatch(r"[\d,]+\.\d MiB free|none", rows["/dev/shm"])  # noqa: S108  # the row's name
+    assert rows.problems == []
+
+
+def test_what_a_container_grants_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = {**describe_machine(), "num_cores": 2, "cpu_quota": 1.5, "memory_limit_bytes": 2**31}
+    monkeypatch.setattr(doctor, "describe_machine", lambda: machine)
+    rows = told(capsys)
+    assert rows["processor"] == f"{machine['processor']}, 2 cores, for the container grants 1.5"
+    assert rows["memory"] == "the container grants 2,048.0 MiB"
+    machine |= {"cpu_quota": None, "memory_limit_bytes": None}
+    rows = told(capsys)
+    assert rows["processor"] == f"{machine['processor']}, 2 cores"
+    assert rows["memory"] == "no limit"
+
+
+def test_sizes_are_those_that_a_run_allocates(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = told(capsys, "--workers=100", "--slots=1000", "--policy-lag=4", "--episode-steps=30")
+    shape = PolicyShape.of(Interface(observation_memory=True, actions="merged"))
+    with (
+        EpisodeRing.create(HEADER, record_layout(30, shape.observation_size), 1000) as ring,
+        WeightBoard.create(shape.actor.num_values, 28) as board,
+    ):
+        ring_bytes, board_bytes = ring.statistics().size_bytes, board.statistics().size_bytes
+    assert rows["episode ring"] == f"1000 slots, {ring_bytes / 2**20:.1f} MiB"
+    assert rows["weight board"] == f"28 versions, {board_bytes / 2**20:.1f} MiB"
+    assert rows["shared memory"] == f"{(ring_bytes + board_bytes) / 2**20:.1f} MiB in all"
+    assert rows["an episode"].endswith("(30 steps)")
+    assert rows["weights"] == f"{4 * shape.actor.num_values} bytes a version"
+
+
+def test_what_is_missing_is_a_problem_if_the_run_needs_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name in EXTRAS else object())
+    rows = told(capsys, code=FAILED)
+    assert rows["train"] == "not installed: pip install 'cage2-pipeline[train]'"
+    assert {rows[extra] for extra in EXTRAS.values()} == {
+        f"not installed: pip install 'cage2-pipeline[{extra}]'" for extra in EXTRAS.values()
+    }
+    assert rows.problems == ["train"]
+    assert rows["GPU"] == "not looked for: torch is not installed"
+    assert told(capsys, "--engine=cyborg", "--wandb", code=FAILED).problems == ["train", "cyborg", "wandb"]
+    assert told(capsys, "--collector=ray", code=FAILED).problems == ["train", "ray"]
+
+
+def test_too_little_shared_memory_is_a_problem(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    rows = told(capsys, code=FAILED)
+    assert rows.problems == ["/dev/shm"]  # noqa: S108  # the row's name
+    assert rows["/dev/shm"].startswith("1.0 MiB free, 4.5 MiB needed: give it more")  # noqa: S108
+    assert told(capsys, "--transport=pickle").problems == []
+
+
+def test_machine_code_that_is_not_kept_is_a_problem(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "why_not_kept", lambda: "machine code is compiled anew at every start: no folder")
+    rows = told(capsys, code=FAILED)
+    assert rows.problems == ["machine code"]
+
+
+@pytest.mark.usefixtures("in_an_empty_folder")
+def test_it_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys, "--workers=100", "--log-dir=there")["workers"].startswith("100, ")
+    assert not list(tmp_path.iterdir())
