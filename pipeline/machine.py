@@ -29,7 +29,7 @@ _NO_LIMIT = 1 << 62
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return versions and machine as JSON can hold them: what `info` prints and each run records."""
+    """Return versions and machine as JSON can hold them: what `doctor` prints and each run records."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from native_buffers.errors import NativeBufferError, SharedMemoryFull
 from pipeline.command import (
     compare,
+    completion,
     doctor,
     evaluate,
     experiment,
@@ -60,6 +61,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "report": report,
     "verify": verify,
     "doctor": doctor,
+    "completion": completion,
 }
 
 
@@ -77,6 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = COMMANDS[name]
         parser = Parser(prog=f"run.py {name}")
         command.set_up(parser)
+        parser.set_defaults(commands=COMMANDS)  # which one of them tells the shell about
         options, unknown = parser.parse_known_args(arguments)
         if unknown:
             raise unknown_argument(unknown[0], command.OPTIONS)

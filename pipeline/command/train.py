@@ -22,7 +22,8 @@ run.py [train] [OPTION ...]
        run.py replay RUN|CHECKPOINT|AGENT|TRACE.jsonl [OPTION ...]
        run.py report RUN ... [-o FILE] [OPTION ...]
        run.py verify RUN|CHECKPOINT|random|sleep|restore [OPTION ...]
-       run.py doctor [OPTION ...]"""
+       run.py doctor [OPTION ...]
+       run.py completion bash|zsh|fish"""
 _GUIDE: Final = """\
 commands (each has a --help of its own):
   train     start a run; `run.py --workers 2` is `run.py train --workers 2`
@@ -43,6 +44,8 @@ commands (each has a --help of its own):
             bit
   doctor    say what is installed and missing, what the machine grants, what a
             run would allocate, and what to mend
+  completion
+            what a shell needs to complete commands and options
 
 examples:
   python run.py --total-episodes 2000 --red-agent RedMeanderAgent
