@@ -157,13 +157,18 @@ def _arguments(run: PlannedRun, has_begun: bool) -> list[str]:
 
 def _asked(options: argparse.Namespace, given: Mapping[str, Any]) -> tuple[Plan, Path, dict[str, Any]]:
     """Return what is asked for, in which folder, and with what no result depends on."""
-    from pipeline.experiment.folder import EXPERIMENT
+    from pipeline.experiment.folder import EXPERIMENT, read_plan
     from pipeline.experiment.plan import Plan
 
     path: Path | None = options.asked
     is_folder = path is not None and path.is_dir()
-    file = path / EXPERIMENT if path is not None and is_folder else path
-    asked = read_toml("experiment", file) if file else {}
+    asked: dict[str, Any] = {}
+    file = path
+    if path is not None and is_folder:  # it may be somebody else's
+        file, there = path / EXPERIMENT, read_plan(path)
+        asked = {"seeds": there.num_seeds, "stop_hopeless": there.stop_hopeless, "variants": there.variants}
+    elif path is not None:
+        asked = read_toml("experiment", path)
     for key in asked:
         if key not in _KEYS:
             near = difflib.get_close_matches(key, _KEYS, n=1)

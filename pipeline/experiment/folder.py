@@ -7,10 +7,13 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from pydantic import ValidationError
+
 from pipeline.experiment.errors import ExperimentError
 from pipeline.experiment.plan import Plan
 from pipeline.persist.files import WriteError, read_bytes, reason, write_bytes
 from pipeline.persist.runs import RunFolder
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,6 +84,10 @@ def read_plan(path: Path) -> Plan:
         return Plan(asked["variants"], asked["seeds"], asked["stop_hopeless"])
     except FileNotFoundError:
         raise ExperimentError(f"{path} is not the folder of an experiment: it has no {EXPERIMENT}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = printable(".".join(map(str, first["loc"])))
+        raise ExperimentError(f"can't read {path / EXPERIMENT}: {where}: {first['msg']}. Was it edited?") from None
     except KeyError as error:
         raise ExperimentError(f"can't read {path / EXPERIMENT}: it lacks {error}. Was it edited?") from None
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:

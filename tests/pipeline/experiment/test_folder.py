@@ -1,19 +1,19 @@
 from __future__ import annotations
 
+import os
+import tempfile
 import tomllib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipeline.config import Config
 from pipeline.experiment.errors import ExperimentError
 from pipeline.experiment.folder import EXPERIMENT, ExperimentFolder, as_toml, is_experiment, read_plan
 from pipeline.experiment.plan import Plan
 from pipeline.persist.runs import RunFolderError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PLAN = Plan({"fast": {"ppo": {"learning_rate": 1e-3}, "seed": 3}, "slow": {"hidden_sizes": [64, 96]}}, 5)
 
@@ -21,12 +21,40 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 scalars = st.booleans() | st.integers(0, 2**62) | st.floats(allow_nan=False, allow_infinity=False) | texts
 
 
+def unchecked(variants: object) -> Plan:
+    plan = object.__new__(Plan)
+    for name, value in (("variants", variants), ("num_seeds", 3), ("stop_hopeless", True)):
+        object.__setattr__(plan, name, value)
+    return plan
+
+
 @given(st.dictionaries(texts, scalars | st.lists(scalars, max_size=3) | st.dictionaries(texts, scalars, max_size=2)))
 def test_whatever_a_plan_holds_is_read_as_it_was_written(values: dict[str, object]) -> None:
-    plan = object.__new__(Plan)  # unchecked: any values
-    for name, value in (("variants", {"a.b": values}), ("num_seeds", 3), ("stop_hopeless", True)):
-        object.__setattr__(plan, name, value)
-    assert tomllib.loads(as_toml(plan)) == {"seeds": 3, "stop_hopeless": True, "variants": {"a.b": values}}
+    assert tomllib.loads(as_toml(unchecked({"a.b": values}))) == {
+        "seeds": 3,
+        "stop_hopeless": True,
+        "variants": {"a.b": values},
+    }
+
+
+@given(
+    st.dictionaries(texts, st.dictionaries(st.sampled_from([*Config.model_fields, "x"]) | texts, scalars), max_size=2)
+)
+@example({"base": {"total_episodes": -1}})
+@example({"base": {"red_agent": "\x1b[2J\n"}})
+def test_what_a_folder_says_is_a_plan_or_a_mistake_in_one_line(variants: dict[str, dict[str, object]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / EXPERIMENT).write_text(as_toml(unchecked(variants)), encoding="utf-8", newline="")
+        try:
+            assert isinstance(read_plan(Path(folder)), Plan)
+        except ExperimentError as error:
+            assert "\n" not in str(error)  # noqa: PT017  # either may be
+
+
+def test_a_pipe_is_no_plan(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / EXPERIMENT)
+    with pytest.raises(ExperimentError, match="can't read"):
+        read_plan(tmp_path)
 
 
 def test_what_was_asked_is_frozen(tmp_path: Path) -> None:
