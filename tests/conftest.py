@@ -41,7 +41,6 @@ LONGEST = (
     "faults/test_moments.py",
     "embedding/test_clients.py",
     "bench/test_chaos.py",
-    "fuzz/test_configuration.py",
     "faults/test_killed.py",
     "pipeline/experiment/test_runner.py",
     "faults/test_shared_memory.py",
