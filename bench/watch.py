@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 WARM_S = 15.0
 """Of a run that are not measured: it starts, and compiles where it has to."""
+OPENING_S, CLOSING_S = 20.0, 2.0
+"""Until a page stands, on a busy machine, or has gone: to start a browser takes more than to keep it."""
 SAMPLE_S = 10.0
 POLL_S = 0.02
 """Between looks at whether an update has been written: a measurement begins and ends with one."""
@@ -154,7 +156,7 @@ def _speeds(
     for with_page in (True, False) if number % 2 else (False, True):
         print(f"round {number}, {'with' if with_page else 'without'} a page ...", file=sys.stderr, flush=True)
         with open_page(address, browser) if with_page else contextlib.nullcontext() as page:
-            time.sleep(min(5.0, seconds))  # until it stands
+            time.sleep(min(OPENING_S if with_page else CLOSING_S, seconds))
             pids = [run.pid, server.pid, *([page.pid] if page else [])]
             before, started_s, processors_s = run.next_update(), time.monotonic(), [*map(processor_s, pids)]
             time.sleep(seconds)
