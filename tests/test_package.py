@@ -52,6 +52,7 @@ def test_a_wheel_holds_the_packages_with_what_is_beside_their_modules_and_nothin
     assert {"pipeline/watch/static/index.html", "pipeline/export/forms/numpy.txt"} <= files
     (licence,) = (file for file in info if file.endswith("LICENSE"))
     assert zipfile.ZipFile(wheel).read(licence) == (ROOT / "LICENSE").read_bytes()
+    assert b"Leon Sorokin" in zipfile.ZipFile(wheel).read("pipeline/watch/static/uplot/LICENSE")  # of what is shipped
 
 
 def test_nothing_of_it_runs_by_itself(wheel: Path) -> None:
