@@ -49,8 +49,10 @@ format: .venv/installed-dev  ## put the code into shape
 install: .venv/installed
 
 .venv/installed: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[train,cyborg]'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than 3.11: make $(MAKECMDGOALS) PYTHON=python3.11, say" >&2; exit 1; }
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --editable '.[train,cyborg]'
 	touch $@
 
 .venv/installed-dev: pyproject.toml .venv/installed

@@ -1,11 +1,12 @@
 """A language model plays the game in words: a loop to start from.
 
 python examples/llm_loop.py
-python examples/llm_loop.py my_model:answer 5 42     # 5 episodes, hosts and subnets renamed by seed 42
+python examples/llm_loop.py --ask my_model:answer --episodes 5 --names-seed 42     # hosts and subnets renamed
 
-`my_model.py` lies beside this file; its `answer(prompt)` calls whatever model you like.
+`my_model.py` lies in the folder that this is started in; its `answer(prompt)` calls whatever model you like.
 """
 
+import argparse
 import importlib
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import gymnasium
 
 
 def stub(prompt: str) -> str:
-    """Answer as a very small model would: restore the first host that Red was seen to get into."""
+    """Answer as a very small model would: restore the first host that Red seems to have got into."""
     for row in prompt.splitlines():
         cells = row.split()
         if len(cells) == 5 and cells[3] in ("User", "Privileged"):
@@ -35,8 +36,13 @@ def play(ask: Callable[[str], str], seed: int, names_seed: int | None = None) ->
 
 
 if __name__ == "__main__":
-    name, episodes, names = [*sys.argv[1:], *("", "5", "")[len(sys.argv) - 1 :]]
-    module, _, function = name.partition(":")
-    model = getattr(importlib.import_module(module), function) if name else stub
-    for seed in range(int(episodes)):
-        print(f"seed {seed}: {play(model, seed, int(names) if names else None):.1f}", flush=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ask", metavar="MODULE:FUNCTION", default="", help="[a stub]")
+    parser.add_argument("--episodes", type=int, default=5)
+    parser.add_argument("--names-seed", type=int)
+    options = parser.parse_args()
+    sys.path.insert(0, "")
+    module, _, function = options.ask.partition(":")
+    model = getattr(importlib.import_module(module), function) if module else stub
+    for seed in range(options.episodes):
+        print(f"seed {seed}: {play(model, seed, options.names_seed):.1f}", flush=True)

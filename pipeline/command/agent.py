@@ -29,20 +29,11 @@ _FOR_OTHERS: Final = ("observation", "agent_arg", "step_timeout")
 
 def set_up(parser: argparse.ArgumentParser) -> None:
     """Give a parser the agent, how it chooses, and the options of those that others wrote."""
-    parser.add_argument(
-        "agent",
-        metavar="AGENT",
-        help="a run's folder, e.g. logs/tuesday, or its checkpoint; one of the agents that learn nothing, "
-        f"{', '.join(BUILT_IN)} (a folder of such a name: ./random); module:NAME or FILE.py:NAME, a class or function "
-        "that makes an agent; a model that Stable-Baselines3 has saved, FILE.zip; an exported agent's folder. The last "
-        "three are code, which is run",
+    _add_agent(
+        parser,
+        "; module:NAME or FILE.py:NAME, a class or function that makes an agent; a model that Stable-Baselines3 has "
+        "saved, FILE.zip; an exported agent's folder. The last three are code, which is run",
     )
-    add_workflow(parser)
-    choice = parser.add_mutually_exclusive_group()
-    choice.add_argument(
-        "--sampled", action="store_true", help="a policy draws its actions, as it does in training (the default)"
-    )
-    choice.add_argument("--greedy", action="store_true", help="a policy takes its likeliest action each time")
     others = parser.add_argument_group("agents of your own (docs/referee.md)")
     others.add_argument(
         "--observation",
@@ -62,6 +53,27 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"how long it may take for a step before it counts as hung [{STEP_TIMEOUT_S:g}]",
     )
+
+
+def set_up_known(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the agent, if that is one of this project's, and how it chooses."""
+    _add_agent(parser, "")
+    parser.set_defaults(observation=None, agent_arg=[], step_timeout=None)
+
+
+def _add_agent(parser: argparse.ArgumentParser, more: str) -> None:
+    parser.add_argument(
+        "agent",
+        metavar="AGENT",
+        help="a run's folder, e.g. logs/tuesday, or its checkpoint; one of the agents that learn nothing, "
+        f"{', '.join(BUILT_IN)} (a folder of such a name: ./random){more}",
+    )
+    add_workflow(parser)
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--sampled", action="store_true", help="a policy draws its actions, as it does in training (the default)"
+    )
+    choice.add_argument("--greedy", action="store_true", help="a policy takes its likeliest action each time")
 
 
 def add_workflow(parser: argparse.ArgumentParser) -> None:

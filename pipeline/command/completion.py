@@ -15,14 +15,18 @@ if TYPE_CHECKING:
 SHELLS: Final = ("bash", "zsh", "fish")
 PROGRAM: Final = "cage2-pipeline"
 """The installed program's name: shells complete commands, not `python run.py`."""
+DEFAULT: Final = "train"
 OPTIONS: tuple[str, ...] = ()
 DESCRIPTION = f"""\
 Print a script by which a shell completes the commands and options of
 {PROGRAM}, the installed program's name."""
 EPILOG = f"""\
 examples:
+  mkdir -p ~/.local/share/bash-completion/completions
   {PROGRAM} completion bash > ~/.local/share/bash-completion/completions/{PROGRAM}
-  {PROGRAM} completion zsh > ~/.zfunc/_{PROGRAM}      # with ~/.zfunc in fpath
+  mkdir -p ~/.zfunc                    # and in ~/.zshrc: fpath+=~/.zfunc
+  {PROGRAM} completion zsh > ~/.zfunc/_{PROGRAM}
+  mkdir -p ~/.config/fish/completions
   {PROGRAM} completion fish > ~/.config/fish/completions/{PROGRAM}.fish
 """
 _FILES: Final = ("FILE", "RUN", "DIR", "AGENT", "EXPERIMENT")
@@ -53,12 +57,15 @@ def run(options: argparse.Namespace) -> int:
     import shtab
 
     program = Parser(prog=PROGRAM)
+    options.commands[DEFAULT].set_up(program)  # whose options need no command before them
+    program.prog = PROGRAM
+    _hint(program._actions)  # noqa: SLF001  # argparse has no other way to them
     commands = program.add_subparsers()
     for name, command in options.commands.items():
         parser = commands.add_parser(name, help=name)
         command.set_up(parser)
         parser.prog = f"{PROGRAM} {name}"  # which the default command's help changes
-        _hint(parser._actions)  # noqa: SLF001  # argparse has no other way to them
+        _hint(parser._actions)  # noqa: SLF001
     sys.stdout.write(shtab.complete(program, options.shell) + "\n")
     return OK
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.command.options import FIELDS, add_file_option, add_options, given_options, make_config
 from pipeline.command.process import FAILED, OK
+from pipeline.errors import SetupError
 from pipeline.extras import EXTRAS
 from pipeline.machine import describe_machine, package_version
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +29,9 @@ SHARED_MEMORY = Path("/dev/shm")
 DESCRIPTION = """\
 Look at the installation and the machine as a run would find them: what is
 installed, what is missing and which extra brings it, cores and memory, shared
-memory, kept machine code, a GPU, and what the run would allocate. The exit
-code is 1 if something is in the way of that run, and each such line says what
-to do."""
+memory, kept machine code, a GPU, where runs are kept, and what the run would
+allocate. The exit code is 1 if something of this is in the way of that run, and
+each such line says what to do."""
 EPILOG = """\
 examples:
   python run.py doctor
@@ -94,8 +96,7 @@ def _packages(machine: dict[str, Any]) -> Iterator[Finding]:
 
 def _extras(config: Config) -> Iterator[Finding]:
     """Look at the extras: those that the run needs, or what brings those that nobody asked for."""
-    needed = {"train"} | ({"cyborg"} if config.engine == "cyborg" else set())
-    needed |= {"ray"} if config.collector == "ray" else set()
+    needed = {"train"} | ({"ray"} if config.collector == "ray" else set())
     needed |= {name for name in ("wandb", "mlflow", "tensorboard") if getattr(config, name, False)}
     for extra in dict.fromkeys(EXTRAS.values()):
         packages = [package for package, brought_by in EXTRAS.items() if brought_by == extra]
@@ -105,6 +106,13 @@ def _extras(config: Config) -> Iterator[Finding]:
             yield Finding(extra, advice, is_problem=extra in needed)
         else:
             yield Finding(extra, ", ".join(f"{each} {_version(each)}".rstrip() for each in packages))
+    if config.engine == "cyborg":
+        from pipeline.cage2.cyborg.env import require_cyborg
+
+        try:
+            require_cyborg(config.cyborg)
+        except SetupError as error:
+            yield Finding("CybORG", str(error), is_problem=True)
 
 
 def _version(package: str) -> str:
@@ -118,14 +126,19 @@ def _machine(machine: dict[str, Any], config: Config) -> Iterator[Finding]:
     yield Finding("memory", _memory(machine["memory_limit_bytes"]))
     yield _shared_memory(config)
     yield _kept_code()
-    yield _gpu()
+    yield _gpu(config)
+    yield _log_folder(config)
 
 
 def _shared_memory(config: Config) -> Finding:
-    if not SHARED_MEMORY.is_dir():
-        return Finding("/dev/shm", "none")
+    is_used = config.collector == "synchronous" or (config.collector, config.transport) == ("executor", "shm")
+    if not (SHARED_MEMORY.is_dir() and os.access(SHARED_MEMORY, os.W_OK)):
+        what = "not writable" if SHARED_MEMORY.is_dir() else "not there"
+        on_linux = sys.platform == "linux"  # elsewhere shared memory lies in no folder
+        advice = ": mount it, or use --transport pickle" if on_linux else ""
+        return Finding("/dev/shm", what + advice, is_problem=is_used and on_linux)
     free, needed = shutil.disk_usage(SHARED_MEMORY).free, sum(_bytes_needed(config))
-    if config.transport == "shm" and config.collector in ("executor", "synchronous") and needed > free:
+    if is_used and needed > free:
         advice = "give it more (docker run --shm-size=1g), or use fewer --slots, or --transport pickle"
         return Finding("/dev/shm", f"{_mib(free)} free, {_mib(needed)} needed: {advice}", is_problem=True)
     return Finding("/dev/shm", f"{_mib(free)} free")
@@ -137,19 +150,34 @@ def _kept_code() -> Finding:
     from pipeline.numerics.compiled import must_be_compiled
 
     if reason := why_not_kept():
-        return Finding("machine code", reason, is_problem=True)
+        return Finding("machine code", reason)
     place = next((folder for folder in folders(game.__file__) if os.access(folder, os.W_OK)), None)
     what = "yet to be made, once, in some 10 s" if must_be_compiled(game.step_games) else "there"
     return Finding("machine code", what if place is None else f"{what}, kept in {place}")
 
 
-def _gpu() -> Finding:
+def _gpu(config: Config) -> Finding:
     if find_spec("torch") is None:
         return Finding("GPU", "not looked for: torch is not installed")
-    torch = importlib.import_module("torch")
-    if not torch.cuda.is_available():
-        return Finding("GPU", "none that torch can use; none is needed, for updates are compiled for the processor")
-    return Finding("GPU", f"{torch.cuda.get_device_name(0)}, used with --device cuda")
+    try:
+        torch = importlib.import_module("torch")
+    except Exception as error:  # noqa: BLE001  # a library that it needs isn't there, say
+        text = f"torch is installed, but can't be imported: {printable(str(error))}. Install it anew"
+        return Finding("GPU", text, is_problem=True)
+    if torch.cuda.is_available():
+        return Finding("GPU", f"{torch.cuda.get_device_name(0)}, used with --device cuda")
+    if config.device == "cuda":
+        return Finding("GPU", "none that torch can use: leave --device out", is_problem=True)
+    return Finding("GPU", "none that torch can use; none is needed, for updates are compiled for the processor")
+
+
+def _log_folder(config: Config) -> Finding:
+    folder = config.log_dir.absolute()
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if there.is_dir() and os.access(there, os.W_OK):
+        return Finding("runs", f"{printable(str(folder))}, {_mib(shutil.disk_usage(there).free)} free")
+    text = f"{printable(str(folder))} can't be written: give another --log-dir"
+    return Finding("runs", text, is_problem=True)
 
 
 def _run(config: Config) -> Iterator[Finding]:

@@ -42,7 +42,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `verify` its options."""
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    agents.set_up(parser)
+    agents.set_up_known(parser)
     parser.add_argument("--episodes", default="10", metavar="N", help="against each attacker [10]")
     parser.add_argument("--steps", metavar="N", help=f"of an episode [the run's own, or {EPISODE_STEPS}]")
     for name, metavar, text in (
@@ -106,7 +106,8 @@ def _compare(config: Config, player: Policy | str, num_steps: int | None, num_ep
             if difference is not None:
                 num_differing += 1
                 tell(f"episode {ours.index} differs at {difference.place}: {_told(difference.one, difference.other)}")
-    what = f"{num_episodes:,} episodes of {fast.num_steps} steps against {config.red_agent}"
+    episodes = f"{num_episodes:,} episode{'' if num_episodes == 1 else 's'}"
+    what = f"{episodes} of {fast.num_steps} steps against {config.red_agent}"
     sys.stdout.write(f"{what}, on CybORG and on the engine: {_verdict(num_differing)}\n")
     return num_differing
 

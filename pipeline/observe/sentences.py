@@ -56,8 +56,9 @@ def sentence(event: Event) -> str | None:
             again = " again" if event.resumed_policy else ""
             return f"{event.part}: workflow {event.workflow_id}{again}, {event.workflow_order}"
         case UpdateResult():
-            progress = f"{event.total_episodes:,} episodes: workflow {event.workflow_id}"
-            return f"{progress}, reward {_estimate(event.env_reward)}, compliance {event.compliance:.2f}"
+            reward = _estimate(event.env_reward, event.num_episodes)
+            progress = f"{_episodes(event.total_episodes)}: workflow {event.workflow_id}"
+            return f"{progress}, reward {reward}, compliance {event.compliance:.2f}"
         case WorkflowFinished():
             return _visit(event)
         case EpisodesLost():
@@ -69,13 +70,15 @@ def sentence(event: Event) -> str | None:
 
 def _visit(event: WorkflowFinished) -> str:
     result, score = event.result, event.result.score
-    greedy = "" if score.greedy_env_reward is None else f", greedy {_estimate(score.greedy_env_reward)}"
-    reward = f"reward {_estimate(score.env_reward)}{greedy}"
+    number = score.num_evaluated
+    greedy = "" if score.greedy_env_reward is None else f", greedy {_estimate(score.greedy_env_reward, number)}"
+    reward = f"reward {_estimate(score.env_reward, number)}{greedy}"
     return f"evaluated: workflow {result.workflow_id}, {reward}, compliance {score.compliance:.2f}"
 
 
-def _estimate(value: Estimate) -> str:
-    return f"{value.mean:.1f} ± {value.stderr:.1f}"
+def _estimate(value: Estimate, num_episodes: int) -> str:
+    """Return a mean with its standard error, of which one episode has none."""
+    return f"{value.mean:.1f}" if num_episodes == 1 else f"{value.mean:.1f} ± {value.stderr:.1f}"
 
 
 def _episodes(number: int) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pipeline.cage2.text.names import Names
 
-_MARK = re.compile(r"\baction\W*:", re.IGNORECASE)
+_MARK = re.compile(r"(?<![^\W_])action[\W_]*:", re.IGNORECASE)
 _LONE = spec.ACTION_NAMES[: spec.ANALYSE]
 """Actions that take no host."""
 
@@ -26,36 +26,43 @@ class MistakeError(ValueError):
 def action_of(answer: str, names: Names) -> int:
     """Return the id of the action that an answer names, 0 to 144.
 
-    It is what follows the last `Action:` on its line, or the whole answer if there is none. Upper and lower case,
-    spaces and the marks in which writers wrap words are of no matter.
+    It is what follows the last `Action:` on its line, or the whole answer if there is none. Nothing but letters and
+    digits counts, upper and lower case alike.
 
     Raises:
         MistakeError: It names none.
     """
     marks = list(_MARK.finditer(answer))
     written = answer[marks[-1].end() :].strip().partition("\n")[0] if marks else answer
-    words = re.sub(r"[^\w]+", " ", written).split()
-    by_words = {tuple(name.casefold().split()): action for action, name in enumerate(names.actions)}
-    action = by_words.get(tuple(word.casefold() for word in words))
+    action = {_letters(name): action for action, name in enumerate(names.actions)}.get(_letters(written))
     if action is None:
-        raise MistakeError(_explained(words, names))
+        raise MistakeError(_explained(written, names))
     return action
 
 
-def _explained(words: Sequence[str], names: Names) -> str:
+def _letters(text: str) -> str:
+    """Return what counts of a name."""
+    return re.sub(r"[\W_]+", "", text).casefold()
+
+
+def _explained(written: str, names: Names) -> str:
+    words = re.sub(r"[^\w]+", " ", written).split()
     if not words:
         return "You named no action."
-    if len(words) > 2:
-        return f"{_echo(' '.join(words))} is no action: write one alone, or in a last line that begins with Action:"
+    kinds = (*_LONE, *spec.HOST_ACTIONS)
     kind, *host = words
-    known = _same(kind, (*_LONE, *spec.HOST_ACTIONS))
-    if known is None:
-        return f"There is no action {_echo(kind)}{_near(kind, (*_LONE, *spec.HOST_ACTIONS))}"
-    if known in _LONE:
+    known = {_letters(each): each for each in kinds}.get(_letters(kind))
+    if known is not None and known in _LONE and len(words) == 2:
         return f"{known} takes no host."
-    if not host:
+    if known is not None and not host:
         return f"{known} needs a host: {known} {names.hosts[names.listed[0]]}, say."
-    return f"There is no host {_echo(host[0])}{_near(host[0], names.hosts)}"
+    if known is not None and len(words) == 2:
+        return f"There is no host {_echo(host[0])}{_near(host[0], names.hosts)}"
+    if len(words) <= 2:
+        return f"There is no action {_echo(kind)}{_near(kind, kinds)}"
+    near = difflib.get_close_matches(_letters(written), map(_letters, names.actions), n=1)
+    meant = next((f" (do you mean {name}?)" for name in names.actions if [_letters(name)] == near), "")
+    return f"{_echo(' '.join(words))} is no action{meant}: write one alone, or in a last line that begins with Action:"
 
 
 def _echo(given: str) -> str:

@@ -32,8 +32,8 @@ MAX_CHARACTERS = 10_000
 class Cage2TextEnv(gymnasium.Env[str, str]):
     """CAGE Challenge 2, Scenario 2, played as Blue by who reads and writes: a language model, or a person.
 
-    The game is that of `Cage2-v0`, seed by seed and step by step. Observations are text: steps left, the last action
-    and whether it worked, and for each host what Blue's table says of it and which decoys Blue has placed there. An
+    The game is that of `Cage2-v0`, seed by seed and step by step. Observations are text: steps left, the last action,
+    and for each host what Blue's table says of it and which decoys Blue has placed there. An
     action is a text, `Restore User1`, or any that has a line `Action: Restore User1`. One that can't be read plays
     nothing: reward 0, and the observation says what was wrong before it says again how things stand.
 
@@ -68,10 +68,10 @@ class Cage2TextEnv(gymnasium.Env[str, str]):
         episode_steps: int = spec.EPISODE_STEPS,
         names_seed: int | None = None,
     ) -> None:
-        if episode_steps < 1:
-            raise OptionError(f"episode_steps is 1 or more, not {episode_steps}")
-        if names_seed is not None and names_seed < 0:
-            raise OptionError(f"names_seed is 0 or more, not {names_seed}")
+        if type(episode_steps) is not int or episode_steps < 1:
+            raise OptionError(f"episode_steps is a whole number, 1 or more, not {episode_steps!r}")
+        if names_seed is not None and (type(names_seed) is not int or names_seed < 0):
+            raise OptionError(f"names_seed is None, or a whole number, 0 or more, not {names_seed!r}")
         self._env = Cage2GymEnv(red_agent, engine, profile)
         self._num_steps = episode_steps
         self.names = STOCK if names_seed is None else renamed(names_seed)

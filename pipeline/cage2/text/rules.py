@@ -1,4 +1,4 @@
-"""The rules of the game as a prompt, made from the tables that the engine plays by."""
+"""The rules of the game as a prompt. Its network, costs and decoys are of the tables that the engine plays by."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from {user} through {enterprise} to {operational}, where {server} runs the servi
 exploits one of its services, and then, unless that gave it full rights at once, takes them, which you are not shown.
 
 POINTS
-Every step takes points away; 0 in all would be the best.
+They are taken away, if at all; 0 in all would be the best. At the end of each step:
 {costs}
 - {down} while the service on {server} is down
 - {restore} for each Restore, needed or not
@@ -32,20 +32,24 @@ Every step takes points away; 0 in all would be the best.
 WHAT YOU SEE OF EACH HOST
 activity, in this step alone: None, Scan or Exploit. About one exploit in {unnoticed} looks like a Scan, and so do most
 attacks on decoys; placing a decoy can hide a Scan of the same step.
-compromised, until something changes it: No; User: Red was seen to get in; Privileged: you found its tools there;
-Unknown: you have removed what you knew of. Red may be on a host that shows No.
+compromised, until something changes it: No; User: there was an attack that looked like a success, which may also have
+met a new decoy, or {defender}; Privileged: you found Red's tools, whether or not it has full rights; Unknown: you have
+used Remove. Red may be on a host that shows No, and gone from one that doesn't.
 decoys: those of yours that stand there.
 
 YOUR ACTIONS
 Sleep - do nothing. Monitor does the same: your sensors always run.
 Analyse HOST - look for Red's tools. If there are any, compromised becomes Privileged.
-Remove HOST - end what was seen of Red there. What has full rights stays.
-Restore HOST - set the host up anew: ends all of Red's there, and your decoys.
+Remove HOST - may end it, if Red got in by a shell that was noticed and has no full rights. You aren't told whether.
+Restore HOST - set the host up anew: ends all of Red's there, and your decoys; on {server} the service runs again.
 Decoys are false services: Red that attacks one fails. Each needs a port that is free, and the right system:
 {decoys}
 
 Answer with one action, such as: Restore {example}
 If you write more than that, end with a line such as: Action: Restore {example}"""
+
+_COSTS = [0 if host == spec.DEFENDER_INDEX else tenths for host, tenths in enumerate(spec.CONFIDENTIALITY_TENTHS)]
+"""Of each host that Red can take, in tenths."""
 
 
 def rules(names: Names, num_steps: int) -> str:
@@ -75,8 +79,8 @@ def rules(names: Names, num_steps: int) -> str:
         defender=names.hosts[spec.DEFENDER_INDEX],
         costs="\n".join(
             f"- {tenths / 10} for each of these on which Red has full rights: "
-            f"{told(host for host in names.listed if spec.CONFIDENTIALITY_TENTHS[host] == tenths)}"
-            for tenths in sorted({*spec.CONFIDENTIALITY_TENTHS} - {0})
+            f"{told(host for host in names.listed if _COSTS[host] == tenths)}"
+            for tenths in sorted({*_COSTS} - {0})
         ),
         down=spec.OT_SERVICE_DOWN_TENTHS / 10,
         restore=spec.RESTORE_TENTHS / 10,

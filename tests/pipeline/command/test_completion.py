@@ -30,6 +30,7 @@ def script(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
     [
         (["re"], {"resume", "replay", "report"}),
         (["train", "--concurrent-v"], {"--concurrent-visits"}),
+        (["--concurrent-v"], {"--concurrent-visits"}),
         (["train", "--ppo.learning"], {"--ppo.learning-rate"}),
         (["train", "--engine", ""], {"fast", "cyborg"}),
         (["evaluate", "READ"], {"README.md"}),

@@ -93,7 +93,7 @@ def test_what_is_missing_is_a_problem_if_the_run_needs_it(
     }
     assert rows.problems == ["train"]
     assert rows["GPU"] == "not looked for: torch is not installed"
-    assert told(capsys, "--engine=cyborg", "--wandb", code=FAILED).problems == ["train", "cyborg", "wandb"]
+    assert told(capsys, "--wandb", code=FAILED).problems == ["train", "wandb"]
     assert told(capsys, "--collector=ray", code=FAILED).problems == ["train", "ray"]
 
 
@@ -107,12 +107,40 @@ def test_too_little_shared_memory_is_a_problem(
     assert told(capsys, "--transport=pickle").problems == []
 
 
-def test_machine_code_that_is_not_kept_is_a_problem(
+def test_shared_memory_that_is_not_there_is_a_problem(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(doctor, "SHARED_MEMORY", tmp_path / "nowhere")
+    rows = told(capsys, code=FAILED)
+    assert rows["/dev/shm"] == "not there: mount it, or use --transport pickle"  # noqa: S108
+    assert told(capsys, "--transport=pickle").problems == []
+    assert told(capsys, "--collector=synchronous", code=FAILED).problems == ["/dev/shm"]  # noqa: S108
+
+
+def test_machine_code_that_is_not_kept_is_told_and_in_nobody_s_way(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "why_not_kept", lambda: "machine code is compiled anew at every start: no folder")
+    rows = told(capsys)
+    assert rows["machine code"] == "machine code is compiled anew at every start: no folder"
+
+
+def test_a_package_that_is_broken_is_a_problem(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> None:
+        raise OSError("libcudart.so.12: cannot open shared object file")
+
+    monkeypatch.setattr(doctor.importlib, "import_module", fail)
     rows = told(capsys, code=FAILED)
-    assert rows.problems == ["machine code"]
+    assert rows.problems == ["GPU"]
+    assert rows["GPU"].startswith("torch is installed, but can't be imported: libcudart.so.12")
+
+
+def test_what_else_is_in_the_way_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys, "--engine=cyborg", "--cyborg=upstream", code=FAILED).problems == ["CybORG"]
+    (tmp_path / "file").touch()
+    assert told(capsys, f"--log-dir={tmp_path}/file/runs", code=FAILED).problems == ["runs"]
 
 
 @pytest.mark.usefixtures("in_an_empty_folder")

@@ -6,18 +6,19 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.cage2.facts.order_names import order_name
 from pipeline.observe.sentences import Sentences, sentence
-from pipeline.types import EpisodesLost, RunFinished, RunStarted
+from pipeline.types import EpisodesLost, Estimate, RunFinished, RunStarted, Score, WorkflowStarted
 
 if TYPE_CHECKING:
     import pytest
 
-    from pipeline.types import Event, UpdateResult, WorkflowFinished
+    from pipeline.types import Event, Part, UpdateResult, WorkflowFinished
 
-WIDTH = 90
+WIDTH = 100
 """Of a line, at most, time of day included: an order alone has 54. An update's fits a terminal of 80."""
 
 
@@ -52,6 +53,29 @@ def test_what_differs_is_said(events: list[Event], finished: WorkflowFinished) -
     score = dataclasses.replace(finished.result.score, greedy_env_reward=None)
     sampled = dataclasses.replace(finished, result=dataclasses.replace(finished.result, score=score))
     assert sentence(sampled) == "evaluated: workflow 57, reward -20.2 ± 1.0, compliance 0.96"
+
+
+@given(
+    workflow_id=st.integers(0, 119),
+    reward=st.builds(Estimate, st.floats(-1200, 0), st.floats(0, 300)),
+    number=st.integers(2, 10**6),
+    part=st.sampled_from(["search", "finals"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # which are frozen
+def test_no_line_is_longer_whatever_its_numbers(
+    update: UpdateResult, finished: WorkflowFinished, workflow_id: int, reward: Estimate, number: int, part: Part
+) -> None:
+    score = Score(number, reward, 0.5, reward, 0.5)
+    result = dataclasses.replace(finished.result, workflow_id=workflow_id, score=score)
+    started = WorkflowStarted(9, workflow_id, order_name(workflow_id), 0.0, resumed_policy=True, part=part)
+    learned = dataclasses.replace(update, workflow_id=workflow_id, env_reward=reward, total_episodes=number)
+    told = [sentence(event) for event in (started, learned, dataclasses.replace(finished, result=result))]
+    assert max(len(line or "") for line in told) + len("12:34:56  ") <= WIDTH
+
+
+def test_one_episode_has_no_standard_error(update: UpdateResult) -> None:
+    one = dataclasses.replace(update, num_episodes=1, total_episodes=1, env_reward=Estimate(-94.0, 0.0))
+    assert sentence(one) == "1 episode: workflow 57, reward -94.0, compliance 0.41"
 
 
 def test_the_end_has_a_summary_instead(run_finished: RunFinished) -> None:

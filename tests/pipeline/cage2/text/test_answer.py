@@ -9,13 +9,23 @@ from pipeline.cage2.text.answer import MistakeError, action_of
 from pipeline.cage2.text.names import STOCK, renamed
 
 NAMES = st.sampled_from([STOCK, renamed(5)])
-WRAPPINGS = st.sampled_from(["{}", "  {} \n", "**{}**", "`{}`.", "Action: {}", "I fear Red.\n\nACTION: *{}*\nDone."])
+WRAPPINGS = st.sampled_from(
+    [
+        *("{}", "  {} \n", "**{}**", "`{}`.", "_{}_", "Action: {}", "_Action:_ {}"),
+        "I fear Red.\n\nACTION: *{}*\nDone.",
+    ]
+)
 CASES = st.sampled_from([str, str.upper, str.lower])
 
 
 @given(NAMES, st.integers(0, spec.NUM_ACTIONS - 1), WRAPPINGS, CASES)
 def test_an_action_is_read_however_it_is_written(names, action, wrapping, case) -> None:  # type: ignore[no-untyped-def]
     assert action_of(wrapping.format(case(names.actions[action])), names) == action
+
+
+@pytest.mark.parametrize("answer", ["Restore Op Server0", "restore op_server 0", "Restore-Op_Server0"])
+def test_a_name_may_be_cut_in_pieces(answer: str) -> None:
+    assert STOCK.actions[action_of(answer, STOCK)] == "Restore Op_Server0"
 
 
 def test_the_last_line_that_says_action_counts() -> None:
@@ -34,8 +44,8 @@ def test_the_last_line_that_says_action_counts() -> None:
         ("Analyze User1", "There is no action 'Analyze': do you mean Analyse?"),
         ("Decoy User1", "There is no action 'Decoy'"),
         ("7", "There is no action '7'. There are: Sleep, Monitor,"),
-        ("I would restore User1", "'I would restore User1' is no action: write one alone, or in a last line"),
-        ("Sleep, Sleep, Sleep", "'Sleep Sleep Sleep' is no action"),
+        ("I would restore User1", "'I would restore User1' is no action (do you mean Restore User1?): write one alone"),
+        ("Sleep, Sleep, Sleep", "'Sleep Sleep Sleep' is no action: write one alone, or in a last line"),
         ("Restöre ☠", "There is no action 'Rest\\xf6re': do you mean Restore?"),
     ],
 )

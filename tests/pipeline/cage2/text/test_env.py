@@ -99,10 +99,17 @@ def test_a_copy_goes_on_by_itself() -> None:
     assert env.step("Monitor") == other.step("Monitor")
 
 
-@pytest.mark.parametrize("options", [{"episode_steps": 0}, {"names_seed": -1}, {"engine": "slow"}])
-def test_unsuitable_options_are_refused(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("episode_steps", value) for value in (0, "9", True, 2.5)),
+        *(("names_seed", value) for value in (-1, 1.5, "42")),
+        ("engine", "slow"),
+    ],
+)
+def test_unsuitable_options_are_refused(name: str, value: Any) -> None:
     with pytest.raises(OptionError):
-        make(**options)
+        make(**{name: value})
 
 
 def test_what_is_no_text_is_refused() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import pytest
@@ -32,10 +33,29 @@ def test_decoys_fit_where_the_game_says_so(names: Names) -> None:
 def test_points_are_those_of_the_game(names: Names) -> None:
     text = rules(names, 100)
     for index, host in enumerate(spec.HOSTS):
-        cost = host.confidentiality_tenths / 10
+        cost = 0 if index == spec.DEFENDER_INDEX else host.confidentiality_tenths / 10  # which Red can't take
         (line,) = re.findall(rf"^- {cost} for each of these on.*", text, re.MULTILINE) if cost else [""]
         told = re.split(": |, ", line)
         assert (names.hosts[index] in told) == (cost > 0)
+
+
+def test_what_it_says_of_remove_and_restore_is_so() -> None:
+    """Remove leaves a session that was opened by SSH; a Restore of the server starts its service again."""
+    env: Any = gymnasium.make("pipeline.cage2.gym:Cage2-v0", max_episode_steps=-1)
+    left, stopped, started = 0, 0, 0
+    for seed in range(40):
+        env.reset(seed=seed)
+        for _ in range(40):
+            view = env.unwrapped.view()
+            seen = view.hosts[spec.OP_SERVER_INDEX].compromised == "User"
+            env.step(spec.REMOVE + spec.OP_SERVER_INDEX if seen else spec.SLEEP)
+            left += seen and bool(env.unwrapped.view().hosts[spec.OP_SERVER_INDEX].sessions)
+        if not env.unwrapped.view().ot_service_up:
+            stopped += 1
+            env.step(spec.RESTORE + spec.OP_SERVER_INDEX)
+            started += env.unwrapped.view().ot_service_up
+    assert left > 0
+    assert started == stopped > 0
 
 
 def test_a_renamed_prompt_names_nothing_by_cyborgs_names() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
+import pytest
 
 from pipeline.cage2.facts.spec import ACTION_NAMES
 from pipeline.cage2.text.names import STOCK, renamed
@@ -11,6 +12,7 @@ from pipeline.cage2.text.telling import told
 
 if TYPE_CHECKING:
     from pipeline.cage2.show.view import View
+from pipeline.cage2.text.answer import _MARK, MistakeError, action_of
 
 
 def view_after(*actions: str) -> View:
@@ -27,11 +29,25 @@ def test_it_tells_what_happened() -> None:
         view_after("DecoyTomcat User0", "DecoyApache User1", "DecoyTomcat User1", "DecoyTomcat User1"), STOCK, 9
     )
     first, last, header, *rows = text.splitlines()
-    assert (first, last) == ("Steps left: 5", "Your last action: DecoyTomcat User1: it failed")
+    assert (first, last) == ("Steps left: 5", "You last played: DecoyTomcat User1, which found no room")
     assert header.split() == ["host", "subnet", "activity", "compromised", "decoys"]
     assert [row.split()[0] for row in rows] == list(STOCK.hosts)
     assert rows[8].split()[4:] == ["DecoyTomcat"]
     assert rows[9].split()[4:] == ["DecoyApache,", "DecoyTomcat"]
+
+
+def test_what_came_of_a_remove_is_not_told() -> None:
+    """CybORG reports success of it, and of all but decoys, whatever came of it."""
+    text = told(view_after("Remove User1"), STOCK, 100)
+    assert text.splitlines()[1] == "You last played: Remove User1"
+
+
+def test_what_is_told_is_no_answer() -> None:
+    """A model that goes on with what it was shown has not chosen what it played before."""
+    text = told(view_after("Sleep"), STOCK, 100)
+    assert not _MARK.search(text)
+    with pytest.raises(MistakeError):
+        action_of(f"I wonder.\n{text}", STOCK)
 
 
 def test_decoys_of_a_kind_are_told_of_once() -> None:
@@ -60,4 +76,4 @@ def test_a_renaming_tells_the_same_of_each_host() -> None:
         return {STOCK.hosts[names_of.hosts.index(row[0])]: row[2:] for row in rows}
 
     assert facts(names) == facts(STOCK)
-    assert told(view, names, 100).splitlines()[1] == f"Your last action: Analyse {names.hosts[9]}: it worked"
+    assert told(view, names, 100).splitlines()[1] == f"You last played: Analyse {names.hosts[9]}"
