@@ -52,8 +52,12 @@ def test_it_measures_what_is_asked_for(measured: Measured) -> None:
     assert rows[1]["raw_bytes_per_episode"] > 0
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray is an extra")
 def test_it_measures_ray(measured: Measured) -> None:
+    """Slow: it starts a cluster, for half a minute of two cores. Other ways are measured above, and Ray's is compared
+    with them in tests/determinism."""
     (row,) = measured("compare", *SYNTHETIC, "--workers=2", "--methods=ray")["rows"]
     assert (row["method"], row["workers"]) == ("ray", 2)
     assert row["shared_bytes_per_episode"] == 0

@@ -79,11 +79,11 @@ async def test_what_workers_wrote_when_they_crashed_is_kept(content: str, make_c
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"engine": "cyborg"}, "CybORG is not installed"),
-        ({"tensorboard": True}, "--tensorboard needs the extra"),
-        ({"wandb": True}, "--wandb needs the extra"),
-        ({"mlflow": True}, "--mlflow needs the extra"),
-        ({"collector": "ray"}, "--collector ray needs the extra"),
+        ({"engine": "cyborg"}, "playing on CybORG needs csle_cyborg: pip install"),
+        ({"tensorboard": True}, "--tensorboard needs tensorboard: pip install"),
+        ({"wandb": True}, "--wandb needs wandb: pip install"),
+        ({"mlflow": True}, "--mlflow needs mlflow: pip install"),
+        ({"collector": "ray"}, "--collector ray needs ray: pip install"),
         ({"device": "cuda"}, "--device cuda: "),
     ],
     ids=str,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,7 +36,9 @@ def records(content: bytes) -> Iterator[bytes]:
         if room < _HEADER:
             at += room
             continue
-        _, size, kind = struct.unpack_from("<IHB", content, at)
+        _, size, kind = struct.unpack_from("<IHB", content.ljust(at + _HEADER, b"\0"), at)
+        if at + _HEADER + size > len(content):  # it is being written
+            return
         record += content[at + _HEADER : at + _HEADER + size]
         at += _HEADER + size
         if kind in (1, 4):  # whole, or the last of its parts
@@ -72,6 +75,10 @@ def test_where_nobody_is_logged_in_points_are_kept_and_a_resumed_run_doubles_non
     resumed.close()
 
     ids, configuration, points = kept(run_dir)
+    deadline_s = time.monotonic() + 60
+    while len(points) < 4 and time.monotonic() < deadline_s:  # W&B's own process writes on when `finish` has returned
+        time.sleep(0.01)
+        ids, configuration, points = kept(run_dir)
     assert len(ids) == 1
     assert configuration["seed"] == 5
     assert points == [{"episodes": total, "episode/compliance": total / 128} for total in (32, 64, 96, 128)]
