@@ -129,10 +129,12 @@ class Defender:
     def _look(self, memory: Memory, observation: Iterable[float]) -> Sequence[float]:
         """Return what the policy sees."""
         try:
-            values = observation.tolist() if hasattr(observation, "tolist") else observation  # plain numbers are faster
-            table = [int(value) if value in (0, 1) else -1 for value in values]
+            values = (
+                observation.tolist() if hasattr(observation, "tolist") else [*observation]
+            )  # plain numbers are faster
+            table = [*map(int, values)] if {*values} <= {0, 1} else []
         except (TypeError, ValueError):
             table = []
-        if len(table) != OBSERVATION_SIZE or -1 in table:
+        if len(table) != OBSERVATION_SIZE:
             raise ValueError(f"an observation is the {OBSERVATION_SIZE} values in (0, 1) that ChallengeWrapper gives")
         return memory.see(table) if self._num_played else memory.begin(self._num_steps, table)
