@@ -53,7 +53,7 @@ def open_page(address: str, browser: str | None) -> Iterator[subprocess.Popen[by
         with _listening(address):
             yield None
         return
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:  # its children may still write
         command = [browser, "--headless=new", *QUIET, f"--user-data-dir={profile}", "--remote-debugging-port=0"]
         process = subprocess.Popen([*command, f"{address}#learning/run"], stderr=subprocess.DEVNULL)
         try:
