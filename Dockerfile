@@ -1,8 +1,8 @@
 # An image that runs as a user without rights.
 #
 #   docker build --tag cage2-pipeline .
-#   docker run --rm --shm-size=1g --volume "$PWD/logs:/work/logs" cage2-pipeline --total-episodes 20000
-#   docker run --rm --volume "$PWD:/work:ro" cage2-pipeline evaluate my_agent.py:Agent
+#   docker run --rm --shm-size=1g --volume "$PWD/logs:/runs/logs" cage2-pipeline --total-episodes 20000
+#   docker run --rm --volume "$PWD:/runs:ro" cage2-pipeline evaluate my_agent.py:Agent
 #
 # Episodes come through shared memory, of which Docker gives 64 MB: enough for some hundred workers, but say more. The folder
 # that is mounted must be writable for user 10001, or give --user "$(id -u)". Without torch it is smaller, and evaluates:
@@ -20,9 +20,9 @@ ARG PIP_EXTRA_INDEX_URL
 COPY --from=build /wheels /wheels
 RUN pip install --no-cache-dir "$(echo /wheels/*.whl)[$EXTRAS]" \
     && useradd --uid 10001 --create-home cage \
-    && mkdir /work \
-    && chown cage /work
+    && mkdir /runs \
+    && chown cage /runs
 USER cage
-WORKDIR /work
+WORKDIR /runs
 ENTRYPOINT ["cage2-pipeline"]
 CMD ["--help"]
