@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,11 @@ from hypothesis import strategies as st
 from pipeline.cage2.facts import spec
 from pipeline.cage2.text.answer import MistakeError, action_of
 from pipeline.cage2.text.names import STOCK, renamed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.cage2.text.names import Names
 
 NAMES = st.sampled_from([STOCK, renamed(5)])
 WRAPPINGS = st.sampled_from(
@@ -19,7 +26,9 @@ CASES = st.sampled_from([str, str.upper, str.lower])
 
 
 @given(NAMES, st.integers(0, spec.NUM_ACTIONS - 1), WRAPPINGS, CASES)
-def test_an_action_is_read_however_it_is_written(names, action, wrapping, case) -> None:  # type: ignore[no-untyped-def]
+def test_an_action_is_read_however_it_is_written(
+    names: Names, action: int, wrapping: str, case: Callable[[str], str]
+) -> None:
     assert action_of(wrapping.format(case(names.actions[action])), names) == action
 
 
@@ -56,7 +65,7 @@ def test_a_mistake_is_explained(answer: str, advice: str) -> None:
 
 
 @given(st.text(), NAMES)
-def test_any_text_is_an_action_or_a_mistake_that_can_be_shown(answer, names) -> None:  # type: ignore[no-untyped-def]
+def test_any_text_is_an_action_or_a_mistake_that_can_be_shown(answer: str, names: Names) -> None:
     try:
         action, message = action_of(answer, names), ""
     except MistakeError as mistake:
