@@ -170,7 +170,7 @@ def _commands(table: dict[str, Any]) -> str:
 `RUNS` is the folder of `--runs`. With the same version the same commands give the same numbers, to the bit; but for
 `{SB3}`, whose training is torch's.
 
-```
+```sh title="takes three minutes for each training"
 {listing}
 ```"""
 
