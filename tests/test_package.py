@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from configparser import ConfigParser
@@ -35,6 +37,15 @@ def of_the_repository(*folders: str) -> set[str]:
     command = ("git", "ls-files", "--cached", "--others", "--exclude-standard", *folders)
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return set(listed.stdout.splitlines())
+
+
+def test_the_version_is_one_wherever_it_stands() -> None:
+    """And so is its day."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    (latest, day), *_ = re.findall(r"(?m)^## (\S+) \((.+)\)$", (ROOT / "CHANGELOG.md").read_text())
+    assert latest == version
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"(?m)^version: (.+)$|^date-released: (.+)$", citation) == [(version, ""), ("", day)]
 
 
 @pytest.fixture(scope="module")
