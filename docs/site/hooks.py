@@ -34,7 +34,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Lead links to the examples' folder to their pages."""
-    return re.sub(r"\]\(\.\./examples/([\w.]+)\)", r"](examples/\1.md)", markdown)
+    return re.sub(r"\]\((?:\.\./)((?:\.\./)?examples/[\w.]+)\)", r"](\1.md)", markdown)
 
 
 def _commands() -> str:

@@ -41,7 +41,8 @@ SMALL: Final = {
 }
 """What is added to a page's own options of a command, for it not to take minutes: the last one given counts."""
 NOT_RUN = ("watch", "--watch", "--help")
-"""Words of commands that are parsed alone: a page is served until Ctrl-C. So are benches, examples and make, which have tests."""
+"""Words of commands that are parsed alone: a page is served until Ctrl-C. Benches, examples and make have tests of
+their own."""
 READERS_RUN = "tuesday"
 READERS_RUNS = re.compile(rf"{READERS_RUN}|wednesday|rates|first-\d+-\d+")
 """Runs that pages take to be there, unless they have made them before."""
