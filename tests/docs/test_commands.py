@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import pytest
 
 from pipeline.command import cli
+from pipeline.command.completion import PROGRAM
 from pipeline.command.options import Parser, UsageError, given_options, make_config
 from pipeline.command.process import OK
 from tests.docs.pages import OPERATORS, PAGES, ROOT, Line, blocks_of, lines_of, mentions_in
@@ -40,6 +41,8 @@ SMALL: Final = {
     "replay": ("--no-browser",),
 }
 """What is added to a page's own options of a command, for it not to take minutes: the last one given counts."""
+FEWER: Final = {"--worst-of": "20"}
+"""Options that are given another value, where a page has them."""
 NOT_RUN = ("watch", "--watch", "--help")
 """Words of commands that are parsed alone: a page is served until Ctrl-C. Benches, examples and make have tests of
 their own."""
@@ -58,6 +61,8 @@ class FoundError(Exception):
 
 def program_of(words: Sequence[str]) -> tuple[str, list[str]] | None:
     """Return which of the project's programs is called, `make` among them, and its arguments."""
+    if PROGRAM in words:  # as it is called where it is installed
+        return "run.py", list(words[words.index(PROGRAM) + 1 :])
     if words[0].endswith(("python", "python3")):
         words = words[1:]
     name, *arguments = words
@@ -201,4 +206,5 @@ def run_small(line: Line) -> int:
         return subprocess.run(["/bin/sh", "-c", line.text], env=env, check=False).returncode
     if program != "run.py" or set(NOT_RUN) & set(arguments):
         return OK
+    arguments = [FEWER.get(before, each) for before, each in pairwise(["", *arguments])]
     return cli.main([*arguments, *SMALL.get(command_of(arguments)[0], ())])
