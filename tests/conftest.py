@@ -59,7 +59,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(tryfirst=True)  # xdist's own loops end the calls, in the process that collects nothing, too
+def pytest_runtestloop() -> None:
     gc.freeze()
     gc.enable()
 
