@@ -120,13 +120,13 @@ def main() -> int:
         memory: list[Memory] = []
         if options.rounds:
             steady = log_dir / "steady"
-            with _run(steady, options.workers, STEADY) as run, page_server(steady) as (address, server):
+            with page_server(steady) as (address, server), _run(steady, options.workers, STEADY) as run:
                 time.sleep(min(WARM_S, options.seconds))
                 for number in range(options.rounds):
                     speeds += _speeds(run, server, address, options.seconds, browser, number)
         if options.minutes > 0:
             search = log_dir / "search"
-            with _run(search, options.workers, SEARCH), page_server(search) as (address, server):
+            with page_server(search) as (address, server), _run(search, options.workers, SEARCH):
                 memory += _memory(address, server, options.minutes, browser)
     if options.json:
         found = {"openings": openings, "speeds": speeds, "memory": memory}

@@ -14,6 +14,7 @@ A run's policy plays anywhere: `load_agent("logs/tuesday")`. Episodes that were 
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,12 @@ def __getattr__(name: str) -> Any:
 
         extras.require(*_NEEDS[name])
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        collects = gc.isenabled()
+        gc.disable()  # it would go through hundreds of thousands of new objects again and again, all of which stay
+        try:
+            return getattr(import_module(_HOMES[name]), name)
+        finally:
+            if collects:
+                gc.enable()
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

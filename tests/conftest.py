@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from native_buffers.segment import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+gc.disable()  # until all is collected: hundreds of thousands of objects that stay, to be gone through again and again
 
 torch.set_num_threads(1)  # more wait for each other most of the time while other processes run tests beside this one
 os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's actors step back by 15 else, for all other tests' processes
@@ -54,6 +57,12 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {Path(__file__).parent / file: place for place, file in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist's own loops end the calls, in the process that collects nothing, too
+def pytest_runtestloop() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -65,33 +65,42 @@ def test_does_not_depend_on_the_event_loop(reference: str, tmp_path: Path) -> No
         assert runner.run(digest(Config(**RUN, workers=2, log_dir=tmp_path))) == reference
 
 
+HOST_PROGRAM = f"""
+import asyncio, os, sys, torch
+from pathlib import Path
+from pipeline import Config, Pipeline
+
+async def main(num_threads):
+    config = Config(**{RUN!r}, collector='sequential', run_name=str(num_threads), log_dir=Path(sys.argv[1]))
+    async with Pipeline(config) as pipeline:
+        print(num_threads, (await pipeline.run()).digest, flush=True)
+
+for num_threads in map(int, sys.argv[2:]):
+    if os.fork() == 0:
+        torch.set_num_threads(num_threads)
+        torch.linalg.qr(torch.rand(64, 64))
+        asyncio.run(main(num_threads))
+        os._exit(0)
+    assert os.wait()[1] == 0
+"""
+"""Each in a process of its own, for torch's number of threads is settled once for each thread; forked when torch is
+imported, which takes much longer than the run."""
+
+
+@pytest.fixture(scope="module")
+def by_num_threads(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    program = tmp_path_factory.mktemp("host") / "host.py"
+    program.write_text(HOST_PROGRAM)
+    command = [sys.executable, str(program), str(program.parent), "1", "2", "4"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
+    return dict(line.split() for line in result.stdout.splitlines())
+
+
 @pytest.mark.parametrize("num_threads", [1, 2, 4])
 def test_does_not_depend_on_what_the_host_program_did_with_torch(
-    reference: str, num_threads: int, tmp_path: Path
+    reference: str, num_threads: int, by_num_threads: dict[str, str]
 ) -> None:
-    """In a process of its own, for torch's number of threads is settled once for each thread."""
-    script = (
-        "import asyncio, sys, torch\n"
-        "from pathlib import Path\n"
-        "from pipeline import Config, Pipeline\n"
-        f"torch.set_num_threads({num_threads})\n"
-        "torch.linalg.qr(torch.rand(64, 64))\n"
-        "async def main():\n"
-        f"    config = Config(**{RUN!r}, collector='sequential', log_dir=Path(sys.argv[1]))\n"
-        "    async with Pipeline(config) as pipeline:\n"
-        "        print((await pipeline.run()).digest)\n"
-        "if __name__ == '__main__':\n"
-        "    asyncio.run(main())\n"
-    )
-    (tmp_path / "host.py").write_text(script)
-    result = subprocess.run(
-        [sys.executable, str(tmp_path / "host.py"), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=100,
-    )
-    assert result.stdout.strip() == reference
+    assert by_num_threads[str(num_threads)] == reference
 
 
 METHODS: list[dict[str, Any]] = [

@@ -40,6 +40,18 @@ def test_what_is_exported_is_there() -> None:
     assert pipeline.__all__ == ["Config", "Pipeline", "load_agent", "read_traces"]
 
 
+@pytest.mark.parametrize("collects", ["enable", "disable"])
+def test_the_garbage_collector_rests_meanwhile_and_is_left_as_it_was(collects: str) -> None:
+    code = (
+        f"import gc, pipeline; gc.{collects}(); collects, found = gc.isenabled(), []\n"
+        "gc.callbacks.append(lambda phase, _: found.append(phase))\n"
+        "pipeline.Config\n"
+        "print(gc.isenabled() == collects, len(found) <= 2)"  # it may begin and end at once when it is back
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "True True\n"
+
+
 def test_anything_else_is_missing_as_usual() -> None:
     with pytest.raises(AttributeError, match="module 'pipeline' has no attribute 'Nothing'"):
         pipeline.Nothing  # noqa: B018  # asking is the test

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from pipeline.experiment.statistics import (
     LEAST_SEEDS,
@@ -55,6 +54,8 @@ def test_intervals_are_those_of_rliable() -> None:
 
 @given(enough, st.sampled_from([interquartile_mean, median, share_above(-15.0)]))
 def test_intervals_are_those_of_scipy(runs: Runs, statistic: object) -> None:
+    from scipy import stats  # here, for it takes a second of each process that collects tests
+
     if len(set(runs)) == 1:
         return
     own = interval(runs, statistic)  # type: ignore[arg-type]
@@ -75,12 +76,16 @@ def test_intervals_are_those_of_scipy(runs: Runs, statistic: object) -> None:
 
 @given(returns)
 def test_the_interquartile_mean_is_scipys_trimmed_one(runs: Runs) -> None:
+    from scipy import stats
+
     assert interquartile_mean(runs) == pytest.approx(stats.trim_mean(runs, 0.25), abs=1e-9)
     assert runs.min() - 1e-9 <= interquartile_mean(runs) <= runs.max() + 1e-9
 
 
 @given(returns, returns)
 def test_the_probability_of_improvement_is_mann_and_whitneys(runs: Runs, others: Runs) -> None:
+    from scipy import stats
+
     u = stats.mannwhitneyu(runs, others, method="asymptotic").statistic if len({*runs, *others}) > 1 else None
     pairs = len(runs) * len(others)
     own = float(probability_of_improvement(runs, others))

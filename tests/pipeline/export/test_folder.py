@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import sysconfig
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -23,16 +24,22 @@ from pipeline.export.room import ExportFolderError
 from pipeline.types import Estimate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.cage2.facts.names import Actions
     from pipeline.evaluate.trained import Trained
+    from pipeline.export.folder import Written
     from tests.pipeline.export.conftest import MakeTrained
+
+    ExportOnce = Callable[[Form, bool, Actions], tuple[Trained, Path, Written]]
 
 CONTEST = Path(__file__).with_name("contest.py")
 SITE_PACKAGES = sysconfig.get_paths()["purelib"]
 FORMS = get_args(Form)
-INTERFACES = [(True, "merged"), (True, "all"), (False, "merged"), (False, "all")]
+INTERFACES: list[tuple[bool, Actions]] = [(True, "merged"), (True, "all"), (False, "merged"), (False, "all")]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def report() -> Report:
     results = tuple(
         ScenarioResult(scenario, 10, Estimate(-1.5, 0.25), 2.0, Estimate(1.0, 0.0), {"Sleep": 1.0})
@@ -47,6 +54,18 @@ def report() -> Report:
         num_episodes=1280,
     )
     return Report(agent, "fast", "head", "csle-cyborg 0.0.3", "0.1.0", 0, 10, results)
+
+
+@pytest.fixture(scope="module")
+def export_once(make_trained: MakeTrained, report: Report, tmp_path_factory: pytest.TempPathFactory) -> ExportOnce:
+    """Return what exports one agent of each kind, for all tests: to compare 10,000 steps takes a second or two."""
+
+    @cache
+    def once(form: Form, memory: bool, actions: Actions) -> tuple[Trained, Path, Written]:
+        trained, folder = make_trained(memory, actions), tmp_path_factory.mktemp("agents") / "mine"
+        return trained, folder, export(trained, report, form, folder)
+
+    return once
 
 
 def by_contest(folder: Path, tmp_path: Path, num_episodes: int, num_steps: int) -> dict[str, Any]:
@@ -85,11 +104,8 @@ def assert_the_same(trained: Trained, folder: Path, tmp_path: Path, num_episodes
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_it_plays_on_cyborg_without_this_project(
-    form: Form, make_trained: MakeTrained, report: Report, folder: Path, tmp_path: Path
-) -> None:
-    trained = make_trained()
-    export(trained, report, form, folder)
+def test_it_plays_on_cyborg_without_this_project(form: Form, export_once: ExportOnce, tmp_path: Path) -> None:
+    trained, folder, _ = export_once(form, *INTERFACES[0])
     imported = assert_the_same(trained, folder, tmp_path, num_episodes=2, num_steps=50)
     if form == "numpy":
         assert imported == {"numpy"}
@@ -113,9 +129,9 @@ def test_no_action_in_10_000_steps_is_different(
 @pytest.mark.parametrize(("memory", "actions"), INTERFACES)
 @pytest.mark.parametrize("form", FORMS)
 def test_what_is_written_is_whole_and_described(
-    form: Form, memory: bool, actions: Any, make_trained: MakeTrained, report: Report, folder: Path
+    form: Form, memory: bool, actions: Actions, export_once: ExportOnce
 ) -> None:
-    written = export(make_trained(memory, actions), report, form, folder)
+    _, folder, written = export_once(form, memory, actions)
     assert written.num_checked == 10_000
     assert {path.name for path in folder.iterdir()} == set(written.files)
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]

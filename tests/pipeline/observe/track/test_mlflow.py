@@ -4,11 +4,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.importorskip("mlflow")
-from mlflow import MlflowClient
-
-from pipeline.observe.track.mlflow import EXPERIMENT, MlflowTracker
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,6 +16,9 @@ pytestmark = [
 def test_without_a_server_points_are_kept_and_a_resumed_run_doubles_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    mlflow = pytest.importorskip("mlflow")  # here, for it takes seconds of each process that collects tests
+    from pipeline.observe.track.mlflow import EXPERIMENT, MlflowTracker
+
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -35,7 +33,7 @@ def test_without_a_server_points_are_kept_and_a_resumed_run_doubles_none(
         resumed.log({"episode/compliance": total / 128}, total)
     resumed.close()
 
-    client = MlflowClient(f"sqlite:///{run_dir}/mlflow/mlflow.db")
+    client = mlflow.MlflowClient(f"sqlite:///{run_dir}/mlflow/mlflow.db")
     experiment = client.get_experiment_by_name(EXPERIMENT)
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.data.params["seed"] == "5"

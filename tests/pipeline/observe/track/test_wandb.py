@@ -7,11 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-pytest.importorskip("wandb")
-from wandb.proto import wandb_internal_pb2
-
-from pipeline.observe.track.wandb import WandbTracker
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -22,6 +17,7 @@ _BLOCK, _HEADER = 32768, 7
 @pytest.fixture(autouse=True)
 def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As nobody who is logged in."""
+    pytest.importorskip("wandb")  # here, for it takes seconds of each process that collects tests
     for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_PROJECT"):
         monkeypatch.delenv(name, raising=False)
     for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
@@ -48,6 +44,8 @@ def records(content: bytes) -> Iterator[bytes]:
 
 def kept(run_dir: Path) -> tuple[set[str], dict[str, Any], list[dict[str, float]]]:
     """Return the ids, the configuration and the points that `wandb sync` would send."""
+    from wandb.proto import wandb_internal_pb2
+
     ids, configuration, points = set(), {}, []
     for file in sorted((run_dir / "wandb").glob("offline-run-*/*.wandb"), key=lambda path: path.stat().st_mtime_ns):
         for data in records(file.read_bytes()):
@@ -63,6 +61,8 @@ def kept(run_dir: Path) -> tuple[set[str], dict[str, Any], list[dict[str, float]
 
 
 def test_where_nobody_is_logged_in_points_are_kept_and_a_resumed_run_doubles_none(tmp_path: Path) -> None:
+    from pipeline.observe.track.wandb import WandbTracker
+
     run_dir = tmp_path / "run"
     run_dir.mkdir()
     tracker = WandbTracker(run_dir, {"seed": 5})
