@@ -25,6 +25,7 @@ from pipeline.command.options import (
 from pipeline.command.process import FAILED, INTERRUPTED, OK
 from pipeline.command.terminal import tell
 from pipeline.command.variants import overlaid, variants_of
+from pipeline.command.watch import require_server
 from pipeline.printable import printable, shown
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from pipeline.experiment.plan import Plan
 
 OPTIONS: tuple[str, ...] = (
-    "seeds", "vary", "jobs", "stop_hopeless", "thresholds", "window", "json", "config", *FIELDS
+    "seeds", "vary", "jobs", "watch", "stop_hopeless", "thresholds", "window", "json", "config", *FIELDS
 )  # fmt: skip
 _KEYS: Final = ("seeds", "stop_hopeless", "base", "vary", "variants")
 """What a file may hold."""
@@ -50,7 +51,7 @@ EPILOG = """\
 examples:
   python run.py experiment --seeds 5 --total-episodes 20000
   python run.py experiment --seeds 5 --vary ppo.learning-rate=1e-3,3e-4 --vary red-agent=B_lineAgent,RedMeanderAgent
-  python run.py experiment rates.toml --jobs 4
+  python run.py experiment rates.toml --jobs 4 --watch
   python run.py experiment logs/rates
 
 A file has what all runs share, and what varies or variants by name:
@@ -115,7 +116,9 @@ def run(options: argparse.Namespace) -> int:
     from pipeline.experiment.progress import ExperimentProgress
     from pipeline.experiment.runner import Runner
 
-    with ExperimentFolder(folder, plan):
+    if options.watch:
+        require_server()
+    with ExperimentFolder(folder, plan), side_by_side.page(options, folder):
         tell(
             f"{printable(str(folder))}: {len(plan.variants)} variant{'s'[: len(plan.variants) != 1]}, {plan.num_seeds} "
             f"seed{'s'[: plan.num_seeds != 1]}, {num_jobs} at a time. To look on: {wording.program()} watch {folder}"

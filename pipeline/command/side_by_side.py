@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pipeline.cage2.attackers.reference import is_reference
@@ -12,10 +13,12 @@ from pipeline.command.process import ENDS, have_handled, loop_factory
 from pipeline.command.terminal import tell
 from pipeline.machine import num_cores
 from pipeline.values import SPEED_FIELDS
+from pipeline.watch.beside import ALL_COMPARED, page_beside
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from pipeline.config import Config
     from pipeline.experiment.plan import PlannedRun
@@ -46,6 +49,9 @@ class Stoppable(Protocol):
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Give a parser the options that say how runs go beside one another."""
     parser.add_argument("--jobs", metavar="N", help="runs at a time [as many as cores have workers for]")
+    parser.add_argument(
+        "--watch", action="store_true", help="also as a page in a browser, all runs side by side, as long as it goes on"
+    )
 
 
 def speed_of(config: Config) -> dict[str, Any]:
@@ -74,6 +80,17 @@ def arguments(run: PlannedRun, has_begun: bool) -> list[str]:
     if any(map(is_reference, red_agents_of(run.config.red_agent))):
         once_more["red_agent"] = values["red_agent"]
     return ["resume", *how, *as_arguments(once_more), str(run.run_dir)]
+
+
+@contextlib.contextmanager
+def page(options: argparse.Namespace, folder: Path) -> Iterator[None]:
+    """Show the runs of a folder as a page while the context lasts, if that is asked for, and say where."""
+    if not options.watch:
+        yield
+        return
+    with page_beside(folder, ALL_COMPARED) as address:
+        tell(f"note: page: {address}")
+        yield
 
 
 def run_to_end(many: Stoppable, num_jobs: int, progress: ExperimentProgress) -> None:

@@ -28,6 +28,7 @@ from pipeline.command.options import (
 from pipeline.command.process import FAILED, INTERRUPTED, OK
 from pipeline.command.terminal import tell
 from pipeline.command.variants import overlaid
+from pipeline.command.watch import require_server
 from pipeline.printable import printable, shown
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
     from pipeline.tuning.plan import TuningPlan
     from pipeline.tuning.tuner import Tuner
 
-OPTIONS: tuple[str, ...] = ("trials", "seeds", "fresh_seeds", "together", "search", "jobs", "json", "config", *FIELDS)
+OPTIONS: tuple[str, ...] = (
+    *("trials", "seeds", "fresh_seeds", "together", "search", "jobs", "watch", "json", "config"),
+    *FIELDS,
+)
 _NUMBERS: Final = {"trials": 20, "seeds": 3, "fresh_seeds": 5, "together": 4}
 """What is counted, unless it is said or the folder says it."""
 _MAX: Final = 1000
@@ -122,7 +126,9 @@ def run(options: argparse.Namespace) -> int:
     from pipeline.tuning.tuner import Tuner
 
     require_sampler()
-    with TuningFolder(folder, plan):
+    if options.watch:
+        require_server()
+    with TuningFolder(folder, plan), side_by_side.page(options, folder):
         runs = list(plan.runs(folder, speed))
         tell(
             f"{printable(str(folder))}: {plan.num_trials} trials, {len(runs)} runs at most, then "
@@ -137,7 +143,7 @@ def run(options: argparse.Namespace) -> int:
         findings = Findings(plan, tuple(tuner.trials))
         if findings.best.number:  # else the defaults would be compared with themselves
             experiment = plan.fresh(findings.best.values)
-            with ExperimentFolder(folder / FRESH, experiment):
+            with ExperimentFolder(folder / FRESH, experiment), side_by_side.page(options, folder / FRESH):
                 fresh_runs = list(experiment.runs(folder / FRESH, speed))
                 progress = ExperimentProgress(fresh_runs)
                 runner = Runner(fresh_runs, stop_hopeless=False, arguments=side_by_side.arguments, note=progress.note)

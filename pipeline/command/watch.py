@@ -59,17 +59,20 @@ def run(options: argparse.Namespace) -> int:
     from pipeline.experiment.folder import is_experiment  # NumPy, which a mistaken option need not wait for
     from pipeline.reading.folders import RunFolders
     from pipeline.tuning.folder import is_tuning
+    from pipeline.watch.beside import ALL_COMPARED
     from pipeline.watch.browser import opened
     from pipeline.watch.listener import Listener
     from pipeline.watch.server import Server
 
     log_dir, runs = options.log_dir, options.runs
+    view = ""
     if len(runs) == 1 and (is_experiment(runs[0]) or is_tuning(runs[0])):
-        log_dir, runs = runs[0], []
+        log_dir, runs, view = runs[0], [], f"#{ALL_COMPARED}"
     folders, listener = RunFolders(log_dir, runs), Listener.open(port)
-    sys.stdout.write(f"{listener.address}\n")
+    address = f"{listener.address}{view}"
+    sys.stdout.write(f"{address}\n")
     sys.stdout.flush()
-    with nullcontext() if options.no_browser else opened(listener.address):
+    with nullcontext() if options.no_browser else opened(address):
         try:
             Server(folders, listener).serve()
         except KeyboardInterrupt:

@@ -35,7 +35,9 @@ def test_mistakes(arguments: str, told: str, mistake: Mistake) -> None:
     assert mistake("watch", *arguments.split()).startswith(told)
 
 
-@pytest.mark.parametrize("arguments", [("watch",), ("--watch",)])
+@pytest.mark.parametrize(
+    "arguments", [("watch",), ("--watch",), ("experiment", "--watch"), ("tune", "--watch")], ids=" ".join
+)
 def test_a_missing_extra_is_told_before_anything_starts(
     arguments: tuple[str, ...], mistake: Mistake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +81,7 @@ def test_an_experiment_or_a_search_stands_for_its_runs(file: str, ended_run: End
     with process, httpx.Client(timeout=60, follow_redirects=True) as client:
         assert process.stdout is not None
         address = httpx.URL(process.stdout.readline().strip())
+        assert address.fragment == "compare/*"
         client.get(address)
         runs = client.get(address.copy_with(path="/api/runs", query=None)).json()
         process.send_signal(signal.SIGINT)
