@@ -94,7 +94,11 @@ def page(options: argparse.Namespace, folder: Path) -> Iterator[None]:
 
 
 def run_to_end(many: Stoppable, num_jobs: int, progress: ExperimentProgress) -> None:
-    """Run what is left, shown, until it has ended or is stopped by a signal."""
+    """Run what is left, shown, until it has ended or is stopped by a signal.
+
+    Raises:
+        PipelineError: What is there can't be read.
+    """
 
     async def run() -> None:
         def stop() -> None:
@@ -103,10 +107,13 @@ def run_to_end(many: Stoppable, num_jobs: int, progress: ExperimentProgress) -> 
             many.stop()
 
         have_handled(("SIGINT", *ENDS), stop)
-        async with asyncio.TaskGroup() as tasks:
-            look = tasks.create_task(progress.look())
-            await many.run(num_jobs)
-            look.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                look = tasks.create_task(progress.look())
+                await many.run(num_jobs)
+                look.cancel()
+        except ExceptionGroup as errors:  # one of the two failed, and the other was cancelled
+            raise errors.exceptions[0] from None
 
     with progress, asyncio.Runner(loop_factory=loop_factory()) as loop:
         loop.run(run())

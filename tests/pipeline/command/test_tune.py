@@ -105,6 +105,18 @@ def test_code_is_not_run_by_a_folders_word(tmp_path: Path, mistake: Mistake) -> 
     assert "not run by a folder's word" in mistake("tune", str(tmp_path))
 
 
+def test_a_damaged_run_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x" / "trial-000-seed0").mkdir(parents=True)
+    (tmp_path / "x" / "trial-000-seed0" / "config.json").write_text("{")
+    (tmp_path / "x" / "tuning.toml").write_text(
+        'trials = 3\nseeds = 1\nfresh_seeds = 5\ntogether = 4\nsearch = ["ppo.gamma"]\n[base]\n'
+    )
+    assert main(["tune", str(tmp_path / "x")]) != OK
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("error: ")
+    assert "trial-000-seed0" in last
+
+
 def test_a_run_that_fails_is_said_and_is_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--init-from", str(tmp_path / "nowhere"), "--log-dir", str(tmp_path), "--run-name", "x"]
     assert main(["tune", *ARGUMENTS, *arguments]) == FAILED
