@@ -3,7 +3,8 @@
     python bench/headline.py
     python bench/headline.py --rows default,search-alone --red-agents RedMeanderAgent --seeds 3 --json
 
-Every row is the default configuration with something changed; each of its seeds is a run of its own. The defender that
+Every row is the default configuration with something changed; each of its seeds is a run of its own, of one experiment
+(`run.py experiment`). The defender that
 a run names at its end is played by `run.py evaluate`'s means: 2,000 episodes of 100 steps, the likeliest action at each
 step, on games that neither training nor the run's own evaluations have seen.
 """
@@ -11,37 +12,41 @@ step, on games that neither training nor the run's own evaluations have seen.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import multiprocessing
 import statistics
 import sys
 import tempfile
-import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
-from pipeline import Config, Pipeline
+from pipeline import Config
 from pipeline.cage2.facts.names import RedAgent
 from pipeline.cage2.facts.order_names import order_name
 from pipeline.cage2.facts.spec import EPISODE_STEPS
 from pipeline.collect.methods import game_spec
+from pipeline.command import side_by_side
 from pipeline.command.options import Parser, UsageError
 from pipeline.evaluate.evaluation import Request, evaluate
 from pipeline.evaluate.scenario import Scenario
 from pipeline.evaluate.task import Policy
 from pipeline.evaluate.trained import NoPolicyError, load_trained
+from pipeline.experiment.errors import ExperimentError
+from pipeline.experiment.plan import Plan
+from pipeline.experiment.progress import ExperimentProgress
+from pipeline.experiment.runner import Runner
 from pipeline.machine import num_cores
+from pipeline.persist.files import read_json
+from pipeline.run.summary import SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pipeline.experiment.plan import PlannedRun
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -72,42 +77,33 @@ class Outcome:
     """Of the run, one worker and one learner on a machine that runs others beside it."""
 
 
-def train(row: str, red_agent: str, seed: int, num_episodes: int) -> Outcome:
-    """Run once, with one worker, and play what the run names.
+def play(run: PlannedRun, row: str) -> Outcome:
+    """Play what a run names that has ended.
 
     Raises:
-        NoPolicyError: The run names no defender.
+        NoPolicyError: It names no defender.
     """
-    with tempfile.TemporaryDirectory(prefix="cage2-headline-") as folder:
-        options = {"red_agent": red_agent, "seed": seed, "total_episodes": num_episodes, **VARIANTS[row]}
-        config = Config(workers=1, learner_threads=1, log_dir=Path(folder), **options)
-        started_s = time.monotonic()
-        run_dir, num_observed = asyncio.run(_run(config))
-        wall_s = time.monotonic() - started_s
-        trained = load_trained(run_dir, None)
-    if not num_observed:
-        raise NoPolicyError(f"{row}, seed {seed}, against {red_agent}: no order reached the compliance threshold")
+    config = run.config
+    summary = read_json(run.run_dir / SUMMARY)
+    if not summary["num_observed"]:
+        where = f"{row}, seed {config.seed}, against {config.red_agent}"
+        raise NoPolicyError(f"{where}: no order reached the compliance threshold")
+    trained = load_trained(run.run_dir, None)
     policy = Policy(trained.weights, trained.workflow_id, greedy=True)
-    request = Request(policy, game_spec(config), (Scenario(red_agent, EPISODE_STEPS),), EVALUATION_EPISODES, seed=seed)
-    (result,) = evaluate(request)
+    scenario = Scenario(config.red_agent, EPISODE_STEPS)
+    (result,) = evaluate(Request(policy, game_spec(config), (scenario,), EVALUATION_EPISODES, seed=config.seed))
     assert result.compliance is not None  # noqa: S101  # for mypy: a policy has one
     return Outcome(
         row=row,
-        red_agent=red_agent,
-        seed=seed,
+        red_agent=config.red_agent,
+        seed=config.seed,
         best_workflow=order_name(trained.workflow_id),
         greedy=result.env_reward.mean,
         greedy_stderr=result.env_reward.stderr,
         compliance=result.compliance.mean,
-        num_observed=num_observed,
-        wall_s=wall_s,
+        num_observed=summary["num_observed"],
+        wall_s=summary["wall_s"],
     )
-
-
-async def _run(config: Config) -> tuple[Path, int]:
-    async with Pipeline(config) as pipeline:
-        finished = await pipeline.run()
-        return pipeline.run_dir, finished.num_observed
 
 
 def main() -> int:
@@ -115,7 +111,7 @@ def main() -> int:
     try:
         options = _options()
         outcomes = _train_all(options)
-    except (UsageError, NoPolicyError) as error:
+    except (UsageError, NoPolicyError, ExperimentError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
@@ -130,27 +126,28 @@ def main() -> int:
 
 
 def _train_all(options: argparse.Namespace) -> list[Outcome]:
-    jobs = [(row, red, seed) for seed in range(options.seeds) for red in options.red_agents for row in options.rows]
-    outcomes = {}
-    with (
-        ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool,
-        Progress(console=Console(stderr=True), transient=True) as progress,
-    ):
-        bar = progress.add_task("runs", total=len(jobs))
-        running = {pool.submit(train, *job, options.episodes): job for job in jobs}
-        try:
-            for done in as_completed(running):
-                run = outcomes[running[done]] = done.result()
-                progress.console.print(
-                    f"{run.row}, {run.red_agent}, seed {run.seed}: {run.greedy:.2f} ± {run.greedy_stderr:.2f}, "
-                    f"compliance {run.compliance:.3f}, {run.wall_s:.0f} s, {run.best_workflow}",
-                    soft_wrap=True,
-                )
-                progress.advance(bar)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [outcomes[job] for job in jobs]
+    """Train all as one experiment, which nobody keeps; then play what its runs name.
+
+    Raises:
+        ExperimentError: A run failed.
+        KeyboardInterrupt: It was stopped.
+    """
+    asked = {f"{row}-{red_agent}": (row, red_agent) for red_agent in options.red_agents for row in options.rows}
+    configs = {
+        name: Config(red_agent=red_agent, total_episodes=options.episodes, **VARIANTS[row])
+        for name, (row, red_agent) in asked.items()
+    }
+    plan = Plan.of(configs, options.seeds, stop_hopeless=False)
+    with tempfile.TemporaryDirectory(prefix="cage2-headline-") as folder:
+        runs = list(plan.runs(Path(folder), side_by_side.speed_of(Config())))
+        progress = ExperimentProgress(runs)
+        runner = Runner(runs, stop_hopeless=False, arguments=side_by_side.arguments, note=progress.note)
+        side_by_side.run_to_end(runner, options.jobs, progress)
+        if runner.is_stopped:
+            raise KeyboardInterrupt
+        for failure in runner.failures:
+            raise ExperimentError(f"{failure.run.run_dir.name}: {failure.why}")
+        return [play(run, asked[run.variant][0]) for run in runs]
 
 
 def _table(red_agent: str, options: argparse.Namespace, outcomes: list[Outcome]) -> Table:

@@ -26,6 +26,7 @@ EXTRAS: Final[Mapping[str, str]] = {
     "sb3_contrib": "sb3",
     "matplotlib": "plot",
     "PIL": "gif",
+    "optuna": "tune",
 }
 """Of each package that is imported only where it is asked for, by the name that it is imported by: its extra."""
 

@@ -45,6 +45,7 @@ class Stream(IntEnum):
     FUTURE_ACTIONS = 12
     BOOTSTRAP = 13
     NAMES = 14
+    TUNING = 15
 
 
 class Purpose(Enum):

@@ -19,6 +19,7 @@ from pipeline.command import (
     resume,
     trace,
     train,
+    tune,
     verify,
     watch,
 )
@@ -52,6 +53,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "train": train,
     "resume": resume,
     "experiment": experiment,
+    "tune": tune,
     "compare": compare,
     "evaluate": evaluate,
     "trace": trace,

@@ -14,9 +14,10 @@ from pipeline.command.terminal import tell
 from pipeline.printable import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pipeline.experiment.comparison import Comparison
+    from pipeline.experiment.told import Sheet
 
 OPTIONS: tuple[str, ...] = ("thresholds", "window", "json")
 DESCRIPTION = """\
@@ -141,18 +142,23 @@ def show(comparison: Comparison, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(told.as_json(comparison), indent=2) + "\n")
         return
+    print_sheets(told.sheets(comparison), told.notes(comparison))
+
+
+def print_sheets(sheets: Iterable[Sheet], notes: Iterable[str]) -> None:
+    """Print tables, and what has to be known to read them."""
     from rich.console import Console
     from rich.table import Table
 
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = 160
-    for sheet in told.sheets(comparison):
+    for sheet in sheets:
         table = Table(title=sheet.title)
         for place, name in enumerate(sheet.head):
             table.add_column(name, justify="right" if place else "left")
         for row in sheet.rows:
             table.add_row(*row)
         console.print(table)
-    for note in told.notes(comparison):
+    for note in notes:
         console.print(note, soft_wrap=not console.is_terminal)

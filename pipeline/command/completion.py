@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Final
 
+from pipeline.cage2.facts.spec import RED_AGENTS
+from pipeline.cage2.mixed_env import MIXED
 from pipeline.command.options import Parser, UsageError
 from pipeline.command.process import OK
 
@@ -31,6 +33,8 @@ examples:
 """
 _FILES: Final = ("FILE", "RUN", "DIR", "AGENT", "EXPERIMENT")
 """What the placeholders of options and arguments begin with that are files or folders."""
+_RED: Final = ("red_agent", "red_agents")
+"""What takes the names of attackers; one's own, and several at a time, are to be typed."""
 
 
 def set_up(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +80,9 @@ def _hint(actions: Iterable[argparse.Action]) -> None:
 
     for action in actions:
         metavar = action.metavar if isinstance(action.metavar, str) else ""
-        if metavar.startswith("{") and metavar.endswith("}"):
+        if action.dest in _RED:
+            action.choices = [*RED_AGENTS, MIXED] if action.dest == "red_agent" else RED_AGENTS
+        elif metavar.startswith("{") and metavar.endswith("}"):
             action.choices = metavar[1:-1].split(",")
         elif metavar.startswith(_FILES):
             action.complete = shtab.FILE  # type: ignore[attr-defined]  # where shtab looks for it

@@ -11,9 +11,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.cage2.attackers.reference import is_reference
+from pipeline.cage2.mixed_env import red_agents_of
 from pipeline.command.options import FIELDS, add_file_option, add_options, given_options, make_config
-from pipeline.command.process import FAILED, OK
-from pipeline.errors import SetupError
+from pipeline.command.process import FAILED, OK, printing_to_stderr
+from pipeline.errors import PipelineError, SetupError
 from pipeline.extras import EXTRAS
 from pipeline.machine import describe_machine, package_version
 from pipeline.printable import printable
@@ -29,9 +31,10 @@ SHARED_MEMORY = Path("/dev/shm")
 DESCRIPTION = """\
 Look at the installation and the machine as a run would find them: what is
 installed, what is missing and which extra brings it, cores and memory, shared
-memory, kept machine code, a GPU, where runs are kept, and what the run would
-allocate. The exit code is 1 if something of this is in the way of that run, and
-each such line says what to do."""
+memory, kept machine code, a GPU, where runs are kept, what the run would
+allocate, and the policies and attackers that it is given (an attacker of your
+own is code, and run). The exit code is 1 if something of this is in the way of
+that run, and each such line says what to do."""
 EPILOG = """\
 examples:
   python run.py doctor
@@ -72,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
         "installed": list(_packages(machine)),
         "on request": list(_extras(config)),
         "machine": list(_machine(machine, config)),
-        "the run": list(_run(config)),
+        "the run": [*_run(config), *_brought(config)],
     }
     width = max(len(finding.name) for findings in parts.values() for finding in findings)
     for place, (title, findings) in enumerate(parts.items()):
@@ -195,6 +198,33 @@ def _run(config: Config) -> Iterator[Finding]:
     yield Finding("episode ring", f"{config.num_slots} slots, {_mib(ring_bytes)}")
     yield Finding("weight board", f"{config.num_slabs} versions, {_mib(board_bytes)}")
     yield Finding("shared memory", f"{_mib(ring_bytes + board_bytes)} in all")
+
+
+def _brought(config: Config) -> Iterator[Finding]:
+    """Look at what the run is given of others: policies to start from, attackers of one's own, whose code is run."""
+    if config.init_from is not None and find_spec("torch") is not None:  # what is missing has been told
+        from pipeline.collect.methods import game_spec
+        from pipeline.persist.initial import policies_of
+
+        try:
+            num = len(policies_of(config.init_from, config, game_spec(config).shape).policies)
+            text = f"{printable(str(config.init_from))}: {num} trained polic{'y' if num == 1 else 'ies'}"
+            yield Finding("starts from", text)
+        except (PipelineError, OSError) as error:
+            yield Finding("starts from", _first_line(error), is_problem=True)
+    if own := [name for name in red_agents_of(config.red_agent) if is_reference(name)]:
+        from pipeline.run.attackers import with_attackers
+
+        try:
+            with printing_to_stderr():
+                with_attackers(config)
+            yield Finding("attacker", f"{printable(', '.join(own))}: there, and can be loaded")
+        except PipelineError as error:
+            yield Finding("attacker", _first_line(error), is_problem=True)
+
+
+def _first_line(error: Exception) -> str:
+    return printable(str(error).partition("\n")[0])
 
 
 def _bytes_needed(config: Config) -> tuple[int, int]:

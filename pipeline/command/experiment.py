@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import difflib
 import hashlib
 import json
@@ -13,41 +12,34 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.cage2.attackers.reference import is_reference
 from pipeline.cage2.mixed_env import red_agents_of
-from pipeline.command import compare, wording
+from pipeline.command import compare, side_by_side, wording
 from pipeline.command.options import (
     FIELDS,
     UsageError,
     add_options,
-    as_arguments,
     config_of,
     given_options,
     number_of,
     read_toml,
 )
-from pipeline.command.process import ENDS, FAILED, INTERRUPTED, OK, have_handled, loop_factory
+from pipeline.command.process import FAILED, INTERRUPTED, OK
 from pipeline.command.terminal import tell
 from pipeline.command.variants import overlaid, variants_of
-from pipeline.machine import num_cores
+from pipeline.command.watch import require_server
 from pipeline.printable import printable, shown
-from pipeline.values import SPEED_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.experiment.plan import Plan, PlannedRun
-    from pipeline.experiment.progress import ExperimentProgress
-    from pipeline.experiment.runner import Runner
+    from pipeline.experiment.plan import Plan
 
 OPTIONS: tuple[str, ...] = (
-    "seeds", "vary", "jobs", "stop_hopeless", "thresholds", "window", "json", "config", *FIELDS
+    "seeds", "vary", "jobs", "watch", "stop_hopeless", "thresholds", "window", "json", "config", *FIELDS
 )  # fmt: skip
 _KEYS: Final = ("seeds", "stop_hopeless", "base", "vary", "variants")
 """What a file may hold."""
-_ONE_OF_MANY: Final = {"workers": 1, "learner_threads": 1}
-"""How a run is computed beside others, unless it is said otherwise: all of them together are the fastest so."""
 _SEEDS: Final = 5
 _MAX_SEEDS: Final = 1000
-_MAX_JOBS: Final = 1000
 DESCRIPTION = """\
 Train variants of a run, each with several seeds, side by side; then compare
 them over their seeds. All options of `run.py train` are taken, for all runs.
@@ -59,7 +51,7 @@ EPILOG = """\
 examples:
   python run.py experiment --seeds 5 --total-episodes 20000
   python run.py experiment --seeds 5 --vary ppo.learning-rate=1e-3,3e-4 --vary red-agent=B_lineAgent,RedMeanderAgent
-  python run.py experiment rates.toml --jobs 4
+  python run.py experiment rates.toml --jobs 4 --watch
   python run.py experiment logs/rates
 
 A file has what all runs share, and what varies or variants by name:
@@ -94,7 +86,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         help="an option and its values, with ; between values that have commas themselves; may be repeated: every "
         "combination is a variant",
     )
-    parser.add_argument("--jobs", metavar="N", help="runs at a time [as many as cores have workers for]")
+    side_by_side.add_options(parser)
     parser.add_argument(
         "--stop-hopeless",
         action="store_true",
@@ -118,20 +110,22 @@ def run(options: argparse.Namespace) -> int:
     by = compare.compared_by(options)
     plan, folder, speed = _asked(options, given_options(options))
     runs = list(plan.runs(folder, speed))
-    num_jobs = _num_jobs(options.jobs, speed)
+    num_jobs = side_by_side.num_jobs(options.jobs, speed)
 
     from pipeline.experiment.folder import ExperimentFolder
     from pipeline.experiment.progress import ExperimentProgress
     from pipeline.experiment.runner import Runner
 
-    with ExperimentFolder(folder, plan):
+    if options.watch:
+        require_server()
+    with ExperimentFolder(folder, plan), side_by_side.page(options, folder):
         tell(
             f"{printable(str(folder))}: {len(plan.variants)} variant{'s'[: len(plan.variants) != 1]}, {plan.num_seeds} "
             f"seed{'s'[: plan.num_seeds != 1]}, {num_jobs} at a time. To look on: {wording.program()} watch {folder}"
         )
         progress = ExperimentProgress(runs)
-        runner = Runner(runs, stop_hopeless=plan.stop_hopeless, arguments=_arguments, note=progress.note)
-        _run_to_end(runner, num_jobs, progress)
+        runner = Runner(runs, stop_hopeless=plan.stop_hopeless, arguments=side_by_side.arguments, note=progress.note)
+        side_by_side.run_to_end(runner, num_jobs, progress)
     if runner.is_stopped:
         tell(f"stopped, {len(runner.outcomes)} of {len(runs)} runs have ended. Go on with the same command")
         return INTERRUPTED
@@ -141,18 +135,6 @@ def run(options: argparse.Namespace) -> int:
     for failure in runner.failures:
         tell(f"failed: {failure.run.run_dir.name}: {printable(failure.why)}")
     return FAILED if runner.failures else OK
-
-
-def _arguments(run: PlannedRun, has_begun: bool) -> list[str]:
-    """Return the command line that begins a run, or goes on with it."""
-    how = ["--quiet", "--end-with-stdin"]
-    values = run.config.model_dump(mode="json", exclude_unset=True)
-    if not has_begun:
-        return ["train", *how, *as_arguments(values)]
-    once_more = {name: values[name] for name in SPEED_FIELDS if name in values}
-    if any(map(is_reference, red_agents_of(run.config.red_agent))):
-        once_more["red_agent"] = values["red_agent"]
-    return ["resume", *how, *as_arguments(once_more), str(run.run_dir)]
 
 
 def _asked(options: argparse.Namespace, given: Mapping[str, Any]) -> tuple[Plan, Path, dict[str, Any]]:
@@ -197,7 +179,7 @@ def _asked(options: argparse.Namespace, given: Mapping[str, Any]) -> tuple[Plan,
         raise UsageError(f"{file}: stop_hopeless = {stop_hopeless!r:.60}: must be true or false")
     plan = Plan.of(configs, num_seeds, stop_hopeless=stop_hopeless)
     first = next(iter(configs.values()))
-    speed = {**_ONE_OF_MANY, **first.model_dump(include={*SPEED_FIELDS}, exclude_unset=True)}
+    speed = side_by_side.speed_of(first)
     folder = path if path is not None and is_folder else first.log_dir / (first.run_name or _name(path, plan))
     return plan, folder, speed
 
@@ -208,26 +190,3 @@ def _name(file: Path | None, plan: Plan) -> str:
         return name
     text = json.dumps([plan.num_seeds, plan.stop_hopeless, plan.variants], sort_keys=True)
     return f"experiment-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def _num_jobs(text: str | None, speed: Mapping[str, Any]) -> int:
-    if text is not None:
-        return number_of("--jobs", text, _MAX_JOBS)
-    return max(1, num_cores() // int(speed["workers"]))
-
-
-def _run_to_end(runner: Runner, num_jobs: int, progress: ExperimentProgress) -> None:
-    async def run() -> None:
-        def stop() -> None:
-            if not runner.is_stopped:
-                tell("note: stopping all runs after their updates in progress; once more stops them at once")
-            runner.stop()
-
-        have_handled(("SIGINT", *ENDS), stop)
-        async with asyncio.TaskGroup() as tasks:
-            look = tasks.create_task(progress.look())
-            await runner.run(num_jobs)
-            look.cancel()
-
-    with progress, asyncio.Runner(loop_factory=loop_factory()) as loop:
-        loop.run(run())

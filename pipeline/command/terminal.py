@@ -22,7 +22,7 @@ from pipeline.command.watch import require_server
 from pipeline.errors import PipelineError
 from pipeline.printable import printable
 from pipeline.types import OrdersEvaluated, WorkflowFinished
-from pipeline.watch.beside import page_beside
+from pipeline.watch.beside import page_beside, page_of
 
 if TYPE_CHECKING:
     import argparse
@@ -88,8 +88,9 @@ async def _run_to_end(pipeline: Pipeline, options: argparse.Namespace) -> int:
     last_visit: WorkflowFinished | None = None
     with contextlib.ExitStack() as beside:
         async with pipeline:
+            run_dir = pipeline.run_dir
             if options.watch:
-                note(f"page: {beside.enter_context(page_beside(pipeline.run_dir))}")
+                note(f"page: {beside.enter_context(page_beside(run_dir.parent, page_of(run_dir)))}")
             if not options.quiet:
                 for text in wording.notes(pipeline.config):
                     note(text)

@@ -31,7 +31,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="*",
         metavar="RUN",
-        help="folders of runs, or one of an experiment, which has all of its own; by default all of --log-dir",
+        help="folders of runs, or one of an experiment or a search, with all of its own; by default all of --log-dir",
     )
     parser.add_argument("--port", metavar="N", help="to listen on; by default one that is free")
     parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
@@ -58,17 +58,21 @@ def run(options: argparse.Namespace) -> int:
 
     from pipeline.experiment.folder import is_experiment  # NumPy, which a mistaken option need not wait for
     from pipeline.reading.folders import RunFolders
+    from pipeline.tuning.folder import is_tuning
+    from pipeline.watch.beside import ALL_COMPARED
     from pipeline.watch.browser import opened
     from pipeline.watch.listener import Listener
     from pipeline.watch.server import Server
 
     log_dir, runs = options.log_dir, options.runs
-    if len(runs) == 1 and is_experiment(runs[0]):
-        log_dir, runs = runs[0], []
+    view = ""
+    if len(runs) == 1 and (is_experiment(runs[0]) or is_tuning(runs[0])):
+        log_dir, runs, view = runs[0], [], f"#{ALL_COMPARED}"
     folders, listener = RunFolders(log_dir, runs), Listener.open(port)
-    sys.stdout.write(f"{listener.address}\n")
+    address = f"{listener.address}{view}"
+    sys.stdout.write(f"{address}\n")
     sys.stdout.flush()
-    with nullcontext() if options.no_browser else opened(listener.address):
+    with nullcontext() if options.no_browser else opened(address):
         try:
             Server(folders, listener).serve()
         except KeyboardInterrupt:

@@ -81,12 +81,7 @@ class Plan:
 
         What they say of how fast it goes and where it is kept is no part of it.
         """
-        left_out = {name for name in Config.model_fields if effect_of(name) is Effect.SPEED}
-        left_out.update(PLACED_BY_THE_EXPERIMENT)
-        given = {
-            name: config.model_dump(mode="json", exclude_unset=True, exclude=left_out)
-            for name, config in variants.items()
-        }
+        given = {name: as_asked(config) for name, config in variants.items()}
         return cls(given, num_seeds, stop_hopeless)
 
     def runs(self, folder: Path, speed: Mapping[str, Any]) -> Iterator[PlannedRun]:
@@ -101,3 +96,9 @@ class Plan:
                 seed = int(values.get("seed", 0)) + index
                 place = {"log_dir": folder, "run_name": f"{name}-seed{seed}"}
                 yield PlannedRun(name, Config.model_validate({**values, **speed, "seed": seed, **place}))
+
+
+def as_asked(config: Config) -> dict[str, Any]:
+    """Return the values that were given, as JSON has them, but for how fast a run goes and where it is kept."""
+    left_out = {name for name in Config.model_fields if effect_of(name) is Effect.SPEED}
+    return config.model_dump(mode="json", exclude_unset=True, exclude={*left_out, *PLACED_BY_THE_EXPERIMENT})

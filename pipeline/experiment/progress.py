@@ -65,7 +65,8 @@ class ExperimentProgress:
         elif isinstance(event, RunFailed):
             text = f"{event.run.run_dir.name}: failed: {event.why}"
         else:
-            text = f"{event.variant}: hopeless after {event.num_seeds} seeds, gets no more"
+            seeds = f"{event.num_seeds} seed{'s'[: event.num_seeds != 1]}"
+            text = f"{event.variant}: {event.why} after {seeds}, gets no more"
         self._bar.console.print(printable(text))
 
     async def look(self) -> None:

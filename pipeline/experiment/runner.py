@@ -71,6 +71,7 @@ class VariantStopped:
     variant: str
     num_seeds: int
     """That it has had."""
+    why: str = "hopeless"
 
 
 Event = RunEnded | RunFailed | VariantStopped

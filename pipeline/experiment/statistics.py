@@ -104,6 +104,17 @@ def improvement(runs: Runs, others: Runs) -> Interval:
     return _interval(probability_of_improvement(runs, others), probability_of_improvement(*resampled))
 
 
+def difference(runs: Runs, others: Runs) -> Interval:
+    """Return by how much the interquartile mean of one variant is higher, with its interval, each variant a stratum.
+
+    Args:
+        runs: `[num_seeds]`, `LEAST_SEEDS` or more, all of which have a value.
+        others: `[num_others]`, as many or not, likewise.
+    """
+    resampled = interquartile_mean(_resampled(runs, stratum=0)) - interquartile_mean(_resampled(others, stratum=1))
+    return _interval(interquartile_mean(runs) - interquartile_mean(others), resampled)
+
+
 def _resampled(runs: Runs, stratum: int) -> Runs:
     """Return `[NUM_RESAMPLES, num_seeds]`: the runs drawn with replacement, whatever order they are in."""
     if len(runs) < LEAST_SEEDS:

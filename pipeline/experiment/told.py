@@ -65,7 +65,7 @@ def notes(comparison: Comparison) -> Iterator[str]:
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
     """Return the comparison as JSON can hold it: what is infinite, for a run had no value, is null."""
-    return {"least_seeds": LEAST_SEEDS, **_finite(asdict(comparison))}
+    return {"least_seeds": LEAST_SEEDS, **finite(asdict(comparison))}
 
 
 def _worth(comparison: Comparison) -> Sheet:
@@ -150,9 +150,10 @@ def _runs(num: int) -> str:
     return f"{num} run{'' if num == 1 else 's'}"
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return a value as JSON can hold it, with null for what is infinite."""
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""The page beside a run, in a process of its own, which ends with the run's process, however that ends.
+"""The page beside a run, or many, in a process of its own, which ends with theirs, however that ends.
 
 ```
 run's process                                   the page's process
@@ -28,28 +28,36 @@ from pipeline.watch.listener import Listener
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ALL_COMPARED: Final = "compare/*"
+"""The view of all runs that there are, side by side; no run can be called so."""
 _END_S: Final = 10.0
 """That the page's process has to end."""
 
 
+def page_of(run_dir: Path) -> str:
+    """Return the view of a run."""
+    return f"now/{quote(run_dir.name)}"
+
+
 @contextlib.contextmanager
-def page_beside(run_dir: Path) -> Iterator[str]:
-    """Show a run as a page, and those beside it, for as long as the context lasts.
+def page_beside(log_dir: Path, view: str) -> Iterator[str]:
+    """Show the runs of a folder as a page, for as long as the context lasts.
 
     Args:
-        run_dir: The run's folder.
+        log_dir: The folder that the runs' folders are in.
+        view: What is shown first: `page_of` a run, or `ALL_COMPARED`.
 
     Yields:
         The page's address.
     """
     listener = Listener.open()
-    address = f"{listener.address}#now/{quote(run_dir.name)}"
+    address = f"{listener.address}#{view}"
     descriptor = listener.socket.fileno()
     told = {
         "descriptor": descriptor,
         "token": listener.token,
         "address": address,
-        "log_dir": str(run_dir.resolve().parent),
+        "log_dir": str(log_dir.resolve()),
     }
     with listener.socket:
         process = subprocess.Popen(  # noqa: S603  # this program itself

@@ -198,6 +198,24 @@ def test_runs_are_chosen_and_compared(
         page.screenshot(path=tmp_path / "compare.png", full_page=True)
 
 
+def test_all_runs_that_there_are_side_by_side(
+    tmp_path: Path, open_page: OpenPage, writer: Writer, finish: Callable[..., None]
+) -> None:
+    """As an experiment opens it: runs come while it is looked at, and one has only just begun."""
+    away = writer.run_dir.rename(tmp_path.parent / f"{tmp_path.name}-away")
+    with open_page("compare/*") as page:
+        expect(page.locator(".legend li")).to_have_text(["No run has begun yet."])
+        away.rename(writer.run_dir)
+        write_a_search(writer, finish)
+        just_begun = tmp_path / "begun"
+        just_begun.mkdir()
+        shutil.copy(writer.run_dir / "config.json", just_begun)
+        expect(page.locator(".legend li")).to_have_text([re.compile("^begun "), re.compile("^run ")])
+        assert page.title().startswith("all runs ")
+        expect(page.locator(".plot canvas").first).to_be_visible()
+        page.screenshot(path=tmp_path / "all.png", full_page=True)
+
+
 def test_a_hostile_run_is_text(
     tmp_path: Path, open_page: OpenPage, writer: Writer, finish: Callable[..., None]
 ) -> None:

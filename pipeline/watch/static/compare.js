@@ -20,10 +20,12 @@ const SCORES = [
   { title: "Greedy: the likeliest actions", mean: "best_greedy_env_reward_mean", stderr: "best_greedy_env_reward_stderr" },
   { title: "Sampled actions", mean: "best_env_reward_mean", stderr: "best_env_reward_stderr" },
 ];
+export const ALL = "*"; // instead of names: the runs that there are, so many at most
+const MOST = 40;
 let onlyDifferent = true;
 
-export async function open(main, names) {
-  if (!names.length) {
+export async function open(main, asked) {
+  if (!asked.length) {
     main.append(h("h2", {}, "Compare"), h("p", { class: "empty" }, "Choose runs in ", h("a", { href: "#runs" }, "the list"), "."));
     return { close: () => {} };
   }
@@ -36,6 +38,7 @@ export async function open(main, names) {
   );
 
   async function load() {
+    const names = asked[0] === ALL ? await all() : asked;
     const found = await Promise.all(names.map(async (name) => {
       const path = `/api/runs/${encodeURIComponent(name)}`;
       const [details, news] = await Promise.all([ask(path), ask(`${path}/snapshot`)]);
@@ -44,7 +47,9 @@ export async function open(main, names) {
       run.take(news);
       return { details, run };
     }));
-    if (found.every(Boolean)) draw(found);
+    const there = found.filter(Boolean);
+    if (there.length && (asked[0] === ALL || there.length === found.length)) draw(there);
+    else if (asked[0] === ALL) legend.replaceChildren(h("li", {}, "No run has begun yet."));
   }
 
   function draw(found) {
@@ -100,6 +105,12 @@ export async function open(main, names) {
       plots.forEach(([, plot]) => plot.close());
     },
   };
+}
+
+/** The names of all runs, or of those that wrote something last. */
+async function all() {
+  const rows = (await ask("/api/runs")) ?? [];
+  return rows.sort((a, b) => b.last_s - a.last_s).slice(0, MOST).map((row) => row.name).sort();
 }
 
 /** Scores as points with intervals, one row for each run. */

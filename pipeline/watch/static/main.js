@@ -61,7 +61,7 @@ function parsed(hash) {
 
 /** Mark the view that is shown, and lead the others to the same run. */
 function point(tab, names) {
-  document.title = names.length ? `${names.join(", ")} · ${tab} · cage2-pipeline` : "cage2-pipeline";
+  document.title = names.length ? `${names[0] === compare.ALL ? "all runs" : names.join(", ")} · ${tab} · cage2-pipeline` : "cage2-pipeline";
   if (OF_ONE_RUN.has(tab)) last = names[0];
   for (const link of document.querySelectorAll("nav a")) {
     const its = link.dataset.tab;

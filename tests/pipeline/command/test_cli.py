@@ -41,7 +41,7 @@ ROOT = Path(__file__).parents[3]
         ("train 2", "unexpected argument '2' (see run.py --help)"),
         ("--workflow enterprise - ", "unexpected '-': an order is one argument. Put it into quotes, else the shell"),
         ("trayn", "unknown command 'trayn': did you mean train?"),
-        ("zzz", "unknown command 'zzz': choose train, resume, experiment, compare, evaluate, "),
+        ("zzz", "unknown command 'zzz': choose train, resume, experiment, tune, compare, evaluate, "),
         ("--run-name a/b", "--run-name a/b: doesn't fit. Name of the run's folder"),
         ("--run-name ../a", "--run-name ../a: doesn't fit. Name of the run's folder"),
         ("--run-name /a", "--run-name /a: doesn't fit. Name of the run's folder"),

@@ -18,6 +18,7 @@ from pipeline.machine import describe_machine
 from pipeline.numerics import cache
 from pipeline.play.record import HEADER, record_layout
 from pipeline.policy.params import PolicyShape
+from tests.pipeline.persist.test_initial import run_with, tensors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,3 +148,26 @@ def test_what_else_is_in_the_way_is_told(tmp_path: Path, capsys: pytest.CaptureF
 def test_it_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert told(capsys, "--workers=100", "--log-dir=there")["workers"].startswith("100, ")
     assert not list(tmp_path.iterdir())
+
+
+def test_policies_to_start_from_are_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = {"observation_memory": False, "actions": "all"}
+    run_dir = run_with(tmp_path, {3: tensors(3), 17: tensors(17)}, **plain)
+    rows = told(capsys, f"--init-from={run_dir}", "--no-observation-memory", "--actions=all")
+    assert rows["starts from"] == f"{run_dir}: 2 trained policies"
+    rows = told(capsys, f"--init-from={run_dir}", code=FAILED)
+    assert "its policies have other sizes" in rows["starts from"]
+    rows = told(capsys, f"--init-from={tmp_path / 'nowhere'}", code=FAILED)
+    assert rows.problems == ["starts from"]
+    assert "is not the folder of a run" in rows["starts from"]
+
+
+def test_an_attacker_of_ones_own_is_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "red.py"
+    file.write_text("class Mine:\n    def choose(self, *_): ...\n")
+    assert told(capsys, f"--red-agent={file}:Mine")["attacker"] == f"{file}:Mine: there, and can be loaded"
+    rows = told(capsys, f"--red-agent={file}:Yours", code=FAILED)
+    assert rows.problems == ["attacker"]
+    assert "Yours" in rows["attacker"]
+    file.write_text("raise ValueError('two\\nlines')")
+    assert told(capsys, f"--red-agent={file}:Mine", code=FAILED).problems == ["attacker"]

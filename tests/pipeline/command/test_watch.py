@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from pipeline.command.cli import main
-from pipeline.experiment.folder import EXPERIMENT, as_toml
-from pipeline.experiment.plan import Plan
+from pipeline.experiment.folder import EXPERIMENT
+from pipeline.tuning.folder import TUNING
 
 if TYPE_CHECKING:
     from tests.pipeline.command.conftest import Mistake
@@ -35,7 +35,9 @@ def test_mistakes(arguments: str, told: str, mistake: Mistake) -> None:
     assert mistake("watch", *arguments.split()).startswith(told)
 
 
-@pytest.mark.parametrize("arguments", [("watch",), ("--watch",)])
+@pytest.mark.parametrize(
+    "arguments", [("watch",), ("--watch",), ("experiment", "--watch"), ("tune", "--watch")], ids=" ".join
+)
 def test_a_missing_extra_is_told_before_anything_starts(
     arguments: tuple[str, ...], mistake: Mistake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,15 +71,17 @@ def test_the_address_is_printed_and_ctrl_c_ends_it(tmp_path: Path) -> None:
         assert process.wait(60) == 130
 
 
-def test_an_experiment_stands_for_its_runs(ended_run: EndedRun, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", [EXPERIMENT, TUNING])
+def test_an_experiment_or_a_search_stands_for_its_runs(file: str, ended_run: EndedRun, tmp_path: Path) -> None:
     for seed in range(2):
         ended_run(f"a-seed{seed}", -14.0, seed=seed)
-    (tmp_path / EXPERIMENT).write_text(as_toml(Plan({"a": {}}, 2)))
+    (tmp_path / file).write_text("")
     command = [sys.executable, str(ROOT / "run.py"), "watch", str(tmp_path), "--no-browser"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     with process, httpx.Client(timeout=60, follow_redirects=True) as client:
         assert process.stdout is not None
         address = httpx.URL(process.stdout.readline().strip())
+        assert address.fragment == "compare/*"
         client.get(address)
         runs = client.get(address.copy_with(path="/api/runs", query=None)).json()
         process.send_signal(signal.SIGINT)

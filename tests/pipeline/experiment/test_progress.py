@@ -25,11 +25,13 @@ def test_what_happens_is_a_line_each(ended_run: EndedRun, tmp_path: Path, capsys
         progress.note(RunEnded(other, outcome_of(ended_run("a-seed1", None, seed=1))))
         progress.note(RunFailed(third, "a line\nand another"))
         progress.note(VariantStopped("[red]", 5))
+        progress.note(VariantStopped("trial-004", 1, "below the median"))
     assert capsys.readouterr().err.splitlines() == [
         "a-seed0: greedy -14.0, sampled -15.0, compliance 0.95 (1 of 3 have ended)",
         "a-seed1: names no defender (2 of 3 have ended)",
         r"a-seed2: failed: a line\nand another",
         "[red]: hopeless after 5 seeds, gets no more",
+        "trial-004: below the median after 1 seed, gets no more",
     ]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline.experiment.statistics import (
     LEAST_SEEDS,
     Interval,
+    difference,
     improvement,
     interquartile_mean,
     interval,
@@ -72,6 +73,23 @@ def test_intervals_are_those_of_scipy(runs: Runs, statistic: object) -> None:
         # an end is a quantile of a discrete distribution: it lies between near quantiles of another sample of it
         assert np.quantile(resamples, level - 0.015, method="lower") <= end + 1e-9
         assert end - 1e-9 <= np.quantile(resamples, level + 0.015, method="higher")
+
+
+def test_a_difference_is_scipys_of_two_strata() -> None:
+    own = difference(ONE, OTHER)
+    theirs = stats.bootstrap(
+        (ONE, OTHER),
+        lambda runs, others, axis: interquartile_mean(runs) - interquartile_mean(others),
+        method="percentile",
+        n_resamples=50_000,
+        rng=1,
+        vectorized=True,
+    ).confidence_interval
+    assert own.estimate == pytest.approx(16.825 - 14.74, abs=1e-12)
+    assert (own.low, own.high) == pytest.approx((theirs.low, theirs.high), abs=0.1)
+    turned = difference(OTHER, ONE)
+    assert turned.estimate == pytest.approx(-own.estimate)
+    assert (turned.low, turned.high) == pytest.approx((-own.high, -own.low), abs=0.1)
 
 
 @given(returns)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from pipeline.watch.beside import page_beside
+from pipeline.watch.beside import page_beside, page_of
 
 if TYPE_CHECKING:
     from tests.pipeline.watch.conftest import Writer
@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[3]
 PARENT = """
 import sys
 from pathlib import Path
-from pipeline.watch.beside import page_beside
-with page_beside(Path(sys.argv[1])) as address:
+from pipeline.watch.beside import ALL_COMPARED, page_beside
+with page_beside(Path(sys.argv[1]).parent, ALL_COMPARED) as address:
     print(address, flush=True)
     sys.stdin.read()
 """
@@ -28,7 +28,7 @@ with page_beside(Path(sys.argv[1])) as address:
 
 def test_the_page_is_there_as_long_as_the_context(writer: Writer) -> None:
     writer.start()
-    with page_beside(writer.run_dir) as address:
+    with page_beside(writer.run_dir.parent, page_of(writer.run_dir)) as address:
         assert address.endswith("#now/run")
         with httpx.Client(timeout=60) as client:  # it is asked before it has started: the socket listens already
             assert client.get(address).status_code == 200
