@@ -43,9 +43,9 @@ SMALL: Final = {
 """What is added to a page's own options of a command, for it not to take minutes: the last one given counts."""
 FEWER: Final = {"--worst-of": "20"}
 """Options that are given another value, where a page has them."""
-NOT_RUN = ("watch", "--watch", "--help")
-"""Words of commands that are parsed alone: a page is served until Ctrl-C. Benches, examples and make have tests of
-their own."""
+NOT_RUN = ("watch", "--watch", "tune", "--help")
+"""Words of commands that are parsed alone: a page is served until Ctrl-C, a search is several runs at least. Benches,
+examples and make have tests of their own."""
 READERS_RUN = "tuesday"
 READERS_RUNS = re.compile(rf"{READERS_RUN}|wednesday|rates|first-\d+-\d+")
 """Runs that pages take to be there, unless they have made them before."""
@@ -109,7 +109,8 @@ def parse(program: str, arguments: list[str]) -> None:
             return
         options, unknown = parser.parse_known_args(rest)
         assert not unknown
-        make_config(given_options(options), getattr(options, "config", None))
+        file = getattr(options, "config", None)
+        make_config(given_options(options), None if file and file.is_relative_to("logs") else file)  # a run's is made
 
 
 def options_of(program: str, arguments: list[str]) -> set[str]:

@@ -76,6 +76,8 @@ def test_intervals_are_those_of_scipy(runs: Runs, statistic: object) -> None:
 
 
 def test_a_difference_is_scipys_of_two_strata() -> None:
+    from scipy import stats
+
     own = difference(ONE, OTHER)
     theirs = stats.bootstrap(
         (ONE, OTHER),
