@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_WIDTH: Final = 880
-_LEFT, _RIGHT, _TOP, _ROW, _GAP, _FOOT = 200, 20, 58, 26, 10, 40
+_WIDTH: Final = 940
+_LEFT, _RIGHT, _TOP, _ROW, _GAP, _FOOT = 260, 20, 58, 26, 10, 40
 _LOWEST: Final = -20
 """Where the axis begins; it ends at 0."""
 _FONT: Final = 'font-family="system-ui, sans-serif" font-size="13"'
@@ -66,15 +66,18 @@ def _axis(height: int) -> Iterator[str]:
 def _row(place: int, row: dict[str, Any]) -> Iterator[str]:
     y = _TOP + place * _ROW + _GAP * (place // 3)
     if place % 3 == 0:
-        yield _text(20, y - 1, f"{_ATTACKERS[row['red_agent']]}, {_NAMES[row['profile']]}")
+        yield _text(20, y + 4, f"{_ATTACKERS[row['red_agent']]}, {_NAMES[row['profile']]}")
     yield _text(_LEFT - 12, y + 4, f"{row['steps']} steps", anchor="end")
     by_table, by_all = _x(row["seeing_the_table"]), _x(row["every_defender"])
     yield f'<rect x="{by_table}" y="{y - 7}" width="{by_all - by_table:.1f}" height="14" fill="{_BY_THE_TABLE}"/>'
     yield f'<rect x="{by_all}" y="{y - 7}" width="{_x(0) - by_all:.1f}" height="14" fill="{_OUT_OF_REACH}"/>'
     for mark, _, _ in _MARKS:
-        value = row[mark]
-        if value is not None:
-            yield _mark(mark, _x(value["mean"] if isinstance(value, dict) else value), y)
+        value = row[mark]["mean"] if isinstance(row[mark], dict) else row[mark]
+        if value is not None and value >= _LOWEST:
+            yield _mark(mark, _x(value), y)
+        elif value is not None:
+            yield _mark(mark, _x(_LOWEST) + 8, y)
+            yield _text(_x(_LOWEST) + 18, y + 4, f"{value:.1f}")
 
 
 def _mark(mark: str, x: float, y: int) -> str:

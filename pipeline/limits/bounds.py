@@ -95,6 +95,10 @@ def bounds_of(profile: Profile, red_agent: RedAgent, *, sees_all: bool = True) -
     """Return the bounds against one of CAGE-2's two attackers.
 
     Raises:
-        KeyError: There are none against another.
+        ValueError: There are none against another.
     """
-    return {"B_lineAgent": BLineBounds, "RedMeanderAgent": MeanderBounds}[red_agent](profile, sees_all=sees_all)
+    if red_agent == "B_lineAgent":
+        return BLineBounds(profile, sees_all=sees_all)
+    if red_agent == "RedMeanderAgent":
+        return MeanderBounds(profile, sees_all=sees_all)
+    raise ValueError(f"there are no bounds against {red_agent}")

@@ -62,7 +62,7 @@ class InformedOfBLine:
         standing = tuple(int(game["listening"][user]) for user in users)
         immune = frozenset(user for user in users if game["patched_hosts"] >> user & 1)
         opening = b_line.Opening(standing, immune, int(game["num_steps"]))
-        after = self._solution.decision(opening, steps_left).after
+        after: b_line.Opening = self._solution.decision(opening, steps_left).after
         for user in after.immune - immune:
             return RESTORE + user
         for user, before, ports in zip(users, standing, after.memories, strict=True):

@@ -23,8 +23,8 @@ class Decision(NamedTuple):
     """What Blue may do in a state."""
 
     cost: float
-    after: Hashable
-    """The afterstate, which says all that matters of the state and of what Blue did."""
+    after: Any
+    """The afterstate, hashable, which says all that matters of the state and of what Blue did."""
 
 
 class Outcome(NamedTuple):
@@ -32,7 +32,8 @@ class Outcome(NamedTuple):
 
     probability: float
     cost: float
-    state: Hashable
+    state: Any
+    """The state of the next step, hashable."""
     owed: int = 0
     """A cost of each step that is still to come, of which a Restore buys Blue off."""
 
@@ -40,7 +41,9 @@ class Outcome(NamedTuple):
 class Process(Protocol):
     """A process: where it starts, what Blue may do, what comes of it."""
 
-    start: Hashable
+    @property
+    def start(self) -> Any:
+        """Return the state that it starts in."""
 
     def decisions(self, state: Any) -> Iterable[Decision]:
         """Return what Blue may do, one decision or more."""
@@ -96,7 +99,7 @@ class Solution:
 
     def decision(self, state: Hashable, steps_left: int) -> Decision:
         """Return the first decision by which Blue can expect as much."""
-        return self._decisions[self._best[steps_left, self._places[state]]]
+        return self._decisions[int(self._best[steps_left, self._places[state]])]
 
 
 class _Chances:
