@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import numpy as np
+from parts.limits_picture import picture
 from parts.reached import best_published, best_trained, read_leaderboard
-from pipeline.limits_picture import picture
 from rich.console import Console
 from rich.table import Table
 

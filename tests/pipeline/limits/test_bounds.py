@@ -81,7 +81,7 @@ def test_from_no_state_of_any_game_can_more_be_expected(profile: Profile, red_ag
 
 def _check_that_bounds_fall(bounds: Any, profile: Profile, red_agent: RedAgent, first: int) -> None:
     """Check that whatever Blue does, a step's reward and the bound of what follows is the bound before it or less."""
-    rng, defender, num_branches = np.random.default_rng(0), informed(bounds), 300
+    rng, defender = np.random.default_rng(0), informed(bounds)
     batch, num_compared = GameBatch(1, red_agent, profile), 0
     for episode in range(12):
         batch.reset([episode])
@@ -92,14 +92,25 @@ def _check_that_bounds_fall(bounds: Any, profile: Profile, red_agent: RedAgent, 
                 some_host = int(rng.integers(NUM_HOSTS))
                 before = bounds.from_here(game, lists, steps_left)
                 for action in {best, SLEEP, REMOVE + some_host, RESTORE + some_host}:
-                    branches = batch.branch(num_branches, reseed=rng.integers(2**63, size=num_branches))
-                    branches.step(action)
-                    rows = zip(branches.games, branches.lists, strict=True)
-                    after = np.array([bounds.from_here(*row, steps_left - 1) for row in rows]) + branches.rewards / 10
-                    assert after.mean() <= before + 5 * after.std() / num_branches**0.5 + 1e-9, (steps_left, action)
+                    # 300 may all miss what is dear and rare: a suspicion is looked into with more
+                    assert any(
+                        _lowest_mean(bounds, batch, action, steps_left, num_branches, rng) <= before + 1e-9
+                        for num_branches in (300, 20_000)
+                    ), (episode, steps_left, action)
                     num_compared += 1
             batch.step(best if rng.random() < 0.8 else int(rng.integers(145)))
     assert num_compared > 50
+
+
+def _lowest_mean(
+    bounds: Any, batch: GameBatch, action: int, steps_left: int, num_branches: int, rng: np.random.Generator
+) -> float:
+    """Return what an action can be expected to bring with the bound of what follows, less five standard errors."""
+    branches = batch.branch(num_branches, reseed=rng.integers(2**63, size=num_branches))
+    branches.step(action)
+    rows = zip(branches.games, branches.lists, strict=True)
+    brought = np.array([bounds.from_here(*row, steps_left - 1) for row in rows]) + branches.rewards / 10
+    return float(brought.mean() - 5 * brought.std() / num_branches**0.5)
 
 
 @pytest.mark.slow
