@@ -28,7 +28,7 @@ def game_spec(config: Config) -> GameSpec:
         cyborg=config.cyborg,
         compromised=config.compromised,
         num_steps=config.episode_steps,
-        interface=Interface(config.observation_memory, config.actions),
+        interface=Interface.of(config),
         hidden_sizes=config.hidden_sizes,
         red_sha256=config.red_sha256,
     )

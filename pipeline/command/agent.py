@@ -39,7 +39,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         "--observation",
         metavar=f"{{{','.join(OBSERVATIONS)}}}",
         help="what it is shown: the 52 values of CybORG's own wrapper; the same without its fault; with what Blue may "
-        "remember, 128; the table as text; CybORG's own dictionary (--engine cyborg) [stock]",
+        "remember, 130; the table as text; CybORG's own dictionary (--engine cyborg) [stock]",
     )
     others.add_argument(
         "--agent-arg",

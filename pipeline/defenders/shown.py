@@ -2,7 +2,7 @@
 
 stock      [52] int64 in {0, 1}, the table as CybORG's own wrapper gives it: what the contest's script shows
 corrected  the same, but a new decoy does not hide a scan of the same step
-memory     [128] int64 in {0, 1}: the stock table, and what Blue may remember (`blue.interface.REMEMBERED`)
+memory     [130] int64 in {0, 1}: the stock table, and what Blue may remember (`blue.interface.REMEMBERED`)
 table      the stock table as text, as CybORG prints it
 raw        CybORG's dictionary of what Blue was told, without any wrapper; on CybORG only
 """
@@ -121,9 +121,9 @@ class _Tabled:
     """A game of which a table is shown, on either engine; its own view."""
 
     def __init__(self, game: GameSpec, env: FastEnv | CyborgEnv, observation: Observation, actions: Actions) -> None:
-        interface = Interface(observation == "memory", actions)
+        interface = Interface(observation == "memory", actions, game.profile)
         self._step, self._reset = env.step, env.reset
-        self._blue = None if interface == Interface() else BlueSide(1, interface, game.num_steps)
+        self._blue = None if interface.is_plain else BlueSide(1, interface, game.num_steps)
         self._is_text = observation == "table"
         self.action_space = interface.num_actions
         self.observation_size = None if self._is_text else interface.observation_size

@@ -62,7 +62,7 @@ class Trained:
         from pipeline.play.play_out import Policy  # which `run.py evaluate` needn't wait for
 
         config = self.config
-        interface = Interface(config.observation_memory, config.actions)
+        interface = Interface.of(config)
         actor = Actor(self.weights, self.shape)
         return Policy(actor, interface, self.workflow_id, greedy, config.episode_steps)
 
@@ -103,7 +103,7 @@ def _load(run_dir: Path, workflow_id: int | None) -> Trained:
 
 
 def _shape(config: Config) -> PolicyShape:
-    return PolicyShape.of(Interface(config.observation_memory, config.actions), config.hidden_sizes)
+    return PolicyShape.of(Interface.of(config), config.hidden_sizes)
 
 
 def _choose(run_dir: Path, latest: Latest, workflow_id: int | None) -> tuple[PolicyFile, int, str]:

@@ -38,7 +38,7 @@ class TrainedAgent(Defender):
     """
 
     def __init__(self, trained: Trained, num_steps: int | None = None, *, greedy: bool = True, seed: int = 0) -> None:
-        interface = Interface(trained.config.observation_memory, trained.config.actions)
+        interface = Interface.of(trained.config)
         actor = Actor(trained.weights, PolicyShape.of(interface, trained.config.hidden_sizes))
         self.trained = trained
 

@@ -82,7 +82,7 @@ def facts(report: Report, config: Config) -> Mapping[str, str]:
         "the game": f"{report.cyborg}, profile `{agent.trained_on}`",
         "workflow": f"{agent.workflow_order} ({agent.chosen})",
         "it sees": sees,
-        "it chooses among": "the 28 actions that are worth taking" if config.actions == "merged" else "all 145 actions",
+        "it chooses among": "the 31 actions that are worth taking" if config.actions == "merged" else "all 145 actions",
         "network": f"hidden layers of {config.hidden_sizes[0]} and {config.hidden_sizes[1]} units, tanh",
     }
 

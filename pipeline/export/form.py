@@ -103,7 +103,7 @@ def folded_weights(trained: Trained) -> dict[str, npt.NDArray[np.float32]]:
 
 
 def _interface(trained: Trained) -> Interface:
-    return Interface(trained.config.observation_memory, trained.config.actions)
+    return Interface.of(trained.config)
 
 
 def _shape(trained: Trained) -> PolicyShape:

@@ -120,7 +120,7 @@ def _load(states: Sequence[GameState | EnvState], policy: Policy | None, num_ste
     games[:], lists[..., :room] = read_games, read_lists
     interface = Interface() if policy is None else policy.interface
     memories = np.repeat(Memory(interface).state, len(states))
-    if policy is None or interface == Interface():
+    if policy is None or interface.is_plain:
         return _Loaded(games, lists, memories, games["observation"].copy())
     blue = BlueSide(1, interface, policy.episode_steps)
     memories[:], rows = blue.read([state.memory if isinstance(state, EnvState) else b"" for state in states])

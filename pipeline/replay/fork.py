@@ -146,7 +146,7 @@ class _Games:
 
     def __init__(self, num_games: int, trace: Trace, game: GameSpec, interface: Interface) -> None:
         self.batch = GameBatch(num_games, trace.red_agent, game.profile, room=len(trace.steps))
-        self._blue = None if interface == Interface() else BlueSide(num_games, interface, len(trace.steps))
+        self._blue = None if interface.is_plain else BlueSide(num_games, interface, len(trace.steps))
         self._names = interface.action_names
         self._all = np.arange(num_games)
         self._seed = trace.environment_seed

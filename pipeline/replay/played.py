@@ -236,7 +236,7 @@ def _insight(agent: Trained | AgentReference | str, no_fork: str | None) -> Insi
     if isinstance(agent, (AgentReference, str)):
         actions = Interface().action_names if no_fork is None else ()
         return Insight(actions=actions, no_fork=no_fork)
-    interface, recipe = Interface(agent.config.observation_memory, agent.config.actions), recipe_of(agent.config)
+    interface, recipe = Interface.of(agent.config), recipe_of(agent.config)
     actions = interface.action_names if no_fork is None else ()
     if recipe.estimator != "gae":  # its critic's targets are standardised: they are no points
         return Insight(actions=actions, no_fork=no_fork)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.cage2.blue.interface import DECOYS_OF_HOST, HOSTS_THAT_MATTER, NUM_TENTHS, REMEMBERED
+from pipeline.cage2.blue.interface import DECOYS_OF_HOST, HOSTS_THAT_MATTER, MAIL_HOSTS, NUM_TENTHS, REMEMBERED
 from pipeline.cage2.facts import spec
 from pipeline.cage2.facts.table import ACTIVITIES, ACTIVITY_BITS, CONDITION_BITS, CONDITIONS
 from pipeline.trace.trace import Seen
@@ -34,6 +34,7 @@ def _memory_names() -> tuple[str, ...]:
     of_what = {
         **dict.fromkeys(("scanned", "last_active", "unanswered", "suspects"), hosts),
         **dict.fromkeys(("faked", "faked_first"), decoys),
+        "restored": [spec.HOST_NAMES[host] for host in MAIL_HOSTS],
         "time": [f"{tenths}/{NUM_TENTHS}" for tenths in range(1, NUM_TENTHS)],
         "was_exploit": [""],
     }

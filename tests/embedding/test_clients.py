@@ -85,8 +85,8 @@ def test_gymnasium_s_own_worker_processes() -> None:
     try:
         for ours, theirs in zip(together.reset(seed=1)[0], apart.reset(seed=1)[0], strict=True):
             np.testing.assert_array_equal(ours, theirs)
-        for action in range(28):
-            ours, theirs = together.step(np.array([action, 27 - action])), apart.step(np.array([action, 27 - action]))
+        for action in range(31):
+            ours, theirs = together.step(np.array([action, 30 - action])), apart.step(np.array([action, 30 - action]))
             for our_part, their_part in zip(ours[:4], theirs[:4], strict=True):
                 np.testing.assert_array_equal(our_part, their_part)
     finally:

@@ -9,8 +9,9 @@ of the host's. What is left out follows from the game's rules:
 - Defender and User0: Red's exploits of Defender fail, and its first session on User0 stays, whatever Blue does. Neither
   costs more than Defender's restoration.
 - Monitor: Blue gets it for free at the end of each step.
-- Remove: it is free where Restore costs a point, but ends only unprivileged reverse shells. With a Femitter on
-  Enterprise1 that is half of the exploits that succeed, and Blue is not shown whether it worked.
+- Remove, but on three hosts. It is free where Restore costs a point, but ends only unprivileged reverse shells, and
+  Blue is not shown whether it worked. It pays where those are much of what Red gets: on User2 when decoys draw other
+  exploits, and in the leaderboard's game on User3 and User4, whose mail servers are immune once the host was restored.
 - Decoys that Red hardly ever attacks. Red picks the heaviest exploit that the host's ports offer with probability 0.75,
   else one of the others. On User1 and User3 the heaviest is a real one, whatever stands beside it; on User4 nothing
   fits but Vsftpd, whose port the host's own server has.
@@ -18,18 +19,20 @@ of the host's. What is left out follows from the game's rules:
 - Decoys on the Op_Hosts: Red comes there last, if ever, and a session there costs a tenth of a point.
 
 With a memory, what is useless only for now is masked (`Interface.mask`).
+
+One form serves both states of the game, so that a policy of one can be played, and trained further, on the other.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple, get_args
+from typing import NamedTuple, Protocol, Self, get_args
 
 import numpy as np
 
 from pipeline.cage2.facts import spec
-from pipeline.cage2.facts.names import Actions, require
+from pipeline.cage2.facts.names import Actions, Profile, require
 
 HOSTS_THAT_MATTER = tuple(
     host for host in range(spec.NUM_HOSTS) if host not in (spec.DEFENDER_INDEX, spec.RED_FOOTHOLD_INDEX)
@@ -54,6 +57,13 @@ The first is the heaviest for Red, so that it draws three of four attacks; each 
 All of a host's can stand together: each fakes a port of its own, which nothing on the host listens on.
 """
 
+MAIL_HOSTS = tuple(
+    host for host, each in enumerate(spec.HOSTS) if any(25 in process.ports for process in each.image.processes)
+)
+"""User3 and User4: in the leaderboard's game a Restore makes their mail server immune to Red's heaviest exploit."""
+REMOVABLE_HOSTS = (spec.HOST_NAMES.index("User2"), *MAIL_HOSTS)
+"""The hosts on which Remove is worth having."""
+
 NEXT_DECOY = -1
 """`NEXT_DECOY - host` in `MERGED` stands for the next decoy of a host."""
 MERGED = np.array(
@@ -61,11 +71,12 @@ MERGED = np.array(
         spec.SLEEP,
         *(spec.ANALYSE + host for host in HOSTS_THAT_MATTER),
         *(NEXT_DECOY - host for host in HOSTS_THAT_MATTER if DECOYS_OF_HOST[host]),
+        *(spec.REMOVE + host for host in REMOVABLE_HOSTS),
         *(spec.RESTORE + host for host in HOSTS_THAT_MATTER),
     ],
     dtype=np.int64,
 )
-"""`[28]`: what each of the merged actions is, as an id of CybORG's or by `NEXT_DECOY`."""
+"""`[31]`: what each of the merged actions is, as an id of CybORG's or by `NEXT_DECOY`."""
 MERGED.setflags(write=False)
 
 NUM_TENTHS = 10
@@ -92,6 +103,7 @@ REMEMBERED = {
     "suspects": Remembered(_NUM_HOSTS, "per host: it is suspected, for Red may have a session there"),
     "faked": Remembered(_NUM_DECOYS, "per decoy: its port is faked"),
     "faked_first": Remembered(_NUM_DECOYS, "per decoy: its port was faked when its host was first shown active"),
+    "restored": Remembered(len(MAIL_HOSTS), "for User3 and User4: it was restored before"),
     "time": Remembered(NUM_TENTHS - 1, "one, two, ... nine tenths of the episode have passed"),
 }
 """What a policy with a memory sees after the 52 bits of CybORG's table, in order (`memory.see` writes it).
@@ -106,7 +118,9 @@ FIRST_BIT = dict(zip(REMEMBERED, accumulate(_SIZES[:-1], initial=spec.OBSERVATIO
 """Where in what the policy sees each kind begins."""
 
 _FOUND = 2
-"""Which of a host's bits in the table says that Analyse has found something: Remove, which sets it too, is left out."""
+"""Which of a host's bits in the table says that Analyse finds nothing new: Remove, which sets it too, leaves files."""
+_EXPLOITED = 3
+"""Which of them says that an exploit was shown, and since then neither removed nor restored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +133,52 @@ class Mask:
     """For each action a bit; it is useless while that is 1."""
 
 
+class HasInterface(Protocol):
+    """Options that say what a policy sees and may do: of a run, or of an environment."""
+
+    @property
+    def observation_memory(self) -> bool:
+        """See `Interface`, as the others."""
+        ...
+
+    @property
+    def actions(self) -> Actions:
+        """What it may do."""
+        ...
+
+    @property
+    def profile(self) -> Profile:
+        """Which state of the game it is for."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Interface:
     """What Blue's policy sees and may do.
 
     Raises:
-        UnknownNameError: There are no such actions.
+        UnknownNameError: There are no such actions, or there is no such profile.
     """
 
     observation_memory: bool = False
     """Whether it also sees what Blue may remember."""
     actions: Actions = "all"
+    profile: Profile = "head"
+    """Which state of the game it is for: by its rules actions are useless (`mask`)."""
 
     def __post_init__(self) -> None:
         require("actions", self.actions, get_args(Actions))
+        require("profile", self.profile, get_args(Profile))
+
+    @classmethod
+    def of(cls, options: HasInterface) -> Self:
+        """Return the interface that a run's configuration asks for, or an environment's options."""
+        return cls(options.observation_memory, options.actions, options.profile)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is CybORG's own, which needs no memory."""
+        return not self.observation_memory and self.actions == "all"
 
     @property
     def observation_size(self) -> int:
@@ -158,33 +204,38 @@ class Interface:
     def mask(self) -> Mask | None:
         """When actions are useless, where the policy sees enough to know it: with a memory, of the merged ones.
 
-        Analyse and Restore have a cause while Red may have a session on the host (`memory`: suspicion). Analyse is
+        Analyse and Restore have a cause while Red may have a session on the host (`memory`: suspicion); Remove while an
+        exploit that was shown is neither removed nor restored, for Blue knows of no other reverse shell. Analyse is
         spent while the table says that it found something, a host's decoys are when all are placed.
 
+        In the leaderboard's game a Restore of User3 and of User4 needs no cause, for it makes their mail servers immune
+        to Red's heaviest exploit.
+
         Not quite useless is a Restore of Op_Server0 before Red has come there: its service is immune to Impact from
-        then on. (In the leaderboard's game User3's and User4's mail servers are, to an exploit.) A defender that holds
-        the Enterprise subnet needs neither.
+        then on. A defender that holds the Enterprise subnet doesn't need it.
         """
-        return _MASK if self.observation_memory and self.actions == "merged" else None
+        return _MASKS[self.profile] if self.observation_memory and self.actions == "merged" else None
 
 
-def _mask() -> Mask:
-    cause: list[int | None] = []
-    spent: list[int | None] = []
+def _mask(profile: Profile) -> Mask:
+    useful: list[tuple[int | None, int | None]] = []
     for action in MERGED.tolist():
         if action <= NEXT_DECOY:
             num_decoys = sum(map(len, DECOYS_OF_HOST[: NEXT_DECOY - action + 1]))
-            cause.append(None)
-            spent.append(FIRST_BIT["faked"] + num_decoys - 1)  # the last one's: a host's are placed in order
-        elif action == spec.SLEEP:
-            cause.append(None)
-            spent.append(None)
+            useful.append((None, FIRST_BIT["faked"] + num_decoys - 1))  # the last one's: a host's are placed in order
+            continue
+        host = (action - spec.ANALYSE) % spec.NUM_HOSTS
+        table, suspected = spec.BITS_PER_HOST * host, FIRST_BIT["suspects"]
+        if action == spec.SLEEP or (action >= spec.RESTORE and host in MAIL_HOSTS and profile == "leaderboard"):
+            useful.append((None, None))
+        elif action >= spec.RESTORE:
+            useful.append((suspected + HOSTS_THAT_MATTER.index(host), None))
+        elif action >= spec.REMOVE:
+            useful.append((table + _EXPLOITED, None))
         else:
-            is_analyse = action < spec.REMOVE
-            host = (action - spec.ANALYSE) % spec.NUM_HOSTS
-            cause.append(FIRST_BIT["suspects"] + HOSTS_THAT_MATTER.index(host))
-            spent.append(spec.BITS_PER_HOST * host + _FOUND if is_analyse else None)
-    return Mask(tuple(cause), tuple(spent))
+            useful.append((suspected + HOSTS_THAT_MATTER.index(host), table + _FOUND))
+    cause, spent = zip(*useful, strict=True)
+    return Mask(cause, spent)
 
 
-_MASK = _mask()
+_MASKS: dict[Profile, Mask] = {profile: _mask(profile) for profile in get_args(Profile)}

@@ -27,6 +27,7 @@ from pipeline.cage2.blue.interface import (
     DECOYS_OF_HOST,
     FIRST_BIT,
     HOSTS_THAT_MATTER,
+    MAIL_HOSTS,
     MERGED,
     NEXT_DECOY,
     NUM_TENTHS,
@@ -39,15 +40,16 @@ from pipeline.numerics.compiled import COMPILED, compiled, kernel
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_HOSTS = np.array(HOSTS_THAT_MATTER)
+_HOSTS, _MAIL_HOSTS = np.array(HOSTS_THAT_MATTER), np.array(MAIL_HOSTS)
 _DECOY_HOST = np.array([host for host in range(NUM_HOSTS) for _ in DECOYS_OF_HOST[host]])
 _DECOY_KIND = np.array([kind for kinds in DECOYS_OF_HOST for kind in kinds])
 _DECOY_PORT = np.array([DECOY_PORT[kind] for kind in _DECOY_KIND])
-_NUM_THAT_MATTER, _NUM_DECOYS = len(_HOSTS), len(_DECOY_HOST)
+_NUM_THAT_MATTER, _NUM_MAIL_HOSTS, _NUM_DECOYS = len(_HOSTS), len(_MAIL_HOSTS), len(_DECOY_HOST)
 # where each kind of `interface.REMEMBERED` begins in what the policy sees
 _SCANNED, _LAST_ACTIVE, _WAS_EXPLOIT = FIRST_BIT["scanned"], FIRST_BIT["last_active"], FIRST_BIT["was_exploit"]
 _UNANSWERED, _SUSPECTS = FIRST_BIT["unanswered"], FIRST_BIT["suspects"]
-_FAKED, _FAKED_FIRST, _TIME = FIRST_BIT["faked"], FIRST_BIT["faked_first"], FIRST_BIT["time"]
+_FAKED, _FAKED_FIRST = FIRST_BIT["faked"], FIRST_BIT["faked_first"]
+_RESTORED, _TIME = FIRST_BIT["restored"], FIRST_BIT["time"]
 
 MEMORY = np.dtype(
     [
@@ -66,6 +68,7 @@ MEMORY = np.dtype(
         ("was_exploit", np.int64),  # one of them was exploited
         ("unanswered", np.int64),  # hosts that were exploited, and not restored in the step that followed
         ("suspects", np.int64),  # hosts that Red may have a session on
+        ("restored", np.int64),  # hosts that were restored
         ("maybe_scanned", np.int64),  # hosts that had a sign of Red, or a decoy placed, which may hide one
         ("decoyed", np.int64),  # the host that Blue's last action placed a decoy on, as a mask
         ("analysed", np.int64),  # the host that Blue's last action analysed, as a mask
@@ -152,6 +155,7 @@ def begin(memory: Any, num_steps: int) -> None:
     memory.was_exploit = 0
     memory.unanswered = 0
     memory.suspects = 0
+    memory.restored = 0
     memory.maybe_scanned = 0
     memory.decoyed = 0
     memory.analysed = 0
@@ -174,6 +178,7 @@ def act(memory: Any, choice: int) -> int:
     restored = 1 << (action - RESTORE) if action >= RESTORE else 0
     memory.unanswered |= memory.exploited & ~restored
     memory.suspects &= ~restored
+    memory.restored |= restored
     memory.decoyed = 0
     memory.analysed = 1 << (action - ANALYSE) if ANALYSE <= action < ANALYSE + NUM_HOSTS else 0
     if action >= RESTORE:
@@ -231,6 +236,8 @@ def see(memory: Any, table: npt.NDArray[np.int8], row: npt.NDArray[np.int8]) -> 
         row[_LAST_ACTIVE + place] = (memory.last_active >> _HOSTS[place]) & 1
         row[_UNANSWERED + place] = (memory.unanswered >> _HOSTS[place]) & 1
         row[_SUSPECTS + place] = (memory.suspects >> _HOSTS[place]) & 1
+    for place in range(_NUM_MAIL_HOSTS):
+        row[_RESTORED + place] = (memory.restored >> _MAIL_HOSTS[place]) & 1
     row[_WAS_EXPLOIT] = memory.was_exploit
     for place in range(_NUM_DECOYS):
         row[_FAKED + place] = memory.faked[_DECOY_HOST[place]] & _DECOY_PORT[place] != 0

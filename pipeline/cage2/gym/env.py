@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import error
 
-from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.facts import spec
 from pipeline.cage2.gym.blue_side import BlueSide
 from pipeline.cage2.gym.games import CyborgGame, FastGame, Game, Options, check_reset_options
@@ -49,8 +48,8 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         engine: `fast`, or `cyborg` for CybORG itself.
         profile: `head`, the game as it is today, or `leaderboard`, as on the contest's final day.
         observation: `stock`, or `corrected`: a new decoy does not hide a scan of the same step.
-        observation_memory: Whether the observation also has what Blue may remember (`blue.memory`), 76 bits more.
-        actions: `all`: CybORG's 145. `merged`: the 28 worth taking (`blue.interface`); with a memory, `action_mask` is
+        observation_memory: Whether the observation also has what Blue may remember (`blue.memory`), 78 bits more.
+        actions: `all`: CybORG's 145. `merged`: the 31 worth taking (`blue.interface`); with a memory, `action_mask` is
             also 0 for those that are useless now.
         episode_steps: Steps of an episode as a memory counts the time; give it with `max_episode_steps`.
         render_mode: `ansi`: `render()` returns a str. `rgb_array`: a picture, `[height, width, 3]` uint8.
@@ -86,7 +85,7 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         self._num_actions = interface.num_actions
         self._started = False
         self._game: Game = FastGame(options) if engine == "fast" else CyborgGame(options)
-        self._blue = None if interface == Interface() else BlueSide(1, interface, episode_steps)
+        self._blue = None if interface.is_plain else BlueSide(1, interface, episode_steps)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -113,7 +112,7 @@ class Cage2GymEnv(gymnasium.Env[npt.NDArray[np.float32], np.int64]):
         """Play Blue's action, then Red's.
 
         Args:
-            action: 0 to 144, an index of `spec.ACTION_NAMES`; with merged actions 0 to 27, of `interface.MERGED`.
+            action: 0 to 144, an index of `spec.ACTION_NAMES`; with merged actions 0 to 30, of `interface.MERGED`.
 
         Raises:
             InvalidActionError: It is not.

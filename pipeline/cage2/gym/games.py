@@ -97,7 +97,7 @@ class Options:
     @property
     def interface(self) -> Interface:
         """What Blue sees and may do."""
-        return Interface(self.observation_memory, self.actions)
+        return Interface.of(self)
 
 
 class Game(Protocol):

@@ -12,7 +12,6 @@ from gymnasium import error
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from pipeline.cage2.blue.interface import Interface
 from pipeline.cage2.engine.game_batch import GameBatch
 from pipeline.cage2.facts import spec
 from pipeline.cage2.gym.attackers import Attackers
@@ -104,7 +103,7 @@ class Cage2VectorEnv(VectorEnv[Floats, npt.NDArray[np.int64], npt.NDArray[Any]])
         tell_of_compiling()
         self._attackers = Attackers(red_agent, num_envs)
         self._batch = GameBatch(num_envs, self._attackers.names[0], profile, observation)
-        self._blue = None if interface == Interface() else BlueSide(num_envs, interface, episode_steps)
+        self._blue = None if interface.is_plain else BlueSide(num_envs, interface, episode_steps)
         self._origins = Origins(self._batch)
         self._parts = Parts(self._batch, self._attackers, self._origins, self._blue)
         self._max_steps = np.iinfo(np.int64).max if max_episode_steps == _ENDLESS else max_episode_steps

@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.cage2.blue.interface import (
     DECOYS_OF_HOST,
     HOSTS_THAT_MATTER,
+    MAIL_HOSTS,
     MERGED,
     NEXT_DECOY,
     NUM_TENTHS,
@@ -66,6 +67,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "was_exploit": ("",),
     "unanswered": HOST_NAMES,
     "suspects": HOST_NAMES,
+    "restored": tuple(HOST_NAMES[host] for host in MAIL_HOSTS),
     "maybe_scanned": HOST_NAMES,
     "faked_first": _PORT_NAMES,
     "faked": _PORT_NAMES,
@@ -145,6 +147,7 @@ def act(graph: Graph, kinds: Iterable[str], state: Value, last_action: Value) ->
         restored = graph.rows(_RESTORED, action)
         memory["unanswered"] |= memory["exploited"] & ~restored
         memory["suspects"] &= ~restored
+        memory["restored"] |= restored.columns(MAIL_HOSTS)
     return memory, graph.rows(_DECOYED, action) & ~is_blocked, graph.rows(_ANALYSED, action)
 
 
@@ -176,7 +179,7 @@ def see(memory: Memory, decoyed: Value, analysed: Value, table: Value) -> None:
 
 
 def remembered(graph: Graph, memory: Memory, num_steps: Value) -> Value:
-    """Return the bits of `interface.REMEMBERED`, `[games, 76]` bool.
+    """Return the bits of `interface.REMEMBERED`, `[games, 78]` bool.
 
     Args:
         graph: Grows.
@@ -205,7 +208,7 @@ def _seen_columns(kind: str) -> Iterable[str]:
 
 
 def merged_ids(graph: Graph, faked: Value) -> Value:
-    """Return what each of the merged actions is in each game now, `[games, 28]` int64: an id of CybORG's.
+    """Return what each of the merged actions is in each game now, `[games, 31]` int64: an id of CybORG's.
 
     `faked` is the memory's, `[games, ports]` bool.
 

@@ -29,6 +29,7 @@ export const REMEMBERED = {
   was_exploit: "that was an exploit",
   unanswered: "exploited, and not restored at once",
   suspects: "suspected: Red may have a session",
+  restored: "restored before",
   faked: "decoys that stand",
   faked_first: "decoys that stood when the host was first active",
   time: "of the episode has passed",

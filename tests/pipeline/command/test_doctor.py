@@ -104,7 +104,7 @@ def test_too_little_shared_memory_is_a_problem(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
     rows = told(capsys, code=FAILED)
     assert rows.problems == ["/dev/shm"]  # noqa: S108  # the row's name
-    assert rows["/dev/shm"].startswith("1.0 MiB free, 4.5 MiB needed: give it more")  # noqa: S108
+    assert rows["/dev/shm"].startswith("1.0 MiB free, 4.6 MiB needed: give it more")  # noqa: S108
     assert told(capsys, "--transport=pickle").problems == []
 
 

@@ -173,12 +173,12 @@ def test_what_is_drawn_is_a_function_of_the_generators(saved: dict[str, Path]) -
 def test_a_model_of_merged_actions_and_memory_plays_them() -> None:
     model = new_model("MaskablePPO", observation_memory=True, actions="merged")
     ready = made(model, greedy=True)
-    assert (ready.actions, ready.observation_size) == ("merged", 128)
+    assert (ready.actions, ready.observation_size) == ("merged", 130)
     actions = played(model, greedy=False, observation="memory")
     assert len(set(actions)) > 3
-    with pytest.raises(UnusableAgentError, match="sees 128 values, and is shown 52: try --observation memory"):
+    with pytest.raises(UnusableAgentError, match="sees 130 values, and is shown 52: try --observation memory"):
         require_size(ready, 52)
-    require_size(ready, 128)
+    require_size(ready, 130)
 
 
 def test_a_model_of_another_game_is_refused() -> None:
@@ -191,7 +191,7 @@ def test_a_model_of_another_game_is_refused() -> None:
 
         def predict(self, observation: Any) -> Any: ...
 
-    with pytest.raises(UnusableAgentError, match="chooses among 54 actions: there are 145, or 28 merged"):
+    with pytest.raises(UnusableAgentError, match="chooses among 54 actions: there are 145, or 31 merged"):
         made(Model(), greedy=False)
     Model.action_space.n = 145
     Model.observation_space = Space()  # type: ignore[attr-defined]

@@ -127,6 +127,6 @@ def test_what_stands_for_a_whole_number_is_one(right: Any) -> None:
 def test_merged_actions_are_counted_by_themselves() -> None:
     game = shown_game(FAST, "stock", "merged")
     game.reset(9)
-    with pytest.raises(WrongActionError, match="0 to 27"):
-        game.step(28)
-    assert game.step(27)[2] == 144
+    with pytest.raises(WrongActionError, match="0 to 30"):
+        game.step(31)
+    assert game.step(30)[2] == 144

@@ -41,7 +41,7 @@ def test_the_order_is_folded_into_the_first_bias(make_trained: MakeTrained) -> N
 def test_weights_are_arrays_and_no_pickle(make_trained: MakeTrained) -> None:
     made = exported(make_trained(), "numpy", {})
     with np.load(io.BytesIO(made.files["weights.npz"]), allow_pickle=False) as arrays:
-        assert {name: arrays[name].shape for name in arrays}["hidden_1.weight"] == (64, 128)
+        assert {name: arrays[name].shape for name in arrays}["hidden_1.weight"] == (64, 130)
         assert {arrays[name].dtype.name for name in arrays} == {"float32"}
 
 

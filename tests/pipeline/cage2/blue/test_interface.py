@@ -45,8 +45,8 @@ def test_plainly_it_is_cyborg_s_own() -> None:
 @pytest.mark.parametrize("actions", ["all", "merged"])
 def test_a_memory_adds_to_the_observation_and_merging_takes_from_the_actions(actions: str) -> None:
     rich = Interface(observation_memory=True, actions=actions)
-    assert rich.observation_size == 52 + 4 * 11 + 1 + 2 * 11 + 9 <= MAX_OBSERVATION_SIZE
-    assert rich.num_actions == {"all": 145, "merged": 28}[actions]
+    assert rich.observation_size == 52 + 4 * 11 + 1 + 2 * 11 + 2 + 9 <= MAX_OBSERVATION_SIZE
+    assert rich.num_actions == {"all": 145, "merged": 31}[actions]
 
 
 def test_every_bit_that_a_memory_adds_has_one_place_and_one_meaning() -> None:
@@ -77,7 +77,7 @@ def test_merged_actions_are_real_ones_each_once() -> None:
     for block in ("Analyse", "Restore"):
         targets = [name.split()[1] for name in names if name.startswith(block)]
         assert targets == [spec.HOST_NAMES[host] for host in HOSTS_THAT_MATTER]
-    assert not any(name.startswith("Remove") for name in names)
+    assert [name for name in names if name.startswith("Remove")] == ["Remove User2", "Remove User3", "Remove User4"]
     assert [NEXT_DECOY - action for action in MERGED.tolist() if action < 0] == HOSTS_WITH_DECOYS
 
 
@@ -129,6 +129,37 @@ def _chance_of_a_real_victim(host: int, ports: int, faked: int) -> float:
     return 0.75 * (top in real) + 0.25 * sum(place in real for place in others) / len(others)
 
 
+def test_a_game_that_there_is_not_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="unknown profile 'today': choose one of head, leaderboard"):
+        Interface(profile="today")
+
+
+def test_both_games_have_the_same_form_so_that_a_policy_can_go_from_one_to_the_other() -> None:
+    head, leaderboard = (Interface(True, "merged", profile) for profile in get_args(Profile))
+    assert head.observation_size == leaderboard.observation_size
+    assert head.action_names == leaderboard.action_names
+    assert head.mask is not None
+    assert leaderboard.mask is not None
+    differing = [
+        head.action_names[choice]
+        for choice in range(head.num_actions)
+        if (head.mask.cause[choice], head.mask.spent[choice])
+        != (leaderboard.mask.cause[choice], leaderboard.mask.spent[choice])
+    ]
+    assert differing == ["Restore User3", "Restore User4"]
+
+
+def test_a_policy_of_the_leaderboard_s_game_may_restore_a_mail_server_that_nobody_attacked() -> None:
+    """Red's heaviest exploit fails on it from then on, and what else succeeds on User3 can be removed."""
+    restores: dict[Profile, list[str]] = {}
+    for profile in get_args(Profile):
+        interface = Interface(True, "merged", profile)
+        masked = _masked(interface.mask, np.zeros(interface.observation_size, np.int8))
+        names = np.array(interface.action_names)[~masked].tolist()
+        restores[profile] = [name for name in names if name.startswith("Restore")]
+    assert restores == {"head": [], "leaderboard": ["Restore User3", "Restore User4"]}
+
+
 def test_only_with_a_memory_a_policy_can_know_what_is_useless() -> None:
     masked = [(memory, actions) for memory, actions in BOTH_OPTIONS if Interface(memory, actions).mask]
     assert masked == [(True, "merged")]
@@ -137,23 +168,28 @@ def test_only_with_a_memory_a_policy_can_know_what_is_useless() -> None:
 @pytest.mark.parametrize("profile", get_args(Profile))
 @pytest.mark.parametrize("red_agent", ["B_lineAgent", "RedMeanderAgent"])
 def test_masked_are_decoys_that_would_fail_and_hosts_without_a_session(red_agent: str, profile: Profile) -> None:
-    interface = Interface(observation_memory=True, actions="merged")
+    interface = Interface(observation_memory=True, actions="merged", profile=profile)
     env, memory, rng = FastEnv(red_agent, profile), Memory(interface), np.random.default_rng(0)
     row = np.empty(interface.observation_size, np.int8)
-    num_decoys = num_others = 0
+    num_decoys = num_others = num_removes = 0
     for seed in range(100):
         memory.begin(100, env.reset(seed), row)
         for _ in range(100):
             masked = _masked(interface.mask, row)
             for choice in np.flatnonzero(masked).tolist():
-                if MERGED[choice] > NEXT_DECOY:
+                if MERGED[choice] > NEXT_DECOY and not spec.REMOVE <= MERGED[choice] < spec.DECOY:
                     host = (MERGED[choice] - spec.ANALYSE) % spec.NUM_HOSTS
                     is_known = MERGED[choice] < spec.REMOVE and row[spec.BITS_PER_HOST * host + 2] == 1
                     assert is_known or not env.red_hosts() >> host & 1
             choice = int(rng.integers(0, interface.num_actions))
             if rng.random() < 0.3:  # more decoys than there is room for
                 choice = int(rng.choice(np.flatnonzero(MERGED <= NEXT_DECOY)))
+            sessions = env.batch.games["num_sessions"][0].copy()
             table, _ = env.step(memory.act(choice))
+            if masked[choice] and spec.REMOVE <= MERGED[choice] < spec.DECOY:
+                host = MERGED[choice] - spec.REMOVE
+                assert env.batch.games["num_sessions"][0][host] >= sessions[host]
+                num_removes += 1
             if MERGED[choice] <= NEXT_DECOY:
                 assert bool(env.batch.games["blue_success"][0]) != masked[choice]
                 num_decoys += masked[choice]
@@ -162,6 +198,7 @@ def test_masked_are_decoys_that_would_fail_and_hosts_without_a_session(red_agent
             memory.see(table, row)
     assert num_decoys > 50
     assert num_others > 50
+    assert num_removes > 50
 
 
 def _masked(mask: Mask | None, row: np.ndarray) -> np.ndarray:

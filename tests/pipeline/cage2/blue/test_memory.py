@@ -45,6 +45,7 @@ class Reference:
         self.decoyed: set[str] = set()
         self.analysed: set[str] = set()
         self.suspects: set[str] = set()
+        self.restored: set[str] = set()
         self.maybe_scanned: set[str] = set()
         self.num_acts = 0
 
@@ -68,6 +69,7 @@ class Reference:
         if verb == "Restore":
             self.placed[host] = []
             self.suspects.discard(host)
+            self.restored.add(host)
         if verb == "Analyse":
             self.analysed = {host}
         for decoy in spec.DECOYS:
@@ -112,6 +114,7 @@ class Reference:
             own = [(host, kind) for host, kinds in zip(spec.HOST_NAMES, DECOYS_OF_HOST, strict=True) for kind in kinds]
             row += [int(spec.DECOYS[kind].port in self.faked_ports(host)) for host, kind in own]
             row += [int(spec.DECOYS[kind].port in self.faked_first.get(host, ())) for host, kind in own]
+            row += [int(host in self.restored) for host in ("User3", "User4")]
             row += [int(self.num_acts / self.num_steps >= tenth / 10 - 1e-9) for tenth in range(1, 10)]
         return row
 
@@ -234,7 +237,7 @@ def test_uncompiled_code_does_the_same() -> None:
     assert printed[0] == printed[1] != ""
 
 
-@pytest.mark.parametrize(("interface", "choice"), [(PLAIN, 145), (PLAIN, -1), (RICH, 28), (RICH, -1)])
+@pytest.mark.parametrize(("interface", "choice"), [(PLAIN, 145), (PLAIN, -1), (RICH, 31), (RICH, -1)])
 def test_a_choice_that_the_interface_has_not_is_refused(interface: Interface, choice: int) -> None:
     memory = Memory(interface)
     before = memory.state.tobytes()
@@ -243,11 +246,11 @@ def test_a_choice_that_the_interface_has_not_is_refused(interface: Interface, ch
     assert memory.state.tobytes() == before
 
 
-@pytest.mark.parametrize(("table_size", "row_size"), [(51, 128), (52, 52), (52, 127)])
+@pytest.mark.parametrize(("table_size", "row_size"), [(51, 130), (52, 52), (52, 129)])
 def test_arrays_without_room_are_refused(table_size: int, row_size: int) -> None:
-    assert RICH.observation_size == 128
+    assert RICH.observation_size == 130
     memory, table, row = Memory(RICH), np.zeros(table_size, np.int8), np.zeros(row_size, np.int8)
-    with pytest.raises(ValueError, match=rf"\(52, 128\) values, not \({table_size}, {row_size}\)"):
+    with pytest.raises(ValueError, match=rf"\(52, 130\) values, not \({table_size}, {row_size}\)"):
         memory.begin(10, table, row)
     with pytest.raises(ValueError, match="a table and a row of"):
         memory.see(table, row)

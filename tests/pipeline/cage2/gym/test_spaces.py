@@ -18,8 +18,8 @@ def test_spaces_are_an_interface_s(interface: Interface) -> None:
 
 
 def test_an_action_that_there_is_not() -> None:
-    caught = InvalidActionError(28, 28)
+    caught = InvalidActionError(31, 31)
     assert isinstance(caught, error.InvalidAction)
     assert isinstance(caught, ValueError)
     sent = pickle.loads(pickle.dumps(caught))  # noqa: S301 - our own
-    assert str(sent) == "action 28 is not one of Blue's: give an int from 0 to 27"
+    assert str(sent) == "action 31 is not one of Blue's: give an int from 0 to 30"

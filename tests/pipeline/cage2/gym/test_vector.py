@@ -230,8 +230,8 @@ def test_a_copy_goes_on_by_itself(copied: Any) -> None:
     branch = copied(vector)
     rng = np.random.default_rng(0)
     for _ in range(50):
-        vector.step(rng.integers(0, 28, NUM_ENVS))
-        chosen = rng.integers(0, 28, NUM_ENVS)
+        vector.step(rng.integers(0, 31, NUM_ENVS))
+        chosen = rng.integers(0, 31, NUM_ENVS)
         assert_same(branch.step(chosen), single.step(chosen))
 
 

@@ -9,7 +9,7 @@ from pipeline.cage2.blue.interface import MERGED, Interface
 from pipeline.cage2.blue.memory import MEMORY, Memory
 from pipeline.cage2.engine.fast_env import FastEnv
 from pipeline.cage2.engine.tables import PORTS
-from pipeline.cage2.facts.spec import HOST_NAMES, NUM_HOSTS, OBSERVATION_SIZE, RED_AGENTS
+from pipeline.cage2.facts.spec import HOST_NAMES, OBSERVATION_SIZE, RED_AGENTS
 from pipeline.export.onnx import memory as rules
 from pipeline.export.onnx.graph import Graph
 
@@ -67,8 +67,8 @@ class Game:
         """What the rules remember, as the columns of a state."""
         value = self.memory.state[kind][0]
         columns = rules.COLUMNS[kind]
-        if columns is HOST_NAMES:
-            return [int(value) >> host & 1 for host in range(NUM_HOSTS)]
+        if set(columns) <= set(HOST_NAMES):
+            return [int(value) >> HOST_NAMES.index(host) & 1 for host in columns]
         if columns == ("",):
             return [int(value)]
         at = (column.split(":") for column in columns)

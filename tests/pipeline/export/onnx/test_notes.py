@@ -48,7 +48,7 @@ def test_the_example_plays_as_the_policy_does(
 
 def test_they_tell_what_the_model_takes() -> None:
     text = notes(Interface(True, "merged"), 100)
-    assert "| `state` | `[games, 163]` | the `next_state` of the step before; " in text
+    assert "| `state` | `[games, 165]` | the `next_state` of the step before; " in text
     assert "| `probabilities` | `[games, 145]` | of each action, by its id in CybORG's order |" in text
     assert "names the columns" in text
     assert "state" not in notes(Interface(), 100).partition("## The model")[2].partition("```python")[2]
