@@ -21,6 +21,8 @@ PROFILES: Final[tuple[Profile, ...]] = get_args(Profile)
 CONTEST_SEED: Final = 153
 """With which the contest's organisers evaluated."""
 
+TOTAL_EPISODES: Final = 100_000
+"""Of each run."""
 RECIPE: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "workflow": "enterprise -> op_server -> op_host -> user -> defender",
@@ -98,6 +100,11 @@ def entrants(rows: Sequence[str], num_seeds: int, total_episodes: int, total_tim
             for profile, seeds in (("leaderboard", num_seeds), ("head", 1)):
                 for seed in range(seeds):
                     yield _defender(row, profile, seed, total_episodes)
+
+
+def best(profile: Profile, num_seeds: int, total_episodes: int) -> Iterator[Entrant]:
+    """Yield what the README's command trains for a game, by seeds 0, 1, ..."""
+    yield from (_defender("best", profile, seed, total_episodes) for seed in range(num_seeds))
 
 
 def _defender(row: str, profile: Profile, seed: int, total_episodes: int) -> Entrant:

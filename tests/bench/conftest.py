@@ -12,9 +12,14 @@ import sys
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+
+from pipeline.command.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BENCH = Path(__file__).parents[2] / "bench"
 
@@ -46,6 +51,22 @@ def mistake_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
         return told.splitlines()
 
     return mistake_told
+
+
+@pytest.fixture
+def commands_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what `parts.workshop` trains and plays run in this process: most of a dozen would wait for torch."""
+    entrants = import_module("parts.entrants")
+
+    def run_here(words: Sequence[str], runs: Path) -> str:
+        script, *arguments = words
+        assert script == "run.py"
+        printed, told = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(told):
+            assert main([entrants.in_folder(word, runs) for word in arguments]) == 0, told.getvalue()
+        return printed.getvalue()
+
+    monkeypatch.setattr(import_module("parts.workshop"), "run_command", run_here)
 
 
 @pytest.fixture

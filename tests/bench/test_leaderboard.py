@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import shutil
 import sys
@@ -12,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.collect.methods import game_spec
-from pipeline.command.cli import main
 from pipeline.evaluate.evaluation import Request, evaluate
 from pipeline.evaluate.scenario import PROTOCOL
 from pipeline.evaluate.task import Policy
@@ -20,7 +17,6 @@ from pipeline.evaluate.trained import load_trained
 from pipeline.persist.files import read_json, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from conftest import MistakeTold
@@ -28,23 +24,11 @@ if TYPE_CHECKING:
     from pipeline.cage2.facts.names import Profile
 
 
-def run_here(words: Sequence[str], runs: Path) -> str:
-    """Run a command as `leaderboard.run_command` does, in this process: most of a dozen would wait for torch."""
-    script, *arguments = words
-    assert script == "run.py"
-    entrants = import_module("parts.entrants")
-    printed, told = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(told):
-        assert main([entrants.in_folder(word, runs) for word in arguments]) == 0, told.getvalue()
-    return printed.getvalue()
-
-
 def test_it_trains_what_is_missing_plays_all_and_writes_both_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, commands_here: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs, to = tmp_path / "runs", tmp_path / "docs"
     to.mkdir()
-    monkeypatch.setattr(import_module("leaderboard"), "run_command", run_here)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         tiny = ("--rows=plain", "--seeds=1", "--total-episodes=64", "--episodes=2")
@@ -100,15 +84,6 @@ def played(run_dir: Path, profile: Profile) -> list[float]:
     policy = Policy(trained.weights, trained.workflow_id, greedy=True)
     game = game_spec(trained.config.model_copy(update={"profile": profile}))
     return [result.env_reward.mean for result in evaluate(Request(policy, game, PROTOCOL, 2, seed=0))]
-
-
-def test_a_command_is_a_process_and_one_that_fails_is_told_with_what_it_said(tmp_path: Path) -> None:
-    leaderboard = import_module("leaderboard")
-    done = leaderboard.run_command(("run.py", "evaluate", "sleep", "--episodes=1", "--steps=1", "--json"), tmp_path)
-    assert json.loads(done)["agent"]["name"] == "sleep"
-    with pytest.raises(leaderboard.CommandFailedError) as failed:
-        leaderboard.run_command(("run.py", "evaluate", "RUNS/none", "--json"), tmp_path)
-    assert str(failed.value).startswith("python run.py evaluate RUNS/none --json failed:\nerror: ")
 
 
 @pytest.mark.parametrize(
