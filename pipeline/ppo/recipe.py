@@ -111,7 +111,7 @@ THOROUGH: Final = replace(
     final_learning_rate=1e-5,
     num_epochs=8,
     minibatch_size=800,
-    ent_coef=0.03,
+    ent_coef=0.1,
     final_ent_coef=0.0,
 )
 """For one policy and tens of thousands of episodes: it goes on trying for longer, and settles in the end."""
