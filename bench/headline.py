@@ -4,9 +4,8 @@
     python bench/headline.py --rows default,search-alone --red-agents RedMeanderAgent --seeds 3 --json
 
 Every row is the default configuration with something changed; each of its seeds is a run of its own, of one experiment
-(`run.py experiment`). The defender that
-a run names at its end is played by `run.py evaluate`'s means: 2,000 episodes of 100 steps, the likeliest action at each
-step, on games that neither training nor the run's own evaluations have seen.
+(`run.py experiment`). The defender that a run names at its end is played by `run.py evaluate`'s means: 2,000 episodes
+of 100 steps, the likeliest action at each step, on games that neither training nor the run's own evaluations have seen.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.persist.files import read_json
@@ -24,18 +24,15 @@ def read_leaderboard(path: Path) -> dict[str, Any]:
 
 def best_trained(leaderboard: dict[str, Any], profile: str, red_agent: str, steps: int) -> float | None:
     """Return the highest mean of what this project has trained, on whichever game, over its seeds."""
-    means = []
-    rows = [row for row in leaderboard["results"] if row["row"] in _TRAINED and row["game"]["profile"] == profile]
-    for _, seeds in groupby(rows, lambda row: (row["row"], row["trained_on"])):
-        scores = [
-            scenario["mean"]
-            for row in seeds
-            for scenario in row["scenarios"]
-            if (scenario["steps"], scenario["red_agent"]) == (steps, red_agent)
-        ]
-        if scores:
-            means.append(sum(scores) / len(scores))
-    return max(means, default=None)
+    scores: dict[tuple[str, str], list[float]] = {}
+    for row in leaderboard["results"]:
+        if row["row"] in _TRAINED and row["game"]["profile"] == profile:
+            scores.setdefault((row["row"], row["trained_on"]), []).extend(
+                scenario["mean"]
+                for scenario in row["scenarios"]
+                if (scenario["steps"], scenario["red_agent"]) == (steps, red_agent)
+            )
+    return max((fmean(seeds) for seeds in scores.values() if seeds), default=None)
 
 
 def best_published(leaderboard: dict[str, Any], profile: str, red_agent: str, steps: int) -> float | None:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.cage2.facts.names import Profile
+    from pipeline.limits.exploits import Odds
 
 USER, LINKED, ENTERPRISE2, SERVER = range(4)
 """The hosts of B_line's script, by their place in a state's lists."""
@@ -224,7 +225,7 @@ def _hosts(user: int) -> tuple[int, ...]:
     return user, int(LINKED_HOST[user]), _ENTERPRISE2, OP_SERVER_INDEX
 
 
-def _odds(after: State, host: int) -> Any:
+def _odds(after: State, host: int) -> Odds:
     is_immune = after.is_immune and host == USER
     return odds(_hosts(after.user)[host], after.memories[host], is_immune)
 

@@ -79,8 +79,9 @@ class Findings:
 
     @property
     def best(self) -> Trial:
-        """The trial of the highest median; of equal ones the first."""
-        return best_of(self.trials, self.plan.num_seeds)[0]
+        """The trial of the highest median; of equal ones the first, and the defaults if none has one."""
+        best = best_of(self.trials, self.plan.num_seeds)[0]
+        return best if math.isfinite(best.worth) else self.trials[0]
 
     def sheet(self) -> Sheet:
         """Return the table of the best trials, beside the defaults."""

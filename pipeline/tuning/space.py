@@ -78,7 +78,7 @@ SPACE: Final[Mapping[str, Range | Choice]] = MappingProxyType(
         "episodes_per_update": Range(16, 256, is_whole=True),
     }
 )
-"""By name. docs/experiments.md says why these, and why no others."""
+"""By name. docs/tuning.md says why these, and why no others."""
 
 
 def searchable(config: Config) -> tuple[str, ...]:

@@ -160,6 +160,8 @@ class Tuner:
 def below_the_median(trials: Sequence[Trial], num_seeds: int) -> list[int]:
     """Return the numbers of the trials that get no more seeds after so many: they are worth less than the median one.
 
+    Trial 0 never is one of them: it has the defaults, which the others are compared with.
+
     Args:
         trials: Any; those count that have had so many seeds, with what they were worth then.
         num_seeds: One or more.
@@ -172,7 +174,7 @@ def below_the_median(trials: Sequence[Trial], num_seeds: int) -> list[int]:
     if len(worth) < NUM_COMPARED:
         return []
     middle = float(median(np.array(list(worth.values()))))
-    return [number for number, each in worth.items() if each < middle]
+    return [number for number, each in worth.items() if number and each < middle]
 
 
 def best_of(trials: Iterable[Trial], num_seeds: int) -> list[Trial]:

@@ -44,8 +44,8 @@ SMALL: Final = {
 FEWER: Final = {"--worst-of": "20"}
 """Options that are given another value, where a page has them."""
 NOT_RUN = ("watch", "--watch", "tune", "--help")
-"""Words of commands that are parsed alone: a page is served until Ctrl-C, a search is several runs at least. Benches,
-examples and make have tests of their own."""
+"""Words of commands that are parsed alone: a page is served until Ctrl-C, a search is several runs at least. Benches
+and examples are tested elsewhere, but for those that play for hours."""
 READERS_RUN = "tuesday"
 READERS_RUNS = re.compile(rf"{READERS_RUN}|wednesday|rates|first-\d+-\d+")
 """Runs that pages take to be there, unless they have made them before."""
@@ -201,7 +201,7 @@ def run_small(line: Line) -> int:
     """Run a command line, unless that is for other tests, and return its exit code."""
     words = line.words
     program, arguments = program_of(words) or (None, [])
-    if program is None or any(set(word) <= set(OPERATORS) for word in words):
+    if program is None or any(word and set(word) <= set(OPERATORS) for word in words):
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         env = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
         return subprocess.run(["/bin/sh", "-c", line.text], env=env, check=False).returncode

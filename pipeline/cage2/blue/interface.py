@@ -118,9 +118,9 @@ FIRST_BIT = dict(zip(REMEMBERED, accumulate(_SIZES[:-1], initial=spec.OBSERVATIO
 """Where in what the policy sees each kind begins."""
 
 _FOUND = 2
-"""Which of a host's bits in the table says that Analyse finds nothing new: Remove, which sets it too, leaves files."""
+"""Which of a host's bits in the table says that Analyse has found something, or that Remove was there."""
 _EXPLOITED = 3
-"""Which of them says that an exploit was shown, and since then neither removed nor restored."""
+"""Which of them says User or Privileged: an exploit was shown, or Analyse found one, and no Remove or Restore came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +204,9 @@ class Interface:
     def mask(self) -> Mask | None:
         """When actions are useless, where the policy sees enough to know it: with a memory, of the merged ones.
 
-        Analyse and Restore have a cause while Red may have a session on the host (`memory`: suspicion); Remove while an
-        exploit that was shown is neither removed nor restored, for Blue knows of no other reverse shell. Analyse is
-        spent while the table says that it found something, a host's decoys are when all are placed.
+        Analyse and Restore have a cause while Red may have a session on the host (`memory`: suspicion); Remove while the
+        table says User or Privileged, for a reverse shell that Blue knows of was shown as an exploit. Analyse is spent
+        while the table says that it found something, and after a Remove; a host's decoys are when all are placed.
 
         In the leaderboard's game a Restore of User3 and of User4 needs no cause, for it makes their mail servers immune
         to Red's heaviest exploit.
