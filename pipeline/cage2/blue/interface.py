@@ -204,9 +204,9 @@ class Interface:
     def mask(self) -> Mask | None:
         """When actions are useless, where the policy sees enough to know it: with a memory, of the merged ones.
 
-        Analyse and Restore have a cause while Red may have a session on the host (`memory`: suspicion); Remove while the
-        table says User or Privileged, for a reverse shell that Blue knows of was shown as an exploit. Analyse is spent
-        while the table says that it found something, and after a Remove; a host's decoys are when all are placed.
+        Analyse and Restore have a cause while Red may have a session on the host (`memory`: suspicion); Remove while
+        the table says User or Privileged, for a reverse shell that Blue knows of was shown as an exploit. Analyse is
+        spent while the table says that it found something, and after a Remove; a host's decoys are when all are placed.
 
         In the leaderboard's game a Restore of User3 and of User4 needs no cause, for it makes their mail servers immune
         to Red's heaviest exploit.
