@@ -25,7 +25,7 @@ find_python() {  # of a version: on the path, or the newest of pyenv's
 try() {  # a Python, in an environment that is made unless it is there
     local python=$1 venv=$2
     test -x "$venv/bin/python" || "$python" -m venv "$venv"
-    "$venv/bin/pip" install --quiet --editable . hypothesis pytest pytest-asyncio pytest-timeout
+    "$venv/bin/pip" install --quiet --no-compile --editable . hypothesis pytest pytest-asyncio pytest-timeout
     "$venv/bin/python" -m pytest -q -p tests.without_extras --confcutdir=tests/pipeline/cage2 \
         tests/pipeline/cage2/{engine,facts,gym,show}
     evaluate "$venv/bin/cage2-pipeline" | cmp - "$told/evaluated"

@@ -29,7 +29,7 @@ def test_the_prototype_does_not_anneal() -> None:
 def test_the_thorough_one_settles() -> None:
     weights = [THOROUGH.ent_coef_at(progress) for progress in (-0.1, 0.0, 0.5, 1.0, 1.5)]
 
-    assert weights == pytest.approx([0.03, 0.03, 0.015, 0.0, 0.0])
+    assert weights == pytest.approx([0.1, 0.1, 0.05, 0.0, 0.0])
     assert DEFAULT.ent_coef_at(0.0) == DEFAULT.ent_coef_at(1.0) == DEFAULT.ent_coef
 
 
@@ -104,7 +104,7 @@ def test_what_a_recipe_does_not_anneal_stays_constant() -> None:
         (
             "thorough",
             {"final_ent_coef": 0.5},
-            "with --ppo.final-ent-coef alone ent_coef would rise from 0.03 to 0.5: give --ppo.ent-coef as well",
+            "with --ppo.final-ent-coef alone ent_coef would rise from 0.1 to 0.5: give --ppo.ent-coef as well",
         ),
     ],
 )
