@@ -140,7 +140,7 @@ def test_the_host_programs_own_connection_is_used_and_left_alone() -> None:
     assert result.stdout.strip().endswith("done")
 
 
-@pytest.mark.slow  # Ray starts four times over, each time for some ten seconds of both cores
+@pytest.mark.slow  # Ray starts three times over, each time for some ten seconds of both cores
 def test_the_host_program_may_use_ray_before_and_afterwards(tmp_path: Path) -> None:
     """Ray keeps the token of one cluster for the process, and another cluster has another."""
     script = """
