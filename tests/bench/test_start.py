@@ -19,7 +19,7 @@ if not kept.exists():
     kept.mkdir()
     time.sleep(SECONDS)
 print(json.dumps({"event": "first_episode"}), flush=True)
-time.sleep(0.1)
+time.sleep(0.4)
 print(json.dumps({"event": "first_episode"}))
 """
 
@@ -47,7 +47,8 @@ def test_checkouts_are_measured_cold_then_warm(start: ModuleType, tmp_path: Path
     assert cold.seconds >= 0.3
     assert cold.base_s >= 1.2
     assert cold.ratio < 0.95
-    assert rows["end", True].seconds >= cold.seconds + 0.1  # the first time that it was told counts
+    # the first time that it was told counts; who reads it may be late on a busy machine, so by half of the sleep
+    assert rows["end", True].seconds >= cold.seconds + 0.2
     assert rows["first episode", False].base_s < 1.2
 
 
