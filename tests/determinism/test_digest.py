@@ -274,14 +274,15 @@ SEARCH: dict[str, Any] = {
 async def search_digest(config: Config, stop_after: int | None = None) -> tuple[str, list[WorkflowFinished]]:
     """Run to the end, by way of a stop, after so many episodes or a few more, and a resume if asked for."""
     visits: list[WorkflowFinished] = []
-    is_to_stop = stop_after is not None
+    is_stopped = False
     async with Pipeline(config) as pipeline:
         async for event in pipeline.events():
             if isinstance(event, WorkflowFinished):
                 visits.append(event)
-            if is_to_stop and isinstance(event, UpdateResult) and event.total_episodes >= (stop_after or 0):
-                is_to_stop = False
-                pipeline.stop()
+            if stop_after is not None and not is_stopped and isinstance(event, UpdateResult):
+                is_stopped = event.total_episodes >= stop_after
+                if is_stopped:
+                    pipeline.stop()
         finished = await pipeline.run()
     if finished.reason != "stopped":
         return finished.digest, visits

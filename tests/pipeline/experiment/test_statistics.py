@@ -88,6 +88,7 @@ def test_a_difference_is_scipys_of_two_strata() -> None:
         vectorized=True,
     ).confidence_interval
     assert own.estimate == pytest.approx(16.825 - 14.74, abs=1e-12)
+    # other resamples are drawn, and for each direction others
     assert (own.low, own.high) == pytest.approx((theirs.low, theirs.high), abs=0.1)
     turned = difference(OTHER, ONE)
     assert turned.estimate == pytest.approx(-own.estimate)
